@@ -1,0 +1,146 @@
+"""What the planner may ask for. Pure values: ``execute`` turns each into one call, with an intent before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controller.model import (
+    BootId,
+    DiskId,
+    Evidence,
+    Grant,
+    NodeId,
+    Serial,
+    TaskId,
+    VmId,
+    VolumeName,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CreateDisk:
+    volume: VolumeName
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteDisk:
+    """Delete the disk (if there is one), then the record. Only for a volume in Phase.DELETING, attached nowhere."""
+
+    volume: VolumeName
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """
+    Take grants back: a new serial is written, the gate is told to refuse all up to it.
+
+    Only the record is changed; that the gate has obeyed is seen in its next sync, or by other evidence.
+    """
+
+    volume: VolumeName
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropGrants:
+    """Remove grants from the record because evidence says that their holder cannot write any more."""
+
+    volume: VolumeName
+    grants: tuple[Grant, ...]
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Power a VM off. The next cycle reads whether it is off; the call's own answer proves nothing."""
+
+    volume: VolumeName
+    vm: VmId
+    node: NodeId
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detach:
+    """
+    Take the disk from a VM. ``evidence`` is None only where the detach itself is the fence
+    (policy ``detach`` and a driver whose detach cuts I/O).
+    """
+
+    volume: VolumeName
+    disk: DiskId
+    vm: VmId
+    evidence: Evidence | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Give the disk to a VM; on a disk that is already there it stamps the epoch, which a grant needs."""
+
+    volume: VolumeName
+    disk: DiskId
+    vm: VmId
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrantMount:
+    """Allow the task's Mount. ``serial`` is the record's next one."""
+
+    volume: VolumeName
+    task: TaskId
+    node: NodeId
+    vm: VmId
+    boot: BootId
+    serial: Serial
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do now. ``until`` is the number of seconds after which looking again makes sense by itself."""
+
+    volume: VolumeName
+    why: str
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Waiting cannot help: whoever mounts is told now, with the cure."""
+
+    volume: VolumeName
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A person has to look. Nothing is touched."""
+
+    volume: VolumeName
+    why: str
+    cure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Converged:
+    """The volume is where it should be."""
+
+    volume: VolumeName
+    why: str
+
+
+Action = (
+    CreateDisk
+    | DeleteDisk
+    | Revoke
+    | DropGrants
+    | Fence
+    | Detach
+    | Attach
+    | GrantMount
+    | Wait
+    | Refuse
+    | Alarm
+    | Converged
+)

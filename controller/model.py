@@ -1,0 +1,314 @@
+"""
+The words of Reberth as frozen values. Pure: no I/O, no clock, no client library.
+
+Times are seconds. ``at`` fields are wall-clock seconds since the epoch (for people and reports only, never
+compared for safety); ages are measured by the reader's own monotonic clock before a World is built.
+``None`` for a whole part of the World means "could not be read", which is never the same as empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NewType
+
+NodeId = NewType("NodeId", str)  # Swarm's ID: new when a node rejoins
+TaskId = NewType("TaskId", str)
+ServiceId = NewType("ServiceId", str)
+VmId = NewType("VmId", str)  # the VM's SMBIOS UUID, lower case with hyphens
+BootId = NewType("BootId", str)  # the kernel's boot id: another one after each boot
+VolumeName = NewType("VolumeName", str)  # as Docker says it, templates expanded
+VolumeKey = NewType("VolumeKey", str)  # short, safe for file and object names; from the name alone
+DiskId = NewType("DiskId", str)  # the storage system's own name for the disk
+Epoch = NewType("Epoch", int)  # grows with each leader of the controller
+Serial = NewType("Serial", int)  # grows with each grant or revocation of one volume: its fencing token
+
+
+class NodeState(Enum):
+    """Swarm's view of a node. Only a statement about heartbeats, never evidence about a VM."""
+
+    READY = "ready"
+    DOWN = "down"
+    UNKNOWN = "unknown"  # after a change of Swarm's leader
+    DISCONNECTED = "disconnected"
+
+
+class Power(Enum):
+    """What the hypervisor says, read afresh. UNKNOWN also when its own host is not connected."""
+
+    ON = "on"
+    OFF = "off"
+    UNKNOWN = "unknown"
+
+
+class AttachmentState(Enum):
+    ATTACHED = "attached"
+    UNCERTAIN = "uncertain"  # the storage system is still at work on it, or cannot say
+
+
+class FencePolicy(Enum):
+    """What may be done about a VM that still runs although its node is down."""
+
+    DETACH = "detach"  # force-detach, if the driver's detach cuts I/O; else POWER_OFF
+    POWER_OFF = "power-off"
+    HOLD = "hold"  # only evidence that appears by itself, or a person's word
+
+
+class EvidenceKind(Enum):
+    """Why the old holder cannot write any more, best first."""
+
+    RELEASED = "released"  # its gate says so under the same boot, or the VM runs another boot now
+    POWERED_OFF = "powered-off"  # seen off on a connected host
+    DETACHED = "detached"  # seen detached, by a driver whose detach cuts I/O
+    CONFIRMED = "confirmed"  # a person's word, about one boot of one VM
+
+
+class Operation(Enum):
+    CREATE = "create"
+    DELETE = "delete"
+    ATTACH = "attach"
+    DETACH = "detach"
+    POWER_OFF = "power-off"
+
+
+class Phase(Enum):
+    """The life of a volume's record."""
+
+    CREATING = "creating"  # no disk yet
+    READY = "ready"
+    DELETING = "deleting"  # asked by `docker volume rm`; the record goes last
+
+
+class MountState(Enum):
+    """What a gate says about one volume."""
+
+    UNMOUNTED = "unmounted"
+    MOUNTING = "mounting"  # a Mount is under way, or a grant may be on its way to it
+    MOUNTED = "mounted"
+
+
+class Moment(Enum):
+    """The kinds of history entries; the drill's timeline is made of them."""
+
+    CREATED = "created"
+    EVIDENCE = "evidence"
+    FENCED = "fenced"
+    DETACHED = "detached"
+    ATTACHED = "attached"
+    GRANTED = "granted"
+    MOUNTED = "mounted"
+    RELEASED = "released"
+    REVOKED = "revoked"
+    FORMATTED = "formatted"
+    CONFIRMED = "confirmed"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A Swarm node, joined with what its node service reported about the VM under it."""
+
+    id: NodeId
+    hostname: str
+    state: NodeState
+    manager: bool = False
+    available: bool = True  # availability active; false for pause and drain
+    vm: VmId | None = None  # None: not reported, or not unique
+    boot: BootId | None = None  # the last reported boot of that VM
+    down_for: float | None = None  # seconds since this reader first saw it not ready; None when ready
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimTask:
+    """A task that Swarm wants running and that mounts the volume."""
+
+    id: TaskId
+    service: str  # service name, for people
+    node: NodeId | None  # None: not assigned yet
+    created: str = ""  # Swarm's RFC 3339 time: orders tasks, newest last
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """
+    Who should have a volume: one node, with all wanted tasks there that mount it (newest first).
+
+    ``conflict`` is a sentence for the user (two nodes want it, replicas > 1, start-first, other options ...): then
+    nothing new is granted or moved, and whoever waits is told.
+    """
+
+    volume: VolumeName
+    node: NodeId | None
+    tasks: tuple[ClaimTask, ...]
+    conflict: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What a user may say in ``driver_opts``."""
+
+    size_bytes: int
+    fstype: str = "ext4"
+    policy: FencePolicy | None = None  # None: the cluster's
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Permission for one task's Mount on one node, in one boot of its VM."""
+
+    task: TaskId
+    node: NodeId
+    vm: VmId
+    boot: BootId
+    epoch: Epoch
+    serial: Serial
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Written before an operation on the storage; settled when the storage's own list agrees."""
+
+    operation: Operation
+    epoch: Epoch
+    vm: VmId | None = None
+    evidence: EvidenceKind | None = None
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    moment: Moment
+    at: float
+    epoch: Epoch
+    text: str
+    node: str = ""  # hostname, for people
+    evidence: EvidenceKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeRecord:
+    """
+    One volume as stored in Swarm's Raft. What storage or Swarm can tell is not in it.
+
+    ``fs_uuid`` is chosen when the record is made and given to mkfs: so a crash between mkfs and ``formatted`` is seen.
+    ``serial`` is the newest one given to a grant or a revocation: a gate refuses to mount under an older one.
+    """
+
+    name: VolumeName
+    key: VolumeKey
+    spec: Spec
+    fs_uuid: str
+    phase: Phase = Phase.CREATING
+    disk: DiskId | None = None
+    formatted: bool = False
+    serial: Serial = Serial(0)
+    grants: tuple[Grant, ...] = ()  # more than one only for tasks on the same node and boot
+    intent: Intent | None = None
+    history: tuple[HistoryEntry, ...] = ()  # newest last, bounded
+    version: int = 0  # of the Swarm Config: the compare-and-set token
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A person said that a VM is dead (``reberth confirm-dead``). Counts for that boot only."""
+
+    node: NodeId
+    vm: VmId
+    boot: BootId | None
+    reason: str
+    by: str = ""
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A disk on a VM, as the storage system reports it."""
+
+    disk: DiskId
+    vm: VmId
+    state: AttachmentState = AttachmentState.ATTACHED
+    epoch: Epoch | None = None  # the stamp the storage keeps; None where it keeps none
+
+
+@dataclass(frozen=True, slots=True)
+class GateVolume:
+    """A gate's word about one volume: its state and the newest serial it knows for it."""
+
+    volume: VolumeName
+    state: MountState
+    serial: Serial  # the newest grant used or revocation obeyed; anything up to it is refused once UNMOUNTED
+    mounts: int = 0
+    problem: str | None = None  # why it cannot unmount, or what it found on the disk
+
+
+@dataclass(frozen=True, slots=True)
+class GateView:
+    """The last sync of one gate, authenticated as ``node`` by its Swarm certificate."""
+
+    node: NodeId
+    vm: VmId
+    boot: BootId
+    age: float  # seconds since it was heard
+    volumes: Mapping[VolumeName, GateVolume] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a VM (in one boot) cannot write to a volume. Made anew in every cycle from what was read in it."""
+
+    kind: EvidenceKind
+    vm: VmId
+    text: str
+    source: str  # "gate", "hypervisor", "storage", or the person
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a driver promises. The conformance suite holds it to every promise."""
+
+    name: str
+    detach_cuts_io: bool  # a detach that is Done ends all I/O of a VM that still runs
+    exclusive_attach: bool  # attach is Refused while the disk is attached to another VM
+    epoch_guard: bool  # calls under a lower epoch than the VM's stamp are Refused
+    max_disks_per_vm: int
+    shared: bool  # every VM can reach every disk
+    batch: bool  # many disks of one VM cost one call
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Cluster-wide settings of the planner."""
+
+    fence: FencePolicy = FencePolicy.DETACH
+    grace: float = 10.0  # seconds a node is down before a VM that still runs is fenced
+    gate_fresh: float = 40.0  # seconds after which a gate's word is no longer current
+    max_down_fraction: float = 0.5  # more nodes down at once than this: storm, hold everything
+    capabilities: Capabilities = Capabilities(
+        name="none",
+        detach_cuts_io=False,
+        exclusive_attach=False,
+        epoch_guard=False,
+        max_disks_per_vm=0,
+        shared=True,
+        batch=False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything one decision may know, read in this cycle."""
+
+    epoch: Epoch
+    nodes: Mapping[NodeId, Node] | None
+    claims: Mapping[VolumeName, Claim] | None  # every volume that some task wants
+    volumes: Mapping[VolumeName, VolumeRecord] | None
+    attachments: tuple[Attachment, ...] | None
+    power: Mapping[VmId, Power] | None  # of the VMs under nodes that are not ready; others may be missing
+    gates: Mapping[VmId, GateView] = field(default_factory=dict)
+    confirmations: tuple[Confirmation, ...] = ()
+    paused: str | None = None  # a person's reason, or None
+    unread: tuple[str, ...] = ()  # what could not be read and why, one sentence each

@@ -1,0 +1,140 @@
+"""
+The contract between Reberth and a storage system or hypervisor.
+
+Every method may be called again after any outcome: the controller's loop is the only retry. A driver has no ``force``
+flag, retries nothing and remembers nothing that it can read. Errors of the storage are outcomes; an exception that
+leaves a driver is a bug and ends the controller (Swarm restarts it), except `DriverError` from the reading methods:
+"could not be read", with a sentence that a person understands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from controller.model import (
+    Attachment,
+    Capabilities,
+    DiskId,
+    Epoch,
+    Power,
+    Spec,
+    VmId,
+    VolumeKey,
+)
+
+
+class DriverError(Exception):
+    """A reading method could not read: the whole answer is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The storage system says that it is so now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """For sure not done, and not in progress."""
+
+    why: str
+    retry_after: float | None = (
+        None  # seconds the driver asks to be left alone (vSphere: a refused attach freezes the VM)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """Never sent: the storage system could not be asked at all."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """Sent, and no answer: it may have happened, may happen later, or never."""
+
+    why: str
+
+
+Outcome = Done | Refused | Unreachable | InDoubt
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    disk: DiskId
+
+
+CreateOutcome = Created | Refused | Unreachable | InDoubt
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceHint:
+    """How the guest finds the disk: it tries these names under /dev/disk/by-id in order. At least one is given."""
+
+    by_id: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PowerEvent:
+    """Something about a VM changed. A poke to look, never a fact to act on."""
+
+    vm: VmId | None
+
+
+class StorageDriver(Protocol):
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def create(self, key: VolumeKey, spec: Spec) -> CreateOutcome:
+        """Make the volume's disk, or find the one made earlier under this key (same size). Never overwrites."""
+        ...
+
+    async def delete(self, disk: DiskId) -> Outcome:
+        """Delete a disk; Done when it does not exist. Refused while it is attached anywhere."""
+        ...
+
+    async def list_attachments(self) -> Sequence[Attachment]:
+        """All attachments of all disks of ours on all VMs, in one look. Raises DriverError rather than give a part."""
+        ...
+
+    async def attach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
+        """
+        Attach disks to a VM, one outcome each, in order.
+
+        Done for a disk that is already there (its stamp is raised to ``epoch``). Refused while another VM has it
+        (capability exclusive_attach) and under an epoch lower than the VM's stamp (capability epoch_guard).
+        """
+        ...
+
+    async def detach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
+        """
+        Detach disks from this VM only, one outcome each, in order; Done for one that is not there.
+
+        Works for a VM that is off. Refused under a lower epoch (epoch_guard), and where the VM still runs, uses
+        the disk, and this driver cannot cut its I/O.
+        """
+        ...
+
+    async def device(self, disk: DiskId, vm: VmId) -> DeviceHint:
+        """How the guest names the disk. Raises DriverError."""
+        ...
+
+    async def power(self, vms: Sequence[VmId]) -> Mapping[VmId, Power]:
+        """
+        Fresh power states; a VM that is not found, or whose host is not connected, is UNKNOWN, never OFF.
+
+        Raises DriverError when nothing can be read.
+        """
+        ...
+
+    async def power_off(self, vm: VmId) -> Power:
+        """Switch the VM off at once and read back. UNKNOWN when it could not be read after the act."""
+        ...
+
+    def watch_power(self) -> AsyncIterator[PowerEvent]:
+        """Pokes, for ever; it reconnects by itself and yields ``PowerEvent(None)`` after a gap."""
+        ...
+
+    async def close(self) -> None: ...
