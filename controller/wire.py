@@ -27,45 +27,45 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     """All messages refuse fields that they do not know: two versions that differ find out at once."""
 
 
-class Empty(Message):
+class Empty(Message, frozen=True):
     pass
 
 
-class Problem(Message):
+class Problem(Message, frozen=True):
     """A refusal or a reason: one sentence that says what is wrong, and the cure."""
 
     why: str
 
 
-class Redirect(Message):
+class Redirect(Message, frozen=True):
     address: str  # host:port of the acting controller
 
 
-class CreateVolume(Message):
+class CreateVolume(Message, frozen=True):
     name: str
     options: dict[str, str] = {}
 
 
-class GetVolume(Message):
+class GetVolume(Message, frozen=True):
     name: str
 
 
-class RemoveVolume(Message):
+class RemoveVolume(Message, frozen=True):
     name: str
 
 
-class Volume(Message):
+class Volume(Message, frozen=True):
     name: str
     size_bytes: int
     fstype: str
     status: str = ""  # one sentence, shown by `docker volume inspect`
 
 
-class Volumes(Message):
+class Volumes(Message, frozen=True):
     volumes: tuple[Volume, ...] = ()
 
 
-class MountRequest(Message):
+class MountRequest(Message, frozen=True):
     """The gate asks for a grant for a Mount under way. Long poll of ``wait`` seconds; ask again on Pending."""
 
     volume: str
@@ -74,7 +74,7 @@ class MountRequest(Message):
     wait: float = 25.0
 
 
-class MountGrant(Message):
+class MountGrant(Message, frozen=True):
     """
     Permission to mount. The gate refuses it if it knows a newer serial for the volume.
 
@@ -95,11 +95,11 @@ class MountGrant(Message):
     may_format: bool
 
 
-class Pending(Message):
+class Pending(Message, frozen=True):
     why: str
 
 
-class VolumeReport(Message):
+class VolumeReport(Message, frozen=True):
     """
     One volume on the gate's node. ``serial`` is the newest grant used or revocation obeyed.
 
@@ -115,7 +115,7 @@ class VolumeReport(Message):
     problem: str | None = None
 
 
-class Sync(Message):
+class Sync(Message, frozen=True):
     """
     The whole truth of the gate about its node, at least every 20 s and at once after each change.
 
@@ -129,7 +129,7 @@ class Sync(Message):
     wait: float = 20.0
 
 
-class Release(Message):
+class Release(Message, frozen=True):
     """
     Refuse grants up to ``serial`` from now on and, if no container uses the volume, see that it is unmounted.
 
@@ -140,11 +140,11 @@ class Release(Message):
     serial: int
 
 
-class Orders(Message):
+class Orders(Message, frozen=True):
     releases: tuple[Release, ...] = ()
 
 
-class Hello(Message):
+class Hello(Message, frozen=True):
     """From the node service, once a minute: which VM the node is, and how its gate is."""
 
     vm: str
