@@ -1,5 +1,5 @@
 """
-The records: what cannot be observed and so has to be stored. Protocol only; `swarm_records` keeps them in Swarm Configs.
+The records: what cannot be observed and so is stored. Protocol only; `swarm_records` keeps them in Swarm Configs.
 
 Every write is a compare-and-set. A write that finds another version is `Stale`: read again and decide again.
 """
@@ -57,7 +57,7 @@ class Records(Protocol):
     async def create_volume(self, record: VolumeRecord) -> VolumeRecord | Stale: ...
 
     async def replace_volume(self, record: VolumeRecord) -> VolumeRecord | Stale:
-        """Write the mutable part if ``record.version`` is still the newest. Name, key, spec and fs_uuid never change."""
+        """Write the mutable part if ``record.version`` is still the newest; name, key, spec, fs_uuid never change."""
         ...
 
     async def delete_volume(self, record: VolumeRecord) -> None: ...

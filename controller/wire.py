@@ -12,7 +12,7 @@ The caller is the node in the common name of its Swarm certificate; no message n
 | /v1/volumes/list   | Empty              | 200 Volumes                                        |
 | /v1/volumes/remove | RemoveVolume       | 200 Empty, 404, 409 Problem (in use)               |
 | /v1/mount          | MountRequest       | 200 MountGrant, 202 Pending, 409 Problem           |
-| /v1/sync           | Sync               | 200 Orders (at once if something is to be done, else after ``wait`` seconds) |
+| /v1/sync           | Sync               | 200 Orders (at once if there are any, else after ``wait`` seconds) |
 | /v1/hello          | Hello              | 200 Empty: from the node service                   |
 """
 
