@@ -19,6 +19,8 @@ from controller.model import (
 
 @dataclass(frozen=True, slots=True)
 class CreateDisk:
+    """Make the volume's disk, or find the one made before. Phase.DELETING stays."""
+
     volume: VolumeName
 
 
@@ -86,7 +88,12 @@ class Attach:
 
 @dataclass(frozen=True, slots=True)
 class GrantMount:
-    """Allow the task's Mount. ``serial`` is the record's next one."""
+    """
+    Allow the task's Mount. ``serial`` is the record's next one.
+
+    ``supersedes`` leaves the record in the same write: grants on the same VM and boot that are used up, revoked, or
+    of tasks that are no longer wanted. Evidence is about a VM in a boot, so the new grant stands for them.
+    """
 
     volume: VolumeName
     task: TaskId
@@ -94,6 +101,21 @@ class GrantMount:
     vm: VmId
     boot: BootId
     serial: Serial
+    supersedes: tuple[Grant, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewEpoch:
+    """
+    Take the next epoch although we act already: a call of ours is in doubt and may still happen.
+
+    Its epoch is then lower than the stamp that comes before the next grant, so it is refused when it comes late.
+    ``execute`` leaves an intent open only for Done (the list will agree) and InDoubt; Refused and Unreachable
+    remove it. One new epoch serves all volumes that ask in the same cycle.
+    """
+
+    volume: VolumeName
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +161,7 @@ Action = (
     | Detach
     | Attach
     | GrantMount
+    | NewEpoch
     | Wait
     | Refuse
     | Alarm

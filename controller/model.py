@@ -195,6 +195,7 @@ class VolumeRecord:
 
     ``fs_uuid`` is chosen when the record is made and given to mkfs: so a crash between mkfs and ``formatted`` is seen.
     ``serial`` is the newest one given to a grant or a revocation: a gate refuses to mount under an older one.
+    All grants are revoked exactly when ``serial`` is above each of theirs (``revoked``).
     """
 
     name: VolumeName
@@ -209,6 +210,11 @@ class VolumeRecord:
     intent: Intent | None = None
     history: tuple[HistoryEntry, ...] = ()  # newest last, bounded
     version: int = 0  # of the Swarm Config: the compare-and-set token
+
+    @property
+    def revoked(self) -> bool:
+        """Whether grants are listed, and all of them are taken back: their gate is to be told `Release(serial)`."""
+        return bool(self.grants) and all(g.serial < self.serial for g in self.grants)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +306,13 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything one decision may know, read in this cycle."""
+    """
+    Everything one decision may know, read in this cycle.
+
+    Order of reading: ``volumes`` first, everything else after it. Every write is a compare-and-set on the record read
+    here, so what was seen later than the record is still about it; seen earlier, it might be about its past.
+    ``gates`` holds only what was heard since this controller became the acting one.
+    """
 
     epoch: Epoch
     nodes: Mapping[NodeId, Node] | None
