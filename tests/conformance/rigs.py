@@ -1,0 +1,83 @@
+"""What the conformance suite needs of a storage system: to make VMs and press their buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from controller.model import DiskId, Power, VmId
+from drivers.base import StorageDriver
+from drivers.memory import MemoryDriver, MemoryStorage
+
+
+class Rig(Protocol):
+    """
+    One storage system with its VMs, made for one test and removed after it.
+
+    ``driver`` and ``rival`` are two clients of it, as two controllers are. VMs are made switched on.
+    """
+
+    driver: StorageDriver
+    rival: StorageDriver
+
+    async def add_vm(self) -> VmId: ...
+
+    async def switch(self, vm: VmId, power: Power) -> None: ...
+
+    async def write(self, vm: VmId, disk: DiskId) -> None:
+        """The VM has the disk open (mounted) from now on."""
+        ...
+
+    async def lose_host(self, vm: VmId) -> None:
+        """The VM's host is not connected any more: nobody can say whether the VM runs."""
+        ...
+
+    async def go_away(self) -> None:
+        """Nothing of the storage system answers any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RigKind:
+    """One row of the suite. ``can_lose_host``: the system has hosts whose loss can be played."""
+
+    name: str
+    make: Callable[[], AbstractAsyncContextManager[Rig]]
+    can_lose_host: bool = True
+
+
+class MemoryRig:
+    def __init__(self) -> None:
+        self.storage = MemoryStorage()
+        self.driver: StorageDriver = MemoryDriver(self.storage)
+        self.rival: StorageDriver = MemoryDriver(self.storage)
+
+    async def __aenter__(self) -> Rig:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.driver.close()
+        await self.rival.close()
+
+    async def add_vm(self) -> VmId:
+        vm = VmId(f"00000000-0000-4000-8000-{len(self.storage.vms):012d}")
+        self.storage.add_vm(vm)
+        return vm
+
+    async def switch(self, vm: VmId, power: Power) -> None:
+        self.storage.switch(vm, power)
+
+    async def write(self, vm: VmId, disk: DiskId) -> None:
+        self.storage.write(vm, disk)
+
+    async def lose_host(self, vm: VmId) -> None:
+        self.storage.vms[vm].connected = False
+
+    async def go_away(self) -> None:
+        self.storage.away = True
+
+
+RIGS = [RigKind("memory", MemoryRig)]
+"""Every driver joins here. A driver of another package calls the suite with its own list."""

@@ -1,0 +1,282 @@
+"""What every driver must do, whatever is behind it: the behaviours that drivers/base.py promises."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from controller.model import DiskId, Epoch, Power, Spec, VmId, VolumeKey
+from drivers.base import Created, Done, DriverError, Outcome, PowerEvent, Refused, Unreachable
+from tests.conformance.rigs import RIGS, Rig, RigKind
+
+SIZE = 64 * 2**20
+ONE, TWO, THREE = Epoch(1), Epoch(2), Epoch(3)
+
+
+@pytest.fixture(params=RIGS, ids=lambda kind: kind.name)
+def kind(request: pytest.FixtureRequest) -> RigKind:
+    chosen: RigKind = request.param
+    return chosen
+
+
+@pytest.fixture
+async def rig(kind: RigKind) -> AsyncIterator[Rig]:
+    async with kind.make() as made:
+        yield made
+
+
+async def new_disk(rig: Rig, name: str = "data") -> DiskId:
+    created = await rig.driver.create(VolumeKey(name), Spec(SIZE))
+    assert isinstance(created, Created), created
+    return created.disk
+
+
+async def held(rig: Rig) -> set[tuple[DiskId, VmId]]:
+    return {(each.disk, each.vm) for each in await rig.driver.list_attachments()}
+
+
+async def stamp(rig: Rig, disk: DiskId) -> Epoch | None:
+    return next(each.epoch for each in await rig.driver.list_attachments() if each.disk == disk)
+
+
+async def first_of(events: AsyncIterator[PowerEvent]) -> PowerEvent:
+    return await anext(events)
+
+
+def kinds(outcomes: Sequence[Outcome]) -> list[type[Outcome]]:
+    return [type(each) for each in outcomes]
+
+
+async def test_a_new_disk_is_attached_nowhere(rig: Rig) -> None:
+    await new_disk(rig)
+    assert await held(rig) == set()
+
+
+async def test_create_finds_the_disk_made_earlier_under_the_same_key(rig: Rig) -> None:
+    assert await new_disk(rig) == await new_disk(rig)
+
+
+async def test_two_keys_are_two_disks(rig: Rig) -> None:
+    assert await new_disk(rig, "one") != await new_disk(rig, "two")
+
+
+async def test_create_is_refused_when_the_disk_exists_with_another_size(rig: Rig) -> None:
+    disk = await new_disk(rig)
+    refused = await rig.driver.create(VolumeKey("data"), Spec(2 * SIZE))
+    assert isinstance(refused, Refused)
+    assert refused.why
+    assert await new_disk(rig) == disk
+
+
+async def test_create_leaves_an_attached_disk_alone(rig: Rig) -> None:
+    disk, vm = await new_disk(rig), await rig.add_vm()
+    await rig.driver.attach([disk], vm, ONE)
+    assert await new_disk(rig) == disk
+    assert await held(rig) == {(disk, vm)}
+
+
+async def test_delete_of_a_disk_that_does_not_exist_is_done(rig: Rig) -> None:
+    disk = await new_disk(rig)
+    assert await rig.driver.delete(disk) == Done()
+    assert await rig.driver.delete(disk) == Done()
+
+
+async def test_delete_is_refused_while_the_disk_is_attached(rig: Rig) -> None:
+    disk, vm = await new_disk(rig), await rig.add_vm()
+    await rig.driver.attach([disk], vm, ONE)
+    assert isinstance(await rig.driver.delete(disk), Refused)
+    assert await held(rig) == {(disk, vm)}
+    await rig.driver.detach([disk], vm, ONE)
+    assert await rig.driver.delete(disk) == Done()
+
+
+async def test_an_attached_disk_is_listed_on_its_vm(rig: Rig) -> None:
+    disk, vm = await new_disk(rig), await rig.add_vm()
+    assert await rig.driver.attach([disk], vm, ONE) == [Done()]
+    assert await held(rig) == {(disk, vm)}
+
+
+async def test_attach_is_refused_while_another_vm_has_the_disk(rig: Rig) -> None:
+    assert rig.driver.capabilities.exclusive_attach
+    disk, first, second = await new_disk(rig), await rig.add_vm(), await rig.add_vm()
+    await rig.driver.attach([disk], first, ONE)
+    assert kinds(await rig.rival.attach([disk], second, TWO)) == [Refused]
+    assert await held(rig) == {(disk, first)}
+
+
+async def test_attach_is_refused_while_another_vm_that_is_off_has_the_disk(rig: Rig) -> None:
+    """A VM that is off can be switched on: then two would write."""
+    disk, first, second = await new_disk(rig), await rig.add_vm(), await rig.add_vm()
+    await rig.driver.attach([disk], first, ONE)
+    await rig.switch(first, Power.OFF)
+    assert kinds(await rig.driver.attach([disk], second, ONE)) == [Refused]
+
+
+async def test_attach_of_an_attached_disk_is_done_and_raises_the_stamp(rig: Rig) -> None:
+    assert rig.driver.capabilities.epoch_guard
+    disk, vm = await new_disk(rig), await rig.add_vm()
+    await rig.driver.attach([disk], vm, ONE)
+    assert await stamp(rig, disk) == ONE
+    assert await rig.driver.attach([disk], vm, THREE) == [Done()]
+    assert await stamp(rig, disk) == THREE
+
+
+async def test_attach_under_a_lower_epoch_than_the_stamp_is_refused(rig: Rig) -> None:
+    disk, other, vm = await new_disk(rig), await new_disk(rig, "other"), await rig.add_vm()
+    await rig.driver.attach([disk], vm, TWO)
+    assert kinds(await rig.rival.attach([disk, other], vm, ONE)) == [Refused, Refused]
+    assert await held(rig) == {(disk, vm)}
+    assert await stamp(rig, disk) == TWO
+
+
+async def test_detach_under_a_lower_epoch_than_the_stamp_is_refused(rig: Rig) -> None:
+    disk, vm = await new_disk(rig), await rig.add_vm()
+    await rig.driver.attach([disk], vm, TWO)
+    assert kinds(await rig.rival.detach([disk], vm, ONE)) == [Refused]
+    assert await held(rig) == {(disk, vm)}
+
+
+async def test_detach_under_the_same_epoch_frees_the_disk_for_another_vm(rig: Rig) -> None:
+    disk, first, second = await new_disk(rig), await rig.add_vm(), await rig.add_vm()
+    await rig.driver.attach([disk], first, ONE)
+    assert await rig.driver.detach([disk], first, ONE) == [Done()]
+    assert await rig.driver.attach([disk], second, ONE) == [Done()]
+    assert await held(rig) == {(disk, second)}
+
+
+async def test_detach_from_a_vm_that_does_not_have_the_disk_is_done_and_touches_no_other(rig: Rig) -> None:
+    """The late detach of an old holder must not take the disk from the new one."""
+    disk, old, new = await new_disk(rig), await rig.add_vm(), await rig.add_vm()
+    await rig.driver.attach([disk], new, ONE)
+    assert await rig.driver.detach([disk], old, ONE) == [Done()]
+    assert await held(rig) == {(disk, new)}
+
+
+async def test_detach_works_from_a_vm_that_is_off(rig: Rig) -> None:
+    disk, vm = await new_disk(rig), await rig.add_vm()
+    await rig.driver.attach([disk], vm, ONE)
+    await rig.switch(vm, Power.OFF)
+    assert await rig.driver.detach([disk], vm, ONE) == [Done()]
+    await rig.switch(vm, Power.ON)
+    assert await held(rig) == set()
+
+
+async def test_attach_works_to_a_vm_that_is_off_or_is_refused_but_never_half_done(rig: Rig) -> None:
+    disk, vm = await new_disk(rig), await rig.add_vm()
+    await rig.switch(vm, Power.OFF)
+    (outcome,) = await rig.driver.attach([disk], vm, ONE)
+    assert isinstance(outcome, Done | Refused)
+    assert await held(rig) == ({(disk, vm)} if outcome == Done() else set())
+
+
+async def test_detach_from_a_vm_that_writes_cuts_its_io_or_is_refused(rig: Rig) -> None:
+    disk, vm = await new_disk(rig), await rig.add_vm()
+    await rig.driver.attach([disk], vm, ONE)
+    await rig.write(vm, disk)
+    (outcome,) = await rig.driver.detach([disk], vm, ONE)
+    cuts = rig.driver.capabilities.detach_cuts_io
+    assert type(outcome) is (Done if cuts else Refused)
+    assert await held(rig) == (set() if cuts else {(disk, vm)})
+
+
+async def test_many_disks_have_their_outcomes_in_the_order_they_were_given(rig: Rig) -> None:
+    disks = [await new_disk(rig, name) for name in ("c", "a", "b")]
+    first, second = await rig.add_vm(), await rig.add_vm()
+    await rig.driver.attach([disks[1]], first, ONE)
+    assert kinds(await rig.driver.attach(disks, second, ONE)) == [Done, Refused, Done]
+    assert await held(rig) == {(disks[1], first), (disks[0], second), (disks[2], second)}
+    assert kinds(await rig.driver.detach(disks, second, ONE)) == [Done, Done, Done]
+    assert await held(rig) == {(disks[1], first)}
+
+
+async def test_a_disk_that_does_not_exist_is_refused_and_the_others_are_attached(rig: Rig) -> None:
+    disk, vm = await new_disk(rig), await rig.add_vm()
+    gone = await new_disk(rig, "gone")
+    await rig.driver.delete(gone)
+    assert kinds(await rig.driver.attach([gone, disk], vm, ONE)) == [Refused, Done]
+    assert await held(rig) == {(disk, vm)}
+
+
+async def test_no_disks_are_no_outcomes(rig: Rig) -> None:
+    vm = await rig.add_vm()
+    assert list(await rig.driver.attach([], vm, ONE)) == []
+    assert list(await rig.driver.detach([], vm, ONE)) == []
+
+
+async def test_power_says_what_the_hypervisor_says(rig: Rig) -> None:
+    on, off = await rig.add_vm(), await rig.add_vm()
+    await rig.switch(off, Power.OFF)
+    assert await rig.driver.power([on, off]) == {on: Power.ON, off: Power.OFF}
+
+
+async def test_power_of_a_vm_that_is_not_found_is_unknown_and_never_off(rig: Rig) -> None:
+    stranger = VmId("ffffffff-0000-4000-8000-000000000000")
+    assert await rig.driver.power([stranger]) == {stranger: Power.UNKNOWN}
+
+
+async def test_power_of_a_vm_whose_host_is_not_connected_is_unknown_even_if_it_was_off(rig: Rig, kind: RigKind) -> None:
+    if not kind.can_lose_host:
+        pytest.skip(f"{kind.name} has no hosts that could be lost")
+    vm = await rig.add_vm()
+    await rig.switch(vm, Power.OFF)
+    await rig.lose_host(vm)
+    assert await rig.driver.power([vm]) == {vm: Power.UNKNOWN}
+    assert await rig.driver.power_off(vm) is Power.UNKNOWN
+
+
+async def test_power_off_switches_off_and_reads_back(rig: Rig) -> None:
+    vm = await rig.add_vm()
+    assert await rig.driver.power_off(vm) is Power.OFF
+    assert await rig.driver.power_off(vm) is Power.OFF
+    assert await rig.driver.power([vm]) == {vm: Power.OFF}
+
+
+async def test_power_off_leaves_the_disks_where_they_are(rig: Rig) -> None:
+    disk, vm = await new_disk(rig), await rig.add_vm()
+    await rig.driver.attach([disk], vm, ONE)
+    await rig.driver.power_off(vm)
+    assert await held(rig) == {(disk, vm)}
+
+
+async def test_the_device_has_a_name_that_differs_from_disk_to_disk(rig: Rig) -> None:
+    one, two, vm = await new_disk(rig, "one"), await new_disk(rig, "two"), await rig.add_vm()
+    await rig.driver.attach([one, two], vm, ONE)
+    names = (await rig.driver.device(one, vm)).by_id, (await rig.driver.device(two, vm)).by_id
+    assert names[0]
+    assert names[1]
+    assert not set(names[0]) & set(names[1])
+    assert all("/" not in each for each in names[0])
+
+
+async def test_a_power_off_reaches_the_watcher(rig: Rig) -> None:
+    vm = await rig.add_vm()
+    events = rig.driver.watch_power()
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        first = group.create_task(first_of(events))
+        while not first.done():
+            await rig.switch(vm, Power.OFF)
+            await asyncio.sleep(0.05)
+            await rig.switch(vm, Power.ON)
+            await asyncio.sleep(0.05)
+    assert first.result().vm in {vm, None}
+
+
+async def test_the_other_client_sees_the_same_attachments(rig: Rig) -> None:
+    disk, vm = await new_disk(rig), await rig.add_vm()
+    await rig.driver.attach([disk], vm, ONE)
+    assert list(await rig.rival.list_attachments()) == list(await rig.driver.list_attachments())
+
+
+async def test_storage_that_is_gone_is_unreachable_and_reading_raises(rig: Rig) -> None:
+    disk, vm = await new_disk(rig), await rig.add_vm()
+    await rig.go_away()
+    assert kinds(await rig.driver.attach([disk], vm, ONE)) == [Unreachable]
+    assert kinds(await rig.driver.detach([disk], vm, ONE)) == [Unreachable]
+    assert isinstance(await rig.driver.create(VolumeKey("new"), Spec(SIZE)), Unreachable)
+    assert isinstance(await rig.driver.delete(disk), Unreachable)
+    with pytest.raises(DriverError):
+        await rig.driver.list_attachments()
+    with pytest.raises(DriverError):
+        await rig.driver.power([vm])
