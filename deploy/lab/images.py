@@ -1,0 +1,154 @@
+"""
+The lab's images: our own, built with the very Dockerfile that users build, and PostgreSQL. Made here from Debian's
+packages, pushed to the lab's registry, kept in the cache.
+
+An image's tag is a digest of everything it is made of, so what the registry has need not be built again. A build that
+is interrupted leaves layers for the next one, and no tag.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import http.client
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import docker
+from docker.errors import ImageNotFound
+from docker.utils.build import exclude_paths
+
+from deploy.lab import rootfs
+from deploy.lab.builder import Progress, build, builder, push
+
+PROJECT = Path(__file__).resolve().parents[2]
+DOCKERFILE = Path("deploy/Dockerfile")
+POSTGRES = Path(__file__).resolve().parent / "postgres"
+_PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "PIP_INDEX_URL")
+
+
+class HasRegistry(Protocol):
+    """What of a lab is needed here."""
+
+    @property
+    def registry(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """References that the lab's nodes pull."""
+
+    reberth: str
+    postgres: str
+
+
+def ensure_images(lab: HasRegistry, progress: Progress, cache: Path = PROJECT / ".cache") -> Images:
+    """
+    Build what the registry lacks and push it there. Nothing to do takes milliseconds, the first time some minutes.
+
+    Raises BuildFailed, with the cause in the text.
+    """
+    base = f"reberth-base:{_digest(_base_inputs())}"
+    wanted = Images(
+        reberth=f"{lab.registry}/reberth:{_digest(_our_inputs(base))}",
+        postgres=f"{lab.registry}/postgres:{_digest(_postgres_inputs(base))}",
+    )
+    if _complete(lab.registry, wanted):
+        return wanted
+    root = cache / "images" / "builder"
+    with _only_one(cache / "images", progress):
+        if not _complete(lab.registry, wanted):
+            with builder(root, lab.registry) as client:
+                _make(client, base, wanted, progress)
+    return wanted
+
+
+def _make(client: docker.DockerClient, base: str, wanted: Images, progress: Progress) -> None:
+    _ensure_base(client, base, progress)
+    arguments = {"BASE": base} | {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    progress("build the image of Reberth with deploy/Dockerfile")
+    build(client, PROJECT, wanted.reberth, arguments, str(DOCKERFILE))
+    progress("build the image of PostgreSQL 15 from Debian's packages")
+    build(client, POSTGRES, wanted.postgres, {n: v for n, v in arguments.items() if n != "PIP_INDEX_URL"})
+    for tag in (wanted.reberth, wanted.postgres):
+        progress(f"push {tag}")
+        push(client, tag)
+
+
+def _ensure_base(client: docker.DockerClient, base: str, progress: Progress) -> None:
+    try:
+        client.images.get(base)
+    except ImageNotFound:
+        progress(f"make the images' base from Debian's packages ({rootfs.SUITE})")
+        name, _, tag = base.partition(":")
+        with tempfile.TemporaryDirectory(prefix="reberth-base-") as folder:
+            archive = Path(folder) / "base.tar"
+            rootfs.make_base(archive)
+            client.api.import_image_from_file(str(archive), repository=name, tag=tag)
+
+
+def our_files(project: Path = PROJECT) -> list[str]:
+    """The files that deploy/Dockerfile gets to see, relative to the project, by .dockerignore."""
+    rules = [line for line in (project / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    found = exclude_paths(str(project), rules, dockerfile=str(DOCKERFILE))
+    return sorted(name for name in found if (project / name).is_file())
+
+
+def _base_inputs() -> Iterator[bytes]:
+    yield Path(rootfs.__file__).read_bytes()
+    if rootfs.CERTIFICATES.exists():
+        yield rootfs.CERTIFICATES.read_bytes()
+
+
+def _our_inputs(base: str) -> Iterator[bytes]:
+    yield base.encode()
+    for name in our_files():
+        yield name.encode()
+        yield (PROJECT / name).read_bytes()
+
+
+def _postgres_inputs(base: str) -> Iterator[bytes]:
+    yield base.encode()
+    for path in sorted(POSTGRES.iterdir()):
+        yield path.name.encode()
+        yield path.read_bytes()
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(hashlib.sha256(part).digest())
+    return total.hexdigest()[:16]
+
+
+def _complete(registry: str, wanted: Images) -> bool:
+    return all(_in_registry(registry, tag) for tag in (wanted.reberth, wanted.postgres))
+
+
+def _in_registry(registry: str, tag: str) -> bool:
+    name, _, version = tag.removeprefix(f"{registry}/").rpartition(":")
+    connection = http.client.HTTPConnection(registry, timeout=10)
+    try:
+        accept = "application/vnd.docker.distribution.manifest.v2+json"
+        connection.request("HEAD", f"/v2/{name}/manifests/{version}", headers={"Accept": accept})
+        return connection.getresponse().status == http.client.OK
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _only_one(folder: Path, progress: Progress) -> Iterator[None]:
+    """One build at a time for each cache. The kernel's lock: it goes with the process that has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("wait for another build of the images")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
