@@ -26,8 +26,9 @@ Progress = Callable[[str], None]
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
-# A containerd of the machine would get our containers but cannot see our mounts: hide its socket from our daemon.
-_LAUNCH = 'if [ -d /run/containerd ]; then mount -t tmpfs tmpfs /run/containerd; fi; exec "$@"'
+# A containerd of the machine would get our containers but cannot see our mounts: hide its sockets from our daemon, and
+# ours from the machine.
+_LAUNCH = 'mkdir -p /run/containerd; mount -t tmpfs tmpfs /run/containerd; exec "$@"'
 
 
 class BuildFailed(Exception):
