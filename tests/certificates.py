@@ -27,7 +27,7 @@ class SwarmCa:
         return cls(folder, cluster)
 
     def issue(self, node: str, unit: str = "swarm-manager", *, days: int = 90, into: Path | None = None) -> Path:
-        """A folder like swarm/certificates for one node, the key with Swarm's headers. ``days`` -1: expired yesterday."""
+        """A folder like swarm/certificates for one node, with Swarm's key headers. ``days`` -1: expired yesterday."""
         into = into or self.folder / node
         into.mkdir(exist_ok=True)
         key, request, extensions = self.folder / "new.key", self.folder / "new.csr", self.folder / "new.ext"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import ssl
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -49,17 +46,9 @@ def handshake(
     far = server.wrap_bio(to_server, to_client, server_side=True)
     for _ in range(4):
         for end in (near, far):
-            with wanting_more():
+            with suppress(ssl.SSLWantReadError):
                 end.do_handshake()
     return near, far
-
-
-@contextmanager
-def wanting_more() -> Iterator[None]:
-    try:
-        yield
-    except ssl.SSLWantReadError:
-        pass
 
 
 def named(found: Peer) -> tuple[str, Role, str]:
@@ -186,15 +175,13 @@ def test_a_node_of_another_swarm_under_the_same_ca_is_refused(ca: SwarmCa, manag
 
 
 def test_the_private_key_is_not_left_open_or_on_disk(manager: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     client_context(manager)
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_swarms_own_key_file_is_one_that_openssl_refuses(manager: Path) -> None:
     """Holds the reason for cleaning the key: the day that this fails, the cleaning may go."""
     with pytest.raises(ssl.SSLError):
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(manager / "swarm-node.crt", manager / "swarm-node.key")
-    answer = subprocess.run(["openssl", "pkey", "-in", manager / "swarm-node.key", "-noout"], check=False)
-    assert answer.returncode in (0, 1)
