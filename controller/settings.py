@@ -1,0 +1,247 @@
+"""
+The controller's settings: ``/etc/reberth/reberth.toml`` (or the file named by ``REBERTH_CONFIG``) and the environment.
+
+A variable ``REBERTH_SECTION_KEY`` (or ``REBERTH_KEY`` outside of sections) overrides one key; for a driver's own
+settings ``REBERTH_STORAGE_DRIVERNAME_KEY``. Unknown keys are errors that name the nearest known one. There is no
+setting for a secret itself: drivers take paths of files (Docker secrets).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from controller.model import Capabilities, FencePolicy, Policy
+
+DEFAULT_FILE = Path("/etc/reberth/reberth.toml")
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+
+
+class SettingsError(Exception):
+    """The settings cannot be used: one sentence that names the key and the cure."""
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the file."""
+
+
+class PolicySettings(Section, frozen=True):
+    """``[policy]``: what may be done about a VM whose node is down. See the words in controller/model.py."""
+
+    fence: FencePolicy = FencePolicy.DETACH
+    """``detach``, ``power-off`` or ``hold``; default ``detach``: the mildest that needs nobody at night."""
+
+    grace: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 10.0
+    """Seconds a node must be down before a VM that still runs is fenced; default 10: as long as a short network outage.
+    Evidence that appears by itself (the VM is off) is used at once."""
+
+    gate_fresh: Seconds = 40.0
+    """Seconds after which a gate's word is no longer current; default 40: two of its reports, which come every 20 s."""
+
+    max_down_fraction: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
+    """With more than this part of all nodes down at once nothing is fenced; default 0.5: the fault is likelier ours."""
+
+
+class LeadershipSettings(Section, frozen=True):
+    """``[leadership]``: who acts among the controllers."""
+
+    beat: Seconds = 5.0
+    """Seconds between two signs of life in the record; default 5: one small Raft write each."""
+
+    patience: Seconds = 15.0
+    """Seconds without a sign of life until another manager takes over; default 15: three missed beats."""
+
+
+class LoopSettings(Section, frozen=True):
+    """``[loop]``: how often the controller looks, and how long it waits for an answer."""
+
+    resync: Seconds = 15.0
+    """Seconds between two looks when nothing happens; default 15: a lost event costs that at most."""
+
+    attentive: Seconds = 1.0
+    """Seconds between two looks while some volume waits for something; default 1: some things have no events."""
+
+    read_deadline: Seconds = 10.0
+    """Seconds for one reading call; then the part counts as unread; default 10."""
+
+    call_deadline: Seconds = 60.0
+    """Seconds for one changing call to the storage; then it is in doubt; default 60: vSphere takes 2 to 20."""
+
+    backoff: Seconds = 0.5
+    """Seconds after the first failure of a volume's operation, doubled with each; default 0.5."""
+
+    backoff_limit: Seconds = 30.0
+    """The most seconds between two attempts; default 30."""
+
+
+class StorageSettings(Section, frozen=True):
+    """``[storage]``: the driver and, in ``[storage.NAME]``, its own settings, which the driver checks."""
+
+    driver: str | None = None
+    """Name of the driver; no default: without it volumes get an error that says so."""
+
+    options: Mapping[str, Mapping[str, object]] = {}
+    """Not a key of the file: the tables ``[storage.NAME]`` by name."""
+
+    def own(self) -> Mapping[str, object]:
+        """The chosen driver's table."""
+        return self.options.get(self.driver or "", {})
+
+
+class Settings(Section, frozen=True):
+    listen: str = "0.0.0.0"
+    """Address on which gates and other controllers are answered; default all: gates come from every node."""
+
+    port: Port = 7490
+    """TCP port for them; default 7490. Gates must use the same (their REBERTH_PORT)."""
+
+    advertise: str | None = None
+    """``host:port`` told to others; default the node's address in Swarm and ``port``."""
+
+    metrics_listen: str = "127.0.0.1"
+    """Address of the metrics and health port; default loopback: it has no authentication."""
+
+    metrics_port: Port = 7491
+    """TCP port for /metrics and /healthz in plain HTTP; default 7491, 0 switches it off."""
+
+    door: Path = Path("/run/reberth/controller.sock")
+    """Unix socket for ``reberth status`` and the like; only root may open it."""
+
+    docker: str = "unix:///var/run/docker.sock"
+    """The manager's own Docker engine."""
+
+    certificates: Path = Path("/var/lib/docker/swarm/certificates")
+    """Folder with swarm-node.crt, swarm-node.key and swarm-root-ca.crt; default where Docker keeps them."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is logged; default info: one line for each decision that changed."""
+
+    log_format: Literal["text", "json"] = "text"
+    """``text`` for people, ``json`` for collectors; default text."""
+
+    storage: StorageSettings = StorageSettings()
+    policy: PolicySettings = PolicySettings()
+    leadership: LeadershipSettings = LeadershipSettings()
+    loop: LoopSettings = LoopSettings()
+
+    def planner_policy(self, capabilities: Capabilities | None) -> Policy:
+        """The planner's policy, with what the driver promises."""
+        given = {name: getattr(self.policy, name) for name in self.policy.__struct_fields__}
+        return Policy(**given) if capabilities is None else Policy(**given, capabilities=capabilities)
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "policy": PolicySettings,
+    "leadership": LeadershipSettings,
+    "loop": LoopSettings,
+}
+_TOP_LEVEL = tuple(name for name in Settings.__struct_fields__ if name not in SECTIONS)
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """The settings of this process. Raises `SettingsError`. Without a file (and none asked for) the defaults hold."""
+    asked = environment.get("REBERTH_CONFIG")
+    path = Path(asked) if asked else DEFAULT_FILE
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError as error:
+        if asked:
+            raise SettingsError(f"REBERTH_CONFIG names {path}, which does not exist: correct it or unset it") from error
+        text = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error
+    return parse(text, environment, str(path))
+
+
+def parse(text: str, environment: Mapping[str, str], where: str = "reberth.toml") -> Settings:
+    """A file's text and the variables -> settings. Pure. Raises `SettingsError`."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{where} is not TOML: {error}") from error
+    _check_tables(raw, where)
+    for path, value in _overrides(environment):
+        _put(raw, path, value)
+    _check_keys(raw, where)
+    storage = raw.pop("storage", {})
+    tables = {name: value for name, value in storage.items() if name != "driver"}
+    try:
+        return msgspec.convert(
+            {**raw, "storage": {"driver": storage.get("driver"), "options": tables}}, Settings, strict=False
+        )
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{where}: {_plain(error)}") from error
+
+
+def _plain(error: msgspec.ValidationError) -> str:
+    """The library says ``Expected ... - at `$.policy.grace```; a person reads ``policy.grace: Expected ...``."""
+    message, _, at = str(error).partition(" - at `$.")
+    return f"{at.rstrip('`')}: {message}" if at else message
+
+
+def _check_tables(raw: Mapping[str, Any], where: str) -> None:
+    for name in (*SECTIONS, "storage"):
+        if not isinstance(raw.get(name, {}), dict):
+            raise SettingsError(f"{where}: {name} is a section: write [{name}] and its keys below it")
+
+
+def _check_keys(raw: Mapping[str, Any], where: str) -> None:
+    _check(raw, (*_TOP_LEVEL, *SECTIONS), where, "")
+    for name, section in SECTIONS.items():
+        _check(raw.get(name, {}), section.__struct_fields__, where, f"{name}.")
+    for name, value in raw.get("storage", {}).items():
+        if name != "driver" and not isinstance(value, dict):
+            raise SettingsError(
+                f"{where}: unknown key storage.{name}: [storage] has only `driver`; "
+                "a driver's own keys go into [storage.NAME] with the driver's name"
+            )
+
+
+def _check(table: Mapping[str, Any], known: tuple[str, ...], where: str, prefix: str) -> None:
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+            raise SettingsError(f"{where}: unknown key {prefix}{key}: {hint}")
+
+
+def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """
+    Variables -> paths of keys. A variable that is none of ours is left alone: gates and the node service have others.
+
+    One that names a section and no key of it is passed on, and refused there as a key of the file would be.
+    """
+    for variable, value in sorted(environment.items()):
+        name = variable.removeprefix("REBERTH_").lower()
+        if name == variable.lower():
+            continue
+        if name in _TOP_LEVEL:
+            yield (name,), value
+            continue
+        section, _, key = name.partition("_")
+        if section in SECTIONS and key:
+            yield (section, key), value
+        elif section == "storage" and key:
+            driver, _, own = key.partition("_")
+            yield ((section, driver, own) if own else (section, key)), value
+
+
+def _put(raw: dict[str, Any], path: tuple[str, ...], value: str) -> None:
+    table = raw
+    for name in path[:-1]:
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise SettingsError(f"REBERTH_{'_'.join(path).upper()} is set, but {name} is no section in the file")
+    table[path[-1]] = value
+
+
+def from_process() -> Settings:
+    return read(os.environ)
