@@ -1,11 +1,11 @@
 """
 What the probe beside PostgreSQL wrote into the volume: who wrote, when, and whether two ever wrote at once. Pure.
 
-The file is a row of slots of 4096 bytes, each a text line padded with spaces:
-``reberth-probe 1 EPOCH TASK NODE SEQ UNIXTIME_MS``. A writer continues after the highest slot that it finds, and each
-slot is on the disk (O_DIRECT, O_DSYNC) before the next one is written. So the slots hold the order of the writes, and a
-writer that lives on beside the next one shows: as its record after the other's first one, as a record of a time not
-before it, or as a slot that the other wrote over (a hole in its sequence).
+The file is a ring of slots of 4096 bytes, each a text line padded with spaces:
+``reberth-probe 1 EPOCH TASK NODE SEQ UNIXTIME_MS`` in slot SEQ modulo the number of slots. A writer goes on after the
+highest SEQ that it finds, and each record is on the disk (O_DIRECT, O_DSYNC) before the next one is written. So SEQ is
+the order of the writes, and a writer that lives on beside the next one shows: as its record after the other's first
+one, as a record of a time not before it, or as a number that is missing.
 """
 
 from __future__ import annotations
@@ -28,9 +28,8 @@ class Writer:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    slot: int
     writer: Writer
-    sequence: int
+    sequence: int  # grows by one with each record, across writers
     at: float  # unix seconds by the writer's clock
 
 
@@ -48,9 +47,9 @@ class Span:
 class Reading:
     """What the probe's file says about the volume's writers."""
 
-    spans: tuple[Span, ...] = ()  # in the order of their first slot
+    spans: tuple[Span, ...] = ()  # in the order of their first record
     overlaps: int = 0
-    holes: int = 0  # numbers missing in a writer's sequence, and empty slots before the last one
+    holes: int = 0  # numbers missing between the first and the last one
     unreadable: int = 0  # slots that hold something else than a record
 
     @property
@@ -58,39 +57,37 @@ class Reading:
         return sum(span.records for span in self.spans)
 
 
-def parse(data: bytes) -> tuple[list[Record], int, int]:
-    """Records in the order of their slots, the number of empty slots before the last record, and of unreadable ones."""
+def parse(data: bytes) -> tuple[list[Record], int]:
+    """Records in the order of their sequence, and how many slots hold something else."""
     records: list[Record] = []
-    empty: list[int] = []
     unreadable = 0
     for slot in range((len(data) + SLOT - 1) // SLOT):
         raw = data[slot * SLOT : (slot + 1) * SLOT]
-        if not raw.strip(b"\0 \n"):
-            empty.append(slot)
+        if not raw.strip(b"\0"):
             continue
-        record = _record(slot, raw)
+        record = _record(raw)
         if record is None:
             unreadable += 1
         else:
             records.append(record)
-    last = records[-1].slot if records else 0
-    return records, sum(1 for slot in empty if slot < last), unreadable
+    records.sort(key=lambda record: record.sequence)
+    return records, unreadable
 
 
-def _record(slot: int, raw: bytes) -> Record | None:
+def _record(raw: bytes) -> Record | None:
     words = raw.rstrip(b" \n\0").split(b" ")
     if not raw.startswith(MAGIC) or len(words) != 7:
         return None
     try:
         writer = Writer(epoch=int(words[2]), task=words[3].decode(), node=words[4].decode())
-        return Record(slot=slot, writer=writer, sequence=int(words[5]), at=int(words[6]) / 1000)
+        return Record(writer=writer, sequence=int(words[5]), at=int(words[6]) / 1000)
     except ValueError:
         return None
 
 
 def read(data: bytes) -> Reading:
     """Counts overlaps and holes in the whole file."""
-    records, empty, unreadable = parse(data)
+    records, unreadable = parse(data)
     groups: dict[Writer, list[Record]] = {}
     for record in records:
         groups.setdefault(record.writer, []).append(record)
@@ -98,7 +95,7 @@ def read(data: bytes) -> Reading:
     return Reading(
         spans=tuple(_span(group) for group in ordered),
         overlaps=sum(_overlaps(ordered[:n], group) for n, group in enumerate(ordered) if n > 0),
-        holes=empty + sum(_missing(group) for group in ordered),
+        holes=_missing([record.sequence for record in records]),
         unreadable=unreadable,
     )
 
@@ -110,17 +107,16 @@ def _span(group: Sequence[Record]) -> Span:
 
 def _overlaps(earlier: Sequence[Sequence[Record]], group: Sequence[Record]) -> int:
     """
-    Records of earlier writers after the first slot of this one, or not before its first time; and this one's own
+    Records of earlier writers after the first one of this one, or not before its first time; and this one's own
     records under an epoch lower than an earlier writer's: an old permission that outlived a newer one.
     """
-    slot = group[0].slot
+    start = group[0].sequence
     first = min(record.at for record in group)
     older = [record for others in earlier for record in others]
-    late = sum(1 for record in older if record.slot > slot or record.at >= first)
+    late = sum(1 for record in older if record.sequence > start or record.at >= first)
     stale = max(record.writer.epoch for record in older) > group[0].writer.epoch
     return late + (len(group) if stale else 0)
 
 
-def _missing(group: Sequence[Record]) -> int:
-    numbers = {record.sequence for record in group}
-    return max(numbers) - min(numbers) + 1 - len(numbers)
+def _missing(numbers: Sequence[int]) -> int:
+    return max(numbers) - min(numbers) + 1 - len(set(numbers)) if numbers else 0

@@ -1,0 +1,162 @@
+"""What a drill can break. One class a fault: what it does, how it is undone, and what must be true after it."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+from controller.model import EvidenceKind
+from deploy.drill.ground import DrillError
+from deploy.drill.scene import Scene
+from deploy.drill.verdict import Expectation
+
+
+class Fault(Protocol):
+    """``act`` breaks, and returns when it is broken. ``undo`` makes the node fit for the next round."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def expected(self) -> Expectation: ...
+    def act(self, scene: Scene, node: str) -> None: ...
+    def meanwhile(self, scene: Scene, elapsed: float) -> None: ...
+    def undo(self, scene: Scene, node: str) -> None: ...
+
+
+class Simple:
+    """What most faults share."""
+
+    name: ClassVar[str]
+    text: ClassVar[str]
+    expected: ClassVar[Expectation]
+
+    def meanwhile(self, scene: Scene, elapsed: float) -> None:
+        """Called again and again between the fault and the recovery."""
+
+    def undo(self, scene: Scene, node: str) -> None:
+        """Nothing is left to undo."""
+
+
+DEAD = Expectation(evidence=EvidenceKind.POWERED_OFF, moves=True)
+
+
+class PowerOff(Simple):
+    name = "power-off"
+    text = "The machine under the node loses its power."
+    expected = DEAD
+
+    def act(self, scene: Scene, node: str) -> None:
+        scene.ground.power_off(node)
+
+    def undo(self, scene: Scene, node: str) -> None:
+        scene.ground.power_on(node)
+
+
+class Freeze(Simple):
+    """The node's VM hangs: it may go on at any moment, so only a power-off makes evidence."""
+
+    name = "freeze"
+    text = "The machine under the node hangs, with its disk and its PostgreSQL."
+    expected = DEAD
+
+    def act(self, scene: Scene, node: str) -> None:
+        scene.ground.freeze(node)
+
+    def undo(self, scene: Scene, node: str) -> None:
+        scene.ground.power_on(node)
+
+
+class Cut(Simple):
+    """The node's PostgreSQL goes on writing where nobody reaches it, until the machine is fenced."""
+
+    name = "cut"
+    text = "The node's network is cut; the machine and its PostgreSQL run on."
+    expected = DEAD
+
+    def act(self, scene: Scene, node: str) -> None:
+        scene.ground.cut(node)
+
+    def undo(self, scene: Scene, node: str) -> None:
+        scene.ground.heal(node)
+        scene.ground.power_on(node)
+
+
+class Drain(Simple):
+    name = "drain"
+    text = "The node is drained: a planned move."
+    expected = Expectation(evidence=EvidenceKind.RELEASED, moves=True, clean=True)
+
+    def act(self, scene: Scene, node: str) -> None:
+        scene.cluster.set_availability(node, "drain")
+
+    def undo(self, scene: Scene, node: str) -> None:
+        scene.cluster.set_availability(node, "active")
+
+
+class Restart(Simple):
+    name = "restart"
+    text = "The container is killed; its replacement is held on the same node."
+    expected = Expectation(stays=True)
+
+    def act(self, scene: Scene, node: str) -> None:
+        scene.hold_others(node)  # or Swarm may choose another node, which would be a move
+        scene.kill_database()
+
+    def undo(self, scene: Scene, node: str) -> None:
+        scene.free_others(node)
+
+
+class DockerdRestart(Simple):
+    name = "dockerd-restart"
+    text = "The Docker engine of the node is restarted."
+    expected = Expectation()
+
+    def act(self, scene: Scene, node: str) -> None:
+        scene.restart_engine(node)
+
+
+@dataclass(slots=True)
+class ControllerKill(Simple):
+    """Every surviving controller is killed once, at a moment chosen by chance in the middle of a failover."""
+
+    name = "controller-kill"
+    text = "The machine loses its power, and all controllers are killed while the disk moves."
+    expected = DEAD
+    moment: float = field(default_factory=lambda: round(random.uniform(0.0, 20.0), 1))  # noqa: S311 -- no secret
+    done: bool = False
+
+    def act(self, scene: Scene, node: str) -> None:
+        scene.ground.power_off(node)
+
+    def meanwhile(self, scene: Scene, elapsed: float) -> None:
+        if not self.done and elapsed >= self.moment:
+            self.done = True
+            scene.kill_controllers()
+
+    def undo(self, scene: Scene, node: str) -> None:
+        scene.ground.power_on(node)
+
+
+class StackRemove(Simple):
+    name = "stack-rm"
+    text = "The stack is removed and deployed again."
+    expected = Expectation()
+
+    def act(self, scene: Scene, node: str) -> None:  # noqa: ARG002 -- every node loses the stack
+        scene.remove_database()
+        scene.deploy_database()
+
+
+FAULTS: dict[str, type[Fault]] = {
+    fault.name: fault for fault in (PowerOff, Freeze, Cut, Drain, Restart, DockerdRestart, ControllerKill, StackRemove)
+}
+
+
+def make_fault(name: str) -> Fault:
+    """Raises DrillError with the names there are."""
+    if name not in FAULTS:
+        raise DrillError(f"there is no fault {name!r}; choose one of {', '.join(sorted(FAULTS))}")
+    return FAULTS[name]()

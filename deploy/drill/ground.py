@@ -1,0 +1,76 @@
+"""
+What a drill needs of a lab, as Protocols: docs/lab-api.md describes the lab that fulfils them.
+
+Kept apart so that another kind of lab (virtual machines) or a fake in a test can take its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Protocol
+
+import docker
+
+Say = Callable[[str], None]
+
+
+class Machine(Protocol):
+    """One node of a lab."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def manager(self) -> bool: ...
+    @property
+    def socket(self) -> Path: ...
+
+
+class Ground(Protocol):
+    """A Swarm on one machine, whose nodes can be broken."""
+
+    @property
+    def nodes(self) -> Sequence[Machine]: ...
+    def node(self, name: str, /) -> Machine: ...
+    def docker(self, name: str, /) -> docker.DockerClient: ...
+    def environment(self, name: str, /) -> Mapping[str, str]: ...
+    def exec(self, name: str, command: Sequence[str], /) -> CompletedProcess[str]: ...
+    def power_off(self, name: str, /) -> None: ...
+    def power_on(self, name: str, /) -> None: ...
+    def freeze(self, name: str, /) -> None: ...
+    def thaw(self, name: str, /) -> None: ...
+    def cut(self, name: str, /) -> None: ...
+    def heal(self, name: str, /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DrillSettings:
+    """What a user may choose for a drill. Durations in seconds unless they are Docker's own texts."""
+
+    fault: str = "power-off"
+    name: str = "drill"
+    subnet: str = "10.78.0.0/24"
+    managers: int = 3
+    workers: int = 0
+    heartbeat: str = "5s"  # Swarm's dispatcher heartbeat
+    delay: str = "5s"  # the example's restart_policy.delay
+    storage: str = "lab"
+    repeat: int = 1
+    keep: bool = False
+    report: Path = Path("drill-report")
+    cache: Path = Path(".cache")
+    steady: float = 3.0  # of commits before the fault, and again after the recovery
+    patience: float = 180.0  # from the fault to the next commit; a dead Swarm leader alone costs 37-53
+    target: str = "any"  # which node may be hit: any, leader, follower
+
+
+class DrillError(Exception):
+    """The drill cannot go on; the text says why and what to do."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A person or the system asked the drill to stop."""

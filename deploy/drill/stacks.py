@@ -1,0 +1,69 @@
+"""Deploys both stacks as a user does: secrets and configs through Docker's API, then `docker stack deploy`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from docker.errors import APIError
+
+from deploy.drill.cluster import DATABASE, SYSTEM, Cluster
+from deploy.drill.ground import DrillError, Ground
+
+DEPLOY = Path(__file__).resolve().parents[1]
+EXAMPLE = DEPLOY / "examples" / "postgres.yml"
+
+
+@dataclass(frozen=True, slots=True)
+class Stacks:
+    """``files`` and ``variables`` are the lab's: the same stack files as everywhere, with other values."""
+
+    ground: Ground
+    cluster: Cluster
+    files: tuple[Path, ...]
+    variables: Mapping[str, str]
+    secret_files: Mapping[str, bytes]
+    configs: Mapping[str, bytes]
+    password: str = field(default_factory=lambda: secrets.token_urlsafe(18))
+    system: str = SYSTEM
+    database: str = DATABASE
+
+    def deploy_system(self) -> None:
+        api = self.cluster.api()
+        for name, data in self.secret_files.items():
+            _once(lambda name=name, data=data: api.create_secret(name, data))
+        for name, data in self.configs.items():
+            _once(lambda name=name, data=data: api.create_config(name, data))
+        self._deploy(self.system, self.files)
+
+    def deploy_database(self) -> None:
+        self._deploy(self.database, (EXAMPLE,))
+
+    def remove_database(self) -> None:
+        self._docker("stack", "rm", self.database)
+
+    def _deploy(self, stack: str, files: tuple[Path, ...]) -> None:
+        named = [word for file in files for word in ("-c", str(file))]
+        self._docker("stack", "deploy", "--resolve-image", "never", *named, stack)
+
+    def _docker(self, *words: str) -> None:
+        """The docker CLI against a manager that answers. Raises DrillError with what it said."""
+        environment = {**os.environ, **self.variables, **self.ground.environment(self.cluster.manager())}
+        done = subprocess.run(
+            ["docker", *words], env=environment, capture_output=True, text=True, check=False, timeout=120
+        )
+        if done.returncode != 0:
+            raise DrillError(f"`docker {' '.join(words)}` failed: {(done.stderr or done.stdout).strip()}")
+
+
+def _once(create: object) -> None:
+    """A secret or config that a kept lab already has is left as it is."""
+    try:
+        create()  # type: ignore[operator]
+    except APIError as error:
+        if error.status_code != 409:
+            raise
