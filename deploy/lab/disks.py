@@ -1,0 +1,139 @@
+"""
+The lab's disks: image files. A disk is attached to a VM by moving its file into that VM's folder.
+
+A file has one place and moves in one step, so an attachment is exclusive and survives the death of the machine host at
+any instant; there is no other record that could disagree.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.lab.names import Layout
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_SUFFIX = ".img"
+_STAMP = "epoch"
+
+
+class StorageRefusal(Exception):
+    """What was asked is against the rules of the storage. Nothing was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedDisk:
+    disk: str
+    vm: str
+    epoch: int
+
+
+def check_name(disk: str) -> None:
+    if not _NAME.fullmatch(disk):
+        raise ValueError(f"{disk[:120]!r} is no name for a disk: 1 to 100 letters, digits, '_', '.' and '-'.")
+
+
+class Disks:
+    """All methods may be called from any thread."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._pool = layout.pool
+        self._machines = layout.machines
+        self._lock = threading.Lock()  # so that a list never sees a disk twice or not at all while it moves
+        self._pool.mkdir(parents=True, exist_ok=True)
+
+    def add_machine(self, vm: str) -> None:
+        (self._machines / vm).mkdir(parents=True, exist_ok=True)
+
+    def image(self, disk: str, vm: str) -> Path:
+        return self._machines / vm / f"{disk}{_SUFFIX}"
+
+    def all(self) -> dict[str, int]:
+        """Disk -> size in bytes."""
+        with self._lock:
+            images = [*self._pool.glob(f"*{_SUFFIX}"), *self._machines.glob(f"*/*{_SUFFIX}")]
+            return {image.stem: image.stat().st_size for image in images}
+
+    def create(self, disk: str, size_bytes: int) -> int:
+        """Size of the disk, made now or earlier. Raises StorageRefusal."""
+        check_name(disk)
+        with self._lock:
+            found = self._find(disk)
+            if found is not None:
+                return self._same_size(disk, found, size_bytes)
+            usage = os.statvfs(self._pool)
+            if size_bytes > usage.f_bavail * usage.f_frsize:
+                raise StorageRefusal(f"No room for a disk of {size_bytes} bytes.")
+            # Named only when it is whole; a name with this suffix is never a disk.
+            unfinished = self._pool / f"{disk}.unfinished"
+            with unfinished.open("wb") as file:
+                file.truncate(size_bytes)
+            unfinished.rename(self._pool / f"{disk}{_SUFFIX}")
+            return size_bytes
+
+    def _same_size(self, disk: str, image: Path, size_bytes: int) -> int:
+        size = image.stat().st_size
+        if size != size_bytes:
+            raise StorageRefusal(f"Disk {disk} exists with {size} bytes, not {size_bytes}.")
+        return size
+
+    def delete(self, disk: str) -> None:
+        check_name(disk)
+        with self._lock:
+            found = self._find(disk)
+            if found is not None and found.parent != self._pool:
+                raise StorageRefusal(f"Disk {disk} is attached to {found.parent.name}.")
+            if found is not None:
+                found.unlink()
+
+    def holder(self, disk: str) -> str | None:
+        """VM that has the disk; None when no VM has. Raises StorageRefusal when there is no such disk."""
+        with self._lock:
+            found = self._find(disk)
+        if found is None:
+            raise StorageRefusal(f"There is no disk {disk}.")
+        return None if found.parent == self._pool else found.parent.name
+
+    def _find(self, disk: str) -> Path | None:
+        name = f"{disk}{_SUFFIX}"
+        places = [self._pool / name, *(folder / name for folder in self._machines.glob("*"))]
+        return next((place for place in places if place.exists()), None)
+
+    def of(self, vm: str) -> list[str]:
+        return sorted(image.stem for image in (self._machines / vm).glob(f"*{_SUFFIX}"))
+
+    def attachments(self) -> list[AttachedDisk]:
+        with self._lock:
+            return [
+                AttachedDisk(disk, folder.name, self.stamp(folder.name))
+                for folder in sorted(self._machines.glob("*"))
+                for disk in self.of(folder.name)
+            ]
+
+    def give(self, disk: str, vm: str) -> None:
+        """Pool -> VM. Raises FileNotFoundError when the disk is not in the pool any more."""
+        with self._lock:
+            (self._pool / f"{disk}{_SUFFIX}").rename(self.image(disk, vm))
+
+    def take(self, disk: str, vm: str) -> None:
+        with self._lock:
+            self.image(disk, vm).rename(self._pool / f"{disk}{_SUFFIX}")
+
+    def stamp(self, vm: str) -> int:
+        try:
+            return int((self._machines / vm / _STAMP).read_text())
+        except FileNotFoundError:
+            return 0
+
+    def raise_stamp(self, vm: str, epoch: int) -> None:
+        """Raises StorageRefusal when the VM was stamped by a higher epoch."""
+        known = self.stamp(vm)
+        if epoch < known:
+            raise StorageRefusal(f"Epoch {epoch} is over: VM {vm} was stamped by epoch {known}.")
+        if epoch > known:
+            new = self._machines / vm / f"{_STAMP}.new"
+            new.write_text(str(epoch))
+            new.rename(self._machines / vm / _STAMP)

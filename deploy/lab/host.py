@@ -1,0 +1,289 @@
+"""
+The machine host: plays the hypervisor and the shared storage of a lab. See docs/lab-host.md for its interface.
+
+``python -m deploy.lab.host NAME``. It may be killed at any instant: nodes do not die with it, disks and power are read
+from the file system and the kernel, and `Machine.settle` finishes what a dead one began.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import msgspec
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from deploy.lab.disks import Disks, StorageRefusal
+from deploy.lab.events import Events, EventWord
+from deploy.lab.machine import Machine
+from deploy.lab.names import HOST_PORT, LabError, LabRecord, Layout
+
+log = structlog.get_logger()
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+T = TypeVar("T")
+
+_IDLE = 5.0  # seconds after which an event stream shows that it lives
+_CONTROLS: dict[str, EventWord | None] = {
+    "power-on": "power-on",
+    "power-off": "power-off",
+    "freeze": "freeze",
+    "thaw": "thaw",
+    "cut": None,  # a cut network is nothing that a hypervisor would report
+    "heal": None,
+}
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class DiskBody(Body, frozen=True):
+    size_bytes: int
+
+
+class EpochBody(Body, frozen=True):
+    epoch: int
+
+
+class DisksBody(Body, frozen=True):
+    disks: tuple[str, ...]
+    epoch: int
+
+
+class Answer(msgspec.Struct, frozen=True):
+    disk: str
+    outcome: str  # "done" or "refused"
+    why: str = ""
+
+
+class MachineHost:
+    def __init__(self, record: LabRecord) -> None:
+        self._layout = Layout(record.name)
+        self.disks = Disks(self._layout)
+        self.machines = {node.vm: Machine(self._layout, record.spec(), node, self.disks) for node in record.nodes()}
+        self._locks = {vm: asyncio.Lock() for vm in self.machines}  # one operation on a machine at a time
+        self.events = Events()
+        for vm in self.machines:
+            self.disks.add_machine(vm)
+
+    def settle(self) -> None:
+        for machine in self.machines.values():
+            machine.settle()
+
+    # -- what drivers ask ------------------------------------------------------------------------------------
+
+    async def list_machines(self, _: web.Request) -> web.Response:
+        powers = await asyncio.gather(*(asyncio.to_thread(machine.power) for machine in self.machines.values()))
+        return _json(
+            [
+                {
+                    "id": vm,
+                    "name": machine.node.name,
+                    "power": "off" if power == "off" else "on",
+                    "boot": machine.boot_id(),
+                }
+                for (vm, machine), power in zip(self.machines.items(), powers, strict=True)
+            ]
+        )
+
+    async def power_off(self, request: web.Request) -> web.Response:
+        machine = self._machine(request)
+        body = await _body(request, EpochBody)
+        async with self._locks[machine.node.vm]:
+            self.disks.raise_stamp(machine.node.vm, body.epoch)
+            await self._act(machine, "power-off")
+        return _json({"power": "off"})
+
+    async def list_disks(self, _: web.Request) -> web.Response:
+        disks = await asyncio.to_thread(self.disks.all)
+        return _json([{"id": disk, "size_bytes": size} for disk, size in sorted(disks.items())])
+
+    async def put_disk(self, request: web.Request) -> web.Response:
+        disk, body = request.match_info["disk"], await _body(request, DiskBody)
+        if body.size_bytes <= 0 or body.size_bytes % 512:
+            raise ValueError(f"The size of a disk is a positive multiple of 512 bytes, not {body.size_bytes}.")
+        size = await asyncio.to_thread(self.disks.create, disk, body.size_bytes)
+        return _json({"id": disk, "size_bytes": size})
+
+    async def delete_disk(self, request: web.Request) -> web.Response:
+        await asyncio.to_thread(self.disks.delete, request.match_info["disk"])
+        return _json({})
+
+    async def list_attachments(self, _: web.Request) -> web.Response:
+        return _json(await asyncio.to_thread(self.disks.attachments))
+
+    async def attach(self, request: web.Request) -> web.Response:
+        return await self._each(request, Machine.attach, "attached")
+
+    async def detach(self, request: web.Request) -> web.Response:
+        return await self._each(request, Machine.detach, "detached")
+
+    async def _each(self, request: web.Request, act: Callable[[Machine, str], None], word: EventWord) -> web.Response:
+        machine, body = self._machine(request), await _body(request, DisksBody)
+        async with self._locks[machine.node.vm]:
+            answers = await asyncio.to_thread(self._all, machine, body, act)
+        if any(answer.outcome == "done" for answer in answers):
+            self.events.tell(machine.node.vm, word)
+        log.info(
+            "disks.changed", what=word, node=machine.node.name, epoch=body.epoch, answers=msgspec.to_builtins(answers)
+        )
+        return _json(answers)
+
+    def _all(self, machine: Machine, body: DisksBody, act: Callable[[Machine, str], None]) -> list[Answer]:
+        try:
+            self.disks.raise_stamp(machine.node.vm, body.epoch)
+        except StorageRefusal as refusal:
+            return [Answer(disk, "refused", str(refusal)) for disk in body.disks]
+        return [_one(machine, disk, act) for disk in body.disks]
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await response.prepare(request)
+        await response.write(b"\n")
+        async for event in self.events.listen(_IDLE):
+            await response.write((msgspec.json.encode(event) if event else b"") + b"\n")
+        return response
+
+    # -- what the lab asks -----------------------------------------------------------------------------------
+
+    async def control(self, request: web.Request) -> web.Response:
+        machine, action = self._machine(request), request.match_info["action"]
+        if action not in _CONTROLS:
+            raise ValueError(f"A machine cannot {action!r}; it can {', '.join(_CONTROLS)}.")
+        async with self._locks[machine.node.vm]:
+            await self._act(machine, action)
+        return _json({"power": await asyncio.to_thread(machine.power)})
+
+    async def read_power(self, request: web.Request) -> web.Response:
+        return _json({"power": await asyncio.to_thread(self._machine(request).power)})
+
+    async def _act(self, machine: Machine, action: str) -> None:
+        await asyncio.to_thread(getattr(machine, action.replace("-", "_")))
+        log.info("machine.changed", node=machine.node.name, why=f"{action} was asked for")
+        word = _CONTROLS[action]
+        if word is not None:
+            self.events.tell(machine.node.vm, word)
+
+    def _machine(self, request: web.Request) -> Machine:
+        """By VM or by the node's name."""
+        wanted = request.match_info["vm"]
+        for vm, machine in self.machines.items():
+            if wanted in {vm, machine.node.name}:
+                return machine
+        raise LookupError(f"There is no machine {wanted!r} in this lab.")
+
+
+def _one(machine: Machine, disk: str, act: Callable[[Machine, str], None]) -> Answer:
+    try:
+        act(machine, disk)
+    except (StorageRefusal, LabError) as error:
+        return Answer(disk, "refused", str(error))
+    return Answer(disk, "done")
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
+
+
+async def _body(request: web.Request, kind: type[T]) -> T:
+    return msgspec.json.decode(await request.read(), type=kind)
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except LookupError as error:
+        return _json({"why": str(error.args[0])}, 404)
+    except StorageRefusal as error:
+        return _json({"why": str(error)}, 409)
+    except (ValueError, msgspec.ValidationError) as error:
+        return _json({"why": str(error)}, 400)
+    except LabError as error:
+        log.warning("call.failed", path=request.path, why=str(error))
+        return _json({"why": str(error)}, 500)
+
+
+def _token_check(token: str) -> Middleware:
+    expected = f"Bearer {token}".encode()
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        if not hmac.compare_digest(given, expected):
+            return _json({"why": "The token is missing or wrong."}, 401)
+        return await handler(request)
+
+    return check
+
+
+def driver_app(host: MachineHost, token: str) -> web.Application:
+    app = web.Application(middlewares=[_token_check(token), _errors])
+    app.add_routes(_routes(host))
+    return app
+
+
+def control_app(host: MachineHost) -> web.Application:
+    """Behind a socket that only root can open: no token, and more to do."""
+    app = web.Application(middlewares=[_errors])
+    app.add_routes(_routes(host))
+    app.add_routes(
+        [
+            web.get("/control/{vm}/power", host.read_power),
+            web.post("/control/{vm}/{action}", host.control),
+        ]
+    )
+    return app
+
+
+def _routes(host: MachineHost) -> list[web.RouteDef]:
+    return [
+        web.get("/v1/vms", host.list_machines),
+        web.post("/v1/vms/{vm}/power-off", host.power_off),
+        web.post("/v1/vms/{vm}/attach", host.attach),
+        web.post("/v1/vms/{vm}/detach", host.detach),
+        web.get("/v1/disks", host.list_disks),
+        web.put("/v1/disks/{disk}", host.put_disk),
+        web.delete("/v1/disks/{disk}", host.delete_disk),
+        web.get("/v1/attachments", host.list_attachments),
+        web.get("/v1/events", host.stream),
+    ]
+
+
+async def serve(name: str) -> None:
+    layout = Layout(name)
+    record = msgspec.json.decode(layout.record.read_bytes(), type=LabRecord)
+    host = MachineHost(record)
+    await asyncio.to_thread(host.settle)
+    drivers = web.AppRunner(driver_app(host, layout.token.read_text().strip()), shutdown_timeout=1.0)
+    control = web.AppRunner(control_app(host), shutdown_timeout=1.0)
+    await drivers.setup()
+    await control.setup()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await web.TCPSite(drivers, record.spec().gateway, HOST_PORT).start()
+    layout.control.unlink(missing_ok=True)
+    await web.UnixSite(control, str(layout.control)).start()  # in a folder that only root can enter
+    log.info("host.ready", lab=name, why="all machines were looked at")
+    await stopped.wait()
+    await drivers.cleanup()
+    await control.cleanup()
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m deploy.lab.host NAME")
+    structlog.configure(processors=[structlog.processors.TimeStamper(fmt="iso"), structlog.processors.JSONRenderer()])
+    asyncio.run(serve(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+"""
+One machine of the lab: its power, its disks' devices, its freezing. Blocking; the machine host calls it in threads.
+
+Whether a machine is on is asked of the kernel each time; nothing about it is remembered.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from deploy.lab import cgroups, loops, network, processes
+from deploy.lab.disks import Disks, StorageRefusal
+from deploy.lab.names import MARK, ROLE, LabError, LabNode, LabSpec, Layout
+from deploy.lab.names import REGISTRY_PORT as REGISTRY
+
+PowerWord = Literal["on", "off", "frozen"]
+
+_START_SECONDS = 20.0
+_DEATH_SECONDS = 60.0
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--fork", "--propagation", "slave")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    layout: Layout
+    spec: LabSpec
+    node: LabNode
+    disks: Disks
+
+    # -- looking ---------------------------------------------------------------------------------------------
+
+    def init(self) -> int | None:
+        return processes.node_init(self.layout.lab, self.node.name)
+
+    def power(self) -> PowerWord:
+        """Off only when every process is gone and no loop device holds a disk of this machine any more."""
+        init = self.init()
+        if init is None:
+            return "on" if self._loops() or processes.marked(self.layout.lab, self._role) else "off"
+        return "frozen" if processes.state(init) in {"T", "t"} else "on"
+
+    def boot_id(self) -> str:
+        try:
+            return (self.layout.node_run(self.node.name) / "reberth-lab/boot-id").read_text().strip()
+        except FileNotFoundError:
+            return ""
+
+    @property
+    def _role(self) -> str:
+        return f"node:{self.node.name}"
+
+    @property
+    def _dev(self) -> Path:
+        return self.layout.node_dev(self.node.name)
+
+    def _loops(self) -> dict[Path, int]:
+        return loops.backed_under(self.layout.machines / self.node.vm)
+
+    # -- power -----------------------------------------------------------------------------------------------
+
+    def power_on(self) -> None:
+        """Boot: fresh /run and /dev, new boot id, the same data and address. Raises LabError."""
+        if self.init() is not None:
+            return
+        self.power_off()
+        run, store = self.layout.node_run(self.node.name), self.layout.node_store(self.node.name)
+        shutil.rmtree(run, ignore_errors=True)
+        identity = run / "reberth-lab"
+        identity.mkdir(parents=True)
+        (identity / "vm-uuid").write_text(f"{self.node.vm}\n")
+        (identity / "boot-id").write_text(f"{uuid.uuid4()}\n")
+        store.mkdir(parents=True, exist_ok=True)
+        Path("/var/lib/docker").mkdir(parents=True, exist_ok=True)  # where each node mounts its own data
+        self._make_dev()
+        for disk in self.disks.of(self.node.vm):
+            self._connect(disk)
+        self._start(self._write_boot(run, store))
+
+    def _make_dev(self) -> None:
+        self._dev.mkdir(parents=True, exist_ok=True)
+        network.run("mount", "-t", "tmpfs", "-o", "mode=0755,nosuid", "reberth-lab", str(self._dev))
+        (self._dev / "disk/by-id").mkdir(parents=True)
+
+    def _write_boot(self, run: Path, store: Path) -> Path:
+        settings = {
+            "hosts": ["unix:///var/run/docker.sock"],
+            "data-root": "/var/lib/docker",
+            "exec-opts": ["native.cgroupdriver=cgroupfs"],  # no systemd in a node
+            "cgroup-parent": f"/{self.layout.cgroup}/{self.node.name}",
+            "insecure-registries": [f"{self.spec.gateway}:{REGISTRY}"],
+            "shutdown-timeout": 5,
+            "log-opts": {"max-size": "10m", "max-file": "2"},
+        }
+        config, boot = store / "daemon.json", store / "boot.json"
+        config.write_text(json.dumps(settings, indent=2))
+        dockerd = shutil.which("dockerd", path=f"{_PATH}:{os.environ.get('PATH', '')}")
+        if dockerd is None:
+            raise LabError("No dockerd on this machine: run the lab's setup (`make setup`), it installs docker.io.")
+        view = {
+            "hostname": self.node.name,
+            "address": f"{self.node.address}/{self.spec.network.prefixlen}",
+            "run": str(run),
+            "dev": str(self._dev),
+            "store": str(store),
+            "dockerd": [dockerd, "--config-file", str(config)],
+        }
+        boot.write_text(json.dumps(view, indent=2))
+        return boot
+
+    def _start(self, boot: Path) -> None:
+        log = self.layout.node_store(self.node.name) / "dockerd.log"
+        environment = {
+            "PATH": _PATH,
+            "HOME": "/root",
+            "LANG": "C.UTF-8",
+            "DOCKER_SERVICE_PREFER_OFFLINE_IMAGE": "1",
+            MARK: self.layout.lab,
+            ROLE: self._role,
+        }
+        program = [sys.executable, "-I", "-S", str(Path(__file__).with_name("init.py")), str(boot)]
+        with log.open("ab") as output:
+            subprocess.run(
+                # setsid --fork: no child of ours, so neither our death nor a signal to our group reaches the node
+                ["setsid", "--fork", "unshare", *_NAMESPACES, "--", *program],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=environment,
+                cwd="/",
+                check=True,
+            )
+        init = self._wait_for_init(log)
+        cgroups.adopt(self.layout.cgroup, self.node.name, init)
+        network.plug(self.layout, self.node.name, self.node.address, init)
+
+    def _wait_for_init(self, log: Path) -> int:
+        deadline = time.monotonic() + _START_SECONDS
+        while (init := self.init()) is None:
+            if time.monotonic() > deadline:
+                tail = log.read_text(errors="replace").splitlines()[-3:]
+                raise LabError(f"{self.node.name} did not start within {_START_SECONDS:g} s: {' / '.join(tail)}")
+            time.sleep(0.01)
+        return init
+
+    def power_off(self) -> None:
+        """
+        As if the plug was pulled: the network first, then the disks, then every process. Also tidies a dead machine.
+
+        The network goes first because the kernel says goodbye on the sockets of a killed process; a real machine
+        cannot. Returns when all is gone. Raises LabError when something still lives.
+        """
+        network.unplug(self.layout, self.node.name)
+        init = self.init()
+        if init is not None:
+            loops.lose_cache(init, self._loops().values())
+            processes.kill(init)
+            if not processes.wait_gone(init, _DEATH_SECONDS):
+                raise LabError(f"{self.node.name}: its processes did not end within {_DEATH_SECONDS:g} s.")
+        self._wait_for_marked()
+        for image, number in self._loops().items():
+            loops.free(number, image)
+        while self._dev.is_mount():
+            network.run("umount", "--lazy", str(self._dev))
+        cgroups.remove(f"{self.layout.cgroup}/{self.node.name}")
+
+    def _wait_for_marked(self) -> None:
+        """What is left is unshare(1), which ends with its child, or a start that was interrupted before PID 1 lived."""
+        deadline = time.monotonic() + _DEATH_SECONDS
+        while left := processes.marked(self.layout.lab, self._role):
+            for pid in left:
+                processes.kill(pid)
+            if time.monotonic() > deadline:
+                raise LabError(f"{self.node.name}: processes {left} did not end within {_DEATH_SECONDS:g} s.")
+            time.sleep(0.005)
+
+    # -- freezing and the network ------------------------------------------------------------------------------
+
+    def freeze(self) -> None:
+        processes.stop_all(self._living())
+
+    def thaw(self) -> None:
+        processes.continue_all(self._living())
+
+    def cut(self) -> None:
+        self._living()
+        network.cut(self.layout, self.node.name)
+
+    def heal(self) -> None:
+        self._living()
+        network.heal(self.layout, self.node.name)
+
+    def _living(self) -> int:
+        init = self.init()
+        if init is None:
+            raise LabError(f"{self.node.name} is off.")
+        return init
+
+    # -- disks -------------------------------------------------------------------------------------------------
+
+    def attach(self, disk: str) -> None:
+        """Raises StorageRefusal when another VM has the disk, LabError when no device could be had."""
+        holder = self.disks.holder(disk)
+        if holder == self.node.vm:
+            return
+        if holder is None:
+            with suppress(FileNotFoundError):
+                self.disks.give(disk, self.node.vm)
+        if (holder := self.disks.holder(disk)) != self.node.vm:
+            raise StorageRefusal(f"Disk {disk} is attached to {holder}.")
+        if self.init() is None:
+            return  # the device appears when the machine starts
+        try:
+            self._connect(disk)
+        except LabError:
+            self.disks.take(disk, self.node.vm)
+            raise
+
+    def detach(self, disk: str) -> None:
+        """Raises StorageRefusal while the running machine uses the disk: we share its kernel and cannot cut its I/O."""
+        if self.disks.holder(disk) != self.node.vm:
+            return
+        image = self.disks.image(disk, self.node.vm)
+        number = self._loops().get(image)
+        if number is not None:
+            self._disconnect(disk, image, number)
+        self.disks.take(disk, self.node.vm)
+
+    def _connect(self, disk: str) -> None:
+        image = self.disks.image(disk, self.node.vm)
+        number = self._loops().get(image)
+        if number is None:
+            number = loops.attach(image)
+        self._show(disk, number)
+
+    def _show(self, disk: str, number: int) -> None:
+        with suppress(FileExistsError):
+            os.mknod(self._dev / f"loop{number}", 0o660 | 0o060000, loops.device_number(number))
+        link = self._dev / f"disk/by-id/reberth-lab-{disk}"
+        link.unlink(missing_ok=True)
+        link.symlink_to(f"../../loop{number}")
+
+    def _disconnect(self, disk: str, image: Path, number: int) -> None:
+        claimed = loops.claim(number)
+        if claimed is None:
+            raise StorageRefusal(f"{self.node.name} has disk {disk} mounted: unmount it or power the machine off.")
+        (self._dev / f"disk/by-id/reberth-lab-{disk}").unlink(missing_ok=True)
+        (self._dev / f"loop{number}").unlink(missing_ok=True)  # nobody can open it from here on
+        init = self.init()
+        users = loops.holders(number, processes.members(init)) if init is not None else []
+        if users:
+            os.close(claimed)
+            self._show(disk, number)
+            raise StorageRefusal(f"{self.node.name} has disk {disk} open (process {users[0]}).")
+        loops.free(number, image, claimed)
+
+    def settle(self) -> None:
+        """After a restart of the machine host: finish what the last one began, so that devices equal attachments."""
+        if self.init() is None:
+            self.power_off()
+            return
+        for disk in self.disks.of(self.node.vm):
+            self._connect(disk)

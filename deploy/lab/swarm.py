@@ -1,0 +1,93 @@
+"""Forming the Swarm of a lab's nodes. Each step looks first, so it may be repeated after an interrupt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import docker
+from docker.errors import APIError, DockerException
+from requests.exceptions import RequestException
+
+from deploy.lab.names import LabError, LabNode, Layout, heartbeat_ns
+
+Progress = Callable[[str], None]
+_START_SECONDS = 90.0
+_READY_SECONDS = 120.0
+
+
+def client(socket: Path, timeout: float = 60) -> docker.DockerClient:
+    return docker.DockerClient(base_url=f"unix://{socket}", timeout=int(timeout))
+
+
+def wait_for_dockerd(layout: Layout, node: LabNode) -> None:
+    """Raises LabError with the end of dockerd's log when it does not answer in time."""
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            with closing(client(node.socket, 5)) as docker_client:
+                docker_client.ping()
+        except (DockerException, RequestException, OSError) as error:
+            if time.monotonic() > deadline:
+                log = layout.node_store(node.name) / "dockerd.log"
+                tail = " / ".join(log.read_text(errors="replace").splitlines()[-3:]) if log.exists() else str(error)
+                raise LabError(f"dockerd of {node.name} did not answer within {_START_SECONDS:g} s: {tail}") from error
+            time.sleep(0.1)
+        else:
+            return
+
+
+def form(nodes: Sequence[LabNode], heartbeat: str, progress: Progress) -> None:
+    """Make the first manager's swarm and let the others join: managers one by one, as Raft wants it."""
+    first = nodes[0]
+    with closing(client(first.socket)) as leader:
+        if not _in_swarm(leader):
+            leader.swarm.init(
+                advertise_addr=first.address,
+                listen_addr=f"{first.address}:2377",
+                dispatcher_heartbeat_period=heartbeat_ns(heartbeat),
+            )
+        leader.swarm.reload()
+        tokens = leader.swarm.attrs["JoinTokens"]
+        for node in nodes[1:]:
+            _join(node, first, tokens["Manager" if node.manager else "Worker"])
+            progress(f"{node.name} joined the swarm as {'a manager' if node.manager else 'a worker'}.")
+
+
+def _in_swarm(node: docker.DockerClient) -> bool:
+    return str(node.info()["Swarm"]["LocalNodeState"]) not in {"inactive", ""}
+
+
+def _join(node: LabNode, first: LabNode, token: str) -> None:
+    with closing(client(node.socket)) as joining:
+        if _in_swarm(joining):
+            return
+        try:
+            joining.swarm.join(
+                remote_addrs=[f"{first.address}:2377"],
+                join_token=token,
+                advertise_addr=node.address,
+                listen_addr=f"{node.address}:2377",
+            )
+        except APIError as error:
+            raise LabError(f"{node.name} could not join the swarm: {error.explanation}") from error
+
+
+def wait_until_ready(manager: LabNode, count: int, seconds: float = _READY_SECONDS) -> None:
+    """Raises LabError that says which nodes are not ready."""
+    deadline = time.monotonic() + seconds
+    states: dict[str, str] = {}
+    while True:
+        try:
+            with closing(client(manager.socket)) as docker_client:
+                nodes = docker_client.nodes.list()
+            states = {node.attrs["Description"]["Hostname"]: node.attrs["Status"]["State"] for node in nodes}
+        except (DockerException, RequestException, KeyError) as error:
+            states = {manager.name: str(error)}
+        if len(states) >= count and set(states.values()) == {"ready"}:
+            return
+        if time.monotonic() > deadline:
+            raise LabError(f"The swarm is not ready after {seconds:g} s: {states}.")
+        time.sleep(0.1)
