@@ -48,8 +48,8 @@ class DiskBody(Body, frozen=True):
     size_bytes: int
 
 
-class EpochBody(Body, frozen=True):
-    epoch: int
+class PowerOffBody(Body, frozen=True):
+    epoch: int | None = None
 
 
 class DisksBody(Body, frozen=True):
@@ -95,9 +95,10 @@ class MachineHost:
 
     async def power_off(self, request: web.Request) -> web.Response:
         machine = self._machine(request)
-        body = await _body(request, EpochBody)
+        body = await _body(request, PowerOffBody)
         async with self._locks[machine.node.vm]:
-            self.disks.raise_stamp(machine.node.vm, body.epoch)
+            if body.epoch is not None:
+                self.disks.raise_stamp(machine.node.vm, body.epoch)
             await self._act(machine, "power-off")
         return _json({"power": "off"})
 

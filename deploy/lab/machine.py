@@ -27,6 +27,7 @@ PowerWord = Literal["on", "off", "frozen"]
 
 _START_SECONDS = 20.0
 _DEATH_SECONDS = 60.0
+_MOST_DISKS = 64
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--fork", "--propagation", "slave")
 
@@ -214,6 +215,8 @@ class Machine:
         if holder == self.node.vm:
             return
         if holder is None:
+            if len(self.disks.of(self.node.vm)) >= _MOST_DISKS:
+                raise StorageRefusal(f"{self.node.name} has {_MOST_DISKS} disks, which is the most it can have.")
             with suppress(FileNotFoundError):
                 self.disks.give(disk, self.node.vm)
         if (holder := self.disks.holder(disk)) != self.node.vm:
@@ -228,7 +231,7 @@ class Machine:
 
     def detach(self, disk: str) -> None:
         """Raises StorageRefusal while the running machine uses the disk: we share its kernel and cannot cut its I/O."""
-        if self.disks.holder(disk) != self.node.vm:
+        if disk not in self.disks.of(self.node.vm):
             return
         image = self.disks.image(disk, self.node.vm)
         number = self._loops().get(image)
