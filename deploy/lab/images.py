@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import docker
 from docker.errors import ImageNotFound
@@ -25,18 +24,12 @@ from docker.utils.build import exclude_paths
 
 from deploy.lab import rootfs
 from deploy.lab.builder import Progress, build, builder, push
+from deploy.lab.lab import Lab
 
 PROJECT = Path(__file__).resolve().parents[2]
 DOCKERFILE = Path("deploy/Dockerfile")
 POSTGRES = Path(__file__).resolve().parent / "postgres"
 _PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "PIP_INDEX_URL")
-
-
-class HasRegistry(Protocol):
-    """What of a lab is needed here."""
-
-    @property
-    def registry(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +40,7 @@ class Images:
     postgres: str
 
 
-def ensure_images(lab: HasRegistry, progress: Progress, cache: Path = PROJECT / ".cache") -> Images:
+def ensure_images(lab: Lab, progress: Progress) -> Images:
     """
     Build what the registry lacks and push it there. Nothing to do takes milliseconds, the first time some minutes.
 
@@ -60,10 +53,10 @@ def ensure_images(lab: HasRegistry, progress: Progress, cache: Path = PROJECT / 
     )
     if _complete(lab.registry, wanted):
         return wanted
-    root = cache / "images" / "builder"
-    with _only_one(cache / "images", progress):
+    folder = Path(lab.spec.cache) / "images"
+    with _only_one(folder, progress):
         if not _complete(lab.registry, wanted):
-            with builder(root, lab.registry) as client:
+            with builder(folder / "builder", lab.registry) as client:
                 _make(client, base, wanted, progress)
     return wanted
 
