@@ -1,0 +1,153 @@
+"""
+Debian's packages that a lab needs, installed without starting or enabling anything.
+
+A Docker that is installed is used as it is and never touched; Debian's comes only where there is none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.lab.names import LabError
+
+Progress = Callable[[str], None]
+
+# A program that must be there -> the package that has it.
+PROGRAMS = {
+    "dockerd": "docker.io",
+    "docker": "docker-cli",
+    "docker-registry": "docker-registry",
+    "ip": "iproute2",
+    "bridge": "iproute2",
+    "iptables": "iptables",
+    "mkfs.ext4": "e2fsprogs",
+    "mkfs.xfs": "xfsprogs",
+    "nsenter": "util-linux",
+    "unshare": "util-linux",
+    "setsid": "util-linux",
+    "mount": "mount",
+    "mmdebstrap": "mmdebstrap",
+    "busybox": "busybox-static",
+}
+_UNITS = ("docker.service", "docker.socket", "containerd.service", "docker-registry.service")
+_POLICY = Path("/usr/sbin/policy-rc.d")
+_KEPT_POLICY = Path("/usr/sbin/policy-rc.d.before-reberth-lab")
+_FORBID = "#!/bin/sh\n# made by reberth's lab while it installs packages\nexit 101\n"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_LOCK_SECONDS = 300
+
+
+def missing() -> tuple[str, ...]:
+    """Packages to install, in a stable order; empty when every program is there."""
+    path = f"{os.environ.get('PATH', '')}:{_PATH}"
+    return tuple(sorted({package for program, package in PROGRAMS.items() if shutil.which(program, path=path) is None}))
+
+
+def ensure_packages(progress: Progress) -> tuple[str, ...]:
+    """
+    Install what is missing; the packages that were installed. Quick when nothing is missing. Raises LabError.
+
+    The lab needs an Engine API client with `stack deploy`: Debian's docker.io has it, and so has Docker's own CLI.
+    """
+    _restore_policy()
+    wanted = missing()
+    if wanted:
+        _check_possible(wanted)
+        progress(f"Installing {', '.join(wanted)} (nothing of it is started).")
+        before = _units_present()
+        with _no_services():
+            _apt("update")
+            _apt("install", "--yes", "--no-install-recommends", *map(_of_this_debian, wanted))
+        _leave_off(_units_present() - before)
+        progress(f"Installed {', '.join(wanted)}.")
+    _check_stack_deploy()
+    return wanted
+
+
+def _check_possible(wanted: tuple[str, ...]) -> None:
+    if os.geteuid() != 0:
+        raise LabError(f"Packages are missing ({', '.join(wanted)}) and only root can install them: run this as root.")
+    if shutil.which("apt-get") is None:
+        raise LabError(
+            f"Install {', '.join(wanted)} by hand: this machine has no apt-get (the lab is made for Debian)."
+        )
+
+
+def _of_this_debian(package: str) -> str:
+    """Up to Debian 12 the docker command is in docker.io; later it has a package of its own."""
+    if package != "docker-cli":
+        return package
+    known = subprocess.run(["apt-cache", "show", package], capture_output=True, check=False)
+    return package if known.returncode == 0 else "docker.io"
+
+
+def _apt(*arguments: str) -> None:
+    done = subprocess.run(
+        ["apt-get", "-o", f"DPkg::Lock::Timeout={_LOCK_SECONDS}", "-qq", *arguments],
+        env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        words = " / ".join(done.stdout.strip().splitlines()[-3:])
+        raise LabError(f"`apt-get {arguments[0]}` failed: {words}")
+
+
+@contextmanager
+def _no_services() -> Iterator[None]:
+    """Forbid packages to start their services meanwhile, by Debian's own means, and put back what was there."""
+    if _POLICY.exists():
+        _POLICY.rename(_KEPT_POLICY)
+    _POLICY.write_text(_FORBID)
+    _POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        _restore_policy()
+
+
+def _restore_policy() -> None:
+    """Also after an earlier run that was killed: our file is known by its text."""
+    if _POLICY.exists() and _POLICY.read_text() == _FORBID:
+        _POLICY.unlink()
+    if _KEPT_POLICY.exists() and not _POLICY.exists():
+        _KEPT_POLICY.rename(_POLICY)
+
+
+def _units_present() -> set[str]:
+    folders = (Path("/lib/systemd/system"), Path("/usr/lib/systemd/system"), Path("/etc/systemd/system"))
+    return {unit for unit in _UNITS for folder in folders if (folder / unit).exists()}
+
+
+def _leave_off(units: set[str]) -> None:
+    """Units that came with our packages must not start at the next boot either."""
+    if units and shutil.which("systemctl") is not None:
+        subprocess.run(
+            ["systemctl", "disable", "--quiet", *sorted(units)],
+            check=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+
+def _check_stack_deploy() -> None:
+    done = subprocess.run(
+        ["docker", "version", "--format", "{{json .Client}}"], capture_output=True, text=True, check=False
+    )
+    try:
+        version = str(json.loads(done.stdout)["Version"])
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise LabError(f"`docker version` does not work: {done.stderr.strip() or done.stdout.strip()}") from error
+    if int(version.split(".", maxsplit=1)[0]) < 20:
+        raise LabError(
+            f"The docker command is version {version}: the lab needs 20.10 or newer for `docker stack deploy`."
+        )
