@@ -7,10 +7,12 @@ Every write is a compare-and-set. A write that finds another version is `Stale`:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from controller.model import BootId, Confirmation, Epoch, NodeId, VmId, VolumeName, VolumeRecord
+
+HISTORY_LIMIT = 20  # entries kept for each volume: a few failovers, and small enough for a Swarm Config's labels
 
 
 class RecordsUnavailable(Exception):
@@ -49,6 +51,11 @@ class Leadership:
     beat: int = 0
     paused: str | None = None
     version: int = 0
+
+
+def bounded(record: VolumeRecord) -> VolumeRecord:
+    """The record with the newest entries of its history; every store keeps only those."""
+    return replace(record, history=record.history[-HISTORY_LIMIT:])
 
 
 class Records(Protocol):

@@ -1,0 +1,236 @@
+"""
+Records <-> the text kept in Swarm Configs. Pure.
+
+Each record is one Config. Its data, which Swarm never changes, says what the record is about; the label
+``reberth.state`` holds all that changes. Both are JSON with a ``schema`` number: a controller that meets a number or
+a field that it does not know refuses to read the record, and so never overwrites it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+import msgspec
+
+from controller.model import (
+    BootId,
+    Confirmation,
+    DiskId,
+    Epoch,
+    Grant,
+    HistoryEntry,
+    Intent,
+    NodeId,
+    Phase,
+    Serial,
+    Spec,
+    VmId,
+    VolumeKey,
+    VolumeName,
+    VolumeRecord,
+)
+from controller.records import Leadership, NodeRecord, RecordsUnavailable, bounded
+
+SCHEMA = 1
+KIND_LABEL, STATE_LABEL = "reberth.kind", "reberth.state"
+LEADER_CONFIG = "reberth.leader"
+
+
+class Kind(Enum):
+    VOLUME = "volume"
+    NODE = "node"
+    CONFIRMATION = "confirmation"
+    LEADER = "leader"
+
+
+class UnreadableRecord(RecordsUnavailable):
+    """A record of an unknown form. Nothing is decided, and the record stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One Config as Swarm keeps it. ``version`` is the token of compare-and-set."""
+
+    id: str
+    name: str
+    facts: bytes
+    state: bytes
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is written: ``facts`` once, ``state`` again and again."""
+
+    facts: bytes
+    state: bytes
+
+
+class _Schema(msgspec.Struct, frozen=True):
+    schema: int
+
+
+class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    schema: int = SCHEMA
+
+
+class _VolumeFacts(_Record, frozen=True, kw_only=True):
+    name: VolumeName
+    key: VolumeKey
+    spec: Spec
+    fs_uuid: str
+
+
+class _VolumeState(_Record, frozen=True, kw_only=True):
+    phase: Phase
+    disk: DiskId | None
+    formatted: bool
+    serial: Serial
+    grants: tuple[Grant, ...]
+    intent: Intent | None
+    history: tuple[HistoryEntry, ...]
+
+
+class _NodeFacts(_Record, frozen=True, kw_only=True):
+    node: NodeId
+
+
+class _NodeState(_Record, frozen=True, kw_only=True):
+    vm: VmId
+    boot: BootId
+    hostname: str
+
+
+class _ConfirmationState(_Record, frozen=True, kw_only=True):
+    vm: VmId
+    boot: BootId | None
+    reason: str
+    by: str
+    at: float
+
+
+class _LeaderFacts(_Record, frozen=True, kw_only=True):
+    pass
+
+
+class _LeaderState(_Record, frozen=True, kw_only=True):
+    epoch: Epoch
+    holder: NodeId
+    address: str
+    beat: int
+    paused: str | None
+
+
+_F = TypeVar("_F", bound=_Record)
+_R = TypeVar("_R", bound=_Record)
+
+
+def volume_config(key: VolumeKey) -> str:
+    return f"reberth.volume.{key}"
+
+
+def node_config(node: NodeId) -> str:
+    return f"reberth.node.{node}"
+
+
+def confirmation_config(node: NodeId) -> str:
+    return f"reberth.confirmation.{node}"
+
+
+def volume_content(record: VolumeRecord) -> Content:
+    record = bounded(record)
+    facts = _VolumeFacts(name=record.name, key=record.key, spec=record.spec, fs_uuid=record.fs_uuid)
+    state = _VolumeState(
+        phase=record.phase,
+        disk=record.disk,
+        formatted=record.formatted,
+        serial=record.serial,
+        grants=record.grants,
+        intent=record.intent,
+        history=record.history,
+    )
+    return _content(facts, state)
+
+
+def decode_volume(stored: Stored) -> VolumeRecord:
+    """Raises UnreadableRecord."""
+    facts, state = _decode(stored, _VolumeFacts, _VolumeState)
+    return VolumeRecord(
+        name=facts.name,
+        key=facts.key,
+        spec=facts.spec,
+        fs_uuid=facts.fs_uuid,
+        phase=state.phase,
+        disk=state.disk,
+        formatted=state.formatted,
+        serial=state.serial,
+        grants=state.grants,
+        intent=state.intent,
+        history=state.history,
+        version=stored.version,
+    )
+
+
+def node_content(record: NodeRecord) -> Content:
+    state = _NodeState(vm=record.vm, boot=record.boot, hostname=record.hostname)
+    return _content(_NodeFacts(node=record.node), state)
+
+
+def decode_node(stored: Stored) -> NodeRecord:
+    """Raises UnreadableRecord."""
+    facts, state = _decode(stored, _NodeFacts, _NodeState)
+    return NodeRecord(facts.node, state.vm, state.boot, state.hostname, stored.version)
+
+
+def confirmation_content(said: Confirmation) -> Content:
+    state = _ConfirmationState(vm=said.vm, boot=said.boot, reason=said.reason, by=said.by, at=said.at)
+    return _content(_NodeFacts(node=said.node), state)
+
+
+def decode_confirmation(stored: Stored) -> Confirmation:
+    """Raises UnreadableRecord."""
+    facts, state = _decode(stored, _NodeFacts, _ConfirmationState)
+    return Confirmation(facts.node, state.vm, state.boot, state.reason, state.by, state.at)
+
+
+def leader_content(leadership: Leadership) -> Content:
+    state = _LeaderState(
+        epoch=leadership.epoch,
+        holder=leadership.holder,
+        address=leadership.address,
+        beat=leadership.beat,
+        paused=leadership.paused,
+    )
+    return _content(_LeaderFacts(), state)
+
+
+def decode_leader(stored: Stored) -> Leadership:
+    """Raises UnreadableRecord."""
+    _, state = _decode(stored, _LeaderFacts, _LeaderState)
+    return Leadership(state.epoch, state.holder, state.address, state.beat, state.paused, stored.version)
+
+
+def _content(facts: _Record, state: _Record) -> Content:
+    return Content(msgspec.json.encode(facts), msgspec.json.encode(state))
+
+
+def _decode(stored: Stored, facts: type[_F], state: type[_R]) -> tuple[_F, _R]:
+    return _part(stored, stored.facts, facts), _part(stored, stored.state, state)
+
+
+def _part(stored: Stored, text: bytes, form: type[_R]) -> _R:
+    try:
+        schema = msgspec.json.decode(text, type=_Schema).schema
+        if schema != SCHEMA:
+            raise UnreadableRecord(
+                f"config {stored.name} has schema {schema}, this controller knows {SCHEMA}: "
+                "run the version of Reberth that wrote it on all managers"
+            )
+        return msgspec.json.decode(text, type=form)
+    except msgspec.MsgspecError as error:
+        raise UnreadableRecord(
+            f"config {stored.name} is not a record that this controller can read ({error}): it was written by another "
+            "version or by hand; run that version, or restore the config"
+        ) from error

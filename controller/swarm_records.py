@@ -1,0 +1,225 @@
+"""
+Records in Swarm Configs: Swarm's Raft is the only store.
+
+A Config's labels are updated by compare-and-set on its version (``POST /configs/{id}/update?version=N``); Swarm refuses
+an older N with "update out of sequence", and has no answer without a quorum. Seen with dockerd 20.10.24 and 26.1.5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiodocker
+import aiohttp
+import structlog
+
+from controller import record_codec as codec
+from controller.model import Confirmation, NodeId, VolumeName, VolumeRecord
+from controller.record_codec import KIND_LABEL, LEADER_CONFIG, STATE_LABEL, Content, Kind, Stored
+from controller.records import Leadership, NodeRecord, RecordsUnavailable, Stale
+
+DEADLINE = 5.0  # seconds for one operation: Swarm holds calls while it elects a leader; then looking again is better
+
+_OUT_OF_SEQUENCE = "update out of sequence"  # the only sign of a lost compare-and-set; its status is 500
+_CONFLICT, _NOT_FOUND, _UNAVAILABLE = 409, 404, 503
+
+_log = structlog.get_logger(__name__)
+
+
+class _Lost(Exception):
+    """Somebody else wrote first; becomes Stale at the border."""
+
+
+class _Absent(Exception):
+    """There is no such config."""
+
+
+class SwarmRecords:
+    """`Records` through the Docker socket of any manager. ``docker`` stays the caller's to close."""
+
+    def __init__(self, docker: aiodocker.Docker, deadline: float = DEADLINE) -> None:
+        self._configs = _Configs(docker, deadline)
+        self._decoded: dict[str, VolumeRecord] = {}  # by config ID: most volumes do not change between two looks
+
+    async def volumes(self) -> Mapping[VolumeName, VolumeRecord]:
+        stored = await self._configs.list(Kind.VOLUME)
+        self._decoded = {config.id: self._decode(config) for config in stored}
+        return {record.name: record for record in self._decoded.values()}
+
+    async def create_volume(self, record: VolumeRecord) -> VolumeRecord | Stale:
+        return await self._put_volume(record, 0)
+
+    async def replace_volume(self, record: VolumeRecord) -> VolumeRecord | Stale:
+        return await self._put_volume(record, record.version)
+
+    async def delete_volume(self, record: VolumeRecord) -> None:
+        await self._configs.remove(codec.volume_config(record.key), record.version)
+
+    async def nodes(self) -> Mapping[NodeId, NodeRecord]:
+        records = [codec.decode_node(stored) for stored in await self._configs.list(Kind.NODE)]
+        return {record.node: record for record in records}
+
+    async def put_node(self, record: NodeRecord) -> NodeRecord | Stale:
+        name = codec.node_config(record.node)
+        stored = await self._configs.put(name, Kind.NODE, codec.node_content(record), record.version)
+        return stored if isinstance(stored, Stale) else codec.decode_node(stored)
+
+    async def delete_node(self, node: NodeId) -> None:
+        await self._configs.remove(codec.node_config(node), None)
+
+    async def confirmations(self) -> tuple[Confirmation, ...]:
+        return tuple(codec.decode_confirmation(stored) for stored in await self._configs.list(Kind.CONFIRMATION))
+
+    async def confirm(self, confirmation: Confirmation) -> None:
+        name = codec.confirmation_config(confirmation.node)
+        earlier = await self._configs.find(name)
+        if earlier is not None:
+            codec.decode_confirmation(earlier)  # refuses to overwrite what a newer version wrote
+        version = earlier.version if earlier is not None else 0
+        stored = await self._configs.put(name, Kind.CONFIRMATION, codec.confirmation_content(confirmation), version)
+        if isinstance(stored, Stale):
+            raise RecordsUnavailable(
+                f"somebody else confirmed node {confirmation.node} at the same moment: look and repeat"
+            )
+
+    async def withdraw(self, node: NodeId) -> None:
+        await self._configs.remove(codec.confirmation_config(node), None)
+
+    async def leadership(self) -> Leadership | None:
+        stored = await self._configs.find(LEADER_CONFIG)
+        return None if stored is None else codec.decode_leader(stored)
+
+    async def replace_leadership(self, leadership: Leadership) -> Leadership | Stale:
+        content = codec.leader_content(leadership)
+        stored = await self._configs.put(LEADER_CONFIG, Kind.LEADER, content, leadership.version)
+        return stored if isinstance(stored, Stale) else codec.decode_leader(stored)
+
+    async def _put_volume(self, record: VolumeRecord, version: int) -> VolumeRecord | Stale:
+        name, content = codec.volume_config(record.key), codec.volume_content(record)
+        stored = await self._configs.put(name, Kind.VOLUME, content, version)
+        return stored if isinstance(stored, Stale) else codec.decode_volume(stored)
+
+    def _decode(self, stored: Stored) -> VolumeRecord:
+        known = self._decoded.get(stored.id)
+        return known if known is not None and known.version == stored.version else codec.decode_volume(stored)
+
+
+class _Configs:
+    """Compare-and-set on Swarm Configs. All methods raise RecordsUnavailable, also for a write in doubt."""
+
+    def __init__(self, docker: aiodocker.Docker, deadline: float) -> None:
+        self._docker = docker
+        self._deadline = deadline
+        self._known: dict[str, Stored] = {}  # by name: updates need the ID, and this saves a look before each
+
+    async def list(self, kind: Kind) -> list[Stored]:
+        async with self._call(f"list records of kind {kind.value}"):
+            found = await self._docker.configs.list(filters={"label": [f"{KIND_LABEL}={kind.value}"]})
+        return [self._stored(config) for config in found]
+
+    async def find(self, name: str) -> Stored | None:
+        try:
+            async with self._call(f"read {name}"):
+                return await self._inspect(name)
+        except _Absent:
+            return None
+
+    async def put(self, name: str, kind: Kind, content: Content, version: int) -> Stored | Stale:
+        """Create (version 0) or compare-and-set."""
+        try:
+            async with self._call(f"write {name}"):
+                if version == 0:
+                    return await self._create(name, kind, content)
+                return await self._replace(name, kind, content, version)
+        except (_Lost, _Absent):
+            self._known.pop(name, None)
+            return Stale(f"{name} was written or removed by another controller")
+
+    async def remove(self, name: str, version: int | None) -> None:
+        """
+        Nothing when it is gone, or changed since ``version``.
+
+        Swarm compares no version here; the ID makes sure that a record made anew under the same name survives.
+        """
+        try:
+            async with self._call(f"remove {name}"):
+                found = await self._inspect(name)
+                if version is not None and found.version != version:
+                    _log.info("record.kept", config=name, why="it changed since it was read for removal")
+                    return
+                await self._docker.configs.delete(found.id)
+        except _Absent:
+            pass
+        self._known.pop(name, None)
+
+    async def _create(self, name: str, kind: Kind, content: Content) -> Stored:
+        made = await self._docker.configs.create(name, content.facts.decode(), labels=_labels(kind, content))
+        return await self._read_back(made["ID"], content)
+
+    async def _replace(self, name: str, kind: Kind, content: Content, version: int) -> Stored:
+        found = self._known.get(name)
+        if found is None or found.facts != content.facts:
+            found = await self._inspect(name)
+            if found.version != version:
+                raise _Lost
+        if found.facts != content.facts:
+            raise ValueError(f"what {name} is about never changes, but this was to be written: {content.facts!r}")
+        # aiodocker fetches the config and sends its name and data back with our labels, under our version.
+        await self._docker.configs.update(found.id, str(version), labels=_labels(kind, content))
+        return await self._read_back(found.id, content)
+
+    async def _read_back(self, config_id: str, content: Content) -> Stored:
+        """The answer to a write does not tell the new version. A version read with other content is not ours."""
+        found = await self._inspect(config_id)
+        if found.state != content.state:
+            raise RecordsUnavailable(f"{found.name} was written, and changed again by somebody else before it was read")
+        return found
+
+    async def _inspect(self, name: str) -> Stored:
+        return self._stored(await self._docker.configs.inspect(name))
+
+    def _stored(self, config: Mapping[str, Any]) -> Stored:
+        spec = config["Spec"]
+        stored = Stored(
+            id=config["ID"],
+            name=spec["Name"],
+            facts=base64.b64decode(spec.get("Data") or ""),
+            state=(spec.get("Labels") or {}).get(STATE_LABEL, "").encode(),
+            version=config["Version"]["Index"],
+        )
+        self._known[stored.name] = stored
+        return stored
+
+    @asynccontextmanager
+    async def _call(self, what: str) -> AsyncIterator[None]:
+        """Turns what Docker and the network say into Stale's marks or RecordsUnavailable."""
+        try:
+            async with asyncio.timeout(self._deadline):
+                yield
+        except aiodocker.DockerError as error:
+            if error.status == _NOT_FOUND:
+                raise _Absent from error
+            if error.status == _CONFLICT or _OUT_OF_SEQUENCE in error.message:
+                raise _Lost from error
+            raise RecordsUnavailable(f"cannot {what}: {_why(error)}") from error
+        except TimeoutError as error:
+            raise RecordsUnavailable(
+                f"cannot {what}: no answer from Docker within {self._deadline:g} s; it may still happen"
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise RecordsUnavailable(f"cannot {what}: the connection to Docker broke ({error})") from error
+
+
+def _labels(kind: Kind, content: Content) -> dict[str, str]:
+    return {KIND_LABEL: kind.value, STATE_LABEL: content.state.decode()}
+
+
+def _why(error: aiodocker.DockerError) -> str:
+    text = error.message.removeprefix("rpc error: code = ")
+    if error.status != _UNAVAILABLE:
+        return text
+    return f"{text} (the swarm has no quorum at the moment, or this node is no manager)"
