@@ -1,0 +1,153 @@
+"""
+What the controller knows just now, for its doors: the last look, the decisions made on it, the newest records.
+
+In memory only. The loop writes it; requests of gates and people read it, wait on it, and poke the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from controller.actions import Action, Alarm, Converged, DropGrants, Refuse, Wait
+from controller.model import VolumeName, VolumeRecord, World
+
+
+class Signal:
+    """Wakes everyone who waits. A waiter that checked before waiting, with no ``await`` between, misses nothing."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def fire(self) -> None:
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def wait(self, seconds: float) -> None:
+        """Until the next `fire`, or so many seconds."""
+        event = self._event
+        try:
+            async with asyncio.timeout(seconds):
+                await event.wait()
+        except TimeoutError:
+            return
+
+
+class Poke:
+    """Asks the loop to look. Many pokes before it looks are one; the first one's reason is logged."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._why = ""
+
+    def __call__(self, why: str) -> None:
+        if not self._event.is_set():
+            self._why = why
+        self._event.set()
+
+    async def wait(self, seconds: float) -> str:
+        """The reason of the first poke since the last call, or that time has passed."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            return "time to look again"
+        self._event.clear()
+        return self._why
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One finished look. ``began`` is on the loop's monotonic clock, ``at`` on the wall clock."""
+
+    number: int
+    began: float
+    at: float
+    world: World
+
+
+class Board:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.look: Look | None = None
+        self.decisions: dict[VolumeName, Action] = {}
+        self.setbacks: dict[VolumeName, str] = {}  # why the last operation did not succeed
+        self.changed = Signal()
+        self._written: dict[VolumeName, tuple[float, VolumeRecord]] = {}
+
+    @property
+    def world(self) -> World | None:
+        return None if self.look is None else self.look.world
+
+    def publish(self, look: Look, decisions: Mapping[VolumeName, Action]) -> None:
+        self.look = look
+        self.decisions = dict(decisions)
+        if look.world.volumes is not None:
+            self._written = {name: each for name, each in self._written.items() if each[0] >= look.began}
+        self.changed.fire()
+
+    def forget(self) -> None:
+        """We do not act any more: what we know gets old."""
+        self.look = None
+        self.decisions, self.setbacks, self._written = {}, {}, {}
+        self.changed.fire()
+
+    def wrote(self, record: VolumeRecord) -> None:
+        """A record that we wrote is news before the next look."""
+        self._written[record.name] = (self._clock(), record)
+        self.changed.fire()
+
+    def deleted(self, volume: VolumeName) -> None:
+        self._written.pop(volume, None)
+        self.changed.fire()
+
+    def record(self, volume: VolumeName) -> VolumeRecord | None:
+        """The newest record we know of. Its compare-and-set refuses a write that rests on an older one."""
+        volumes = self.world.volumes if self.world is not None else None
+        read = None if volumes is None else volumes.get(volume)
+        written = self._written.get(volume)
+        if written is None or (read is not None and read.version > written[1].version):
+            return read
+        return written[1]
+
+    def volumes(self) -> Iterable[VolumeName]:
+        read = (self.world.volumes if self.world is not None else None) or {}
+        return sorted({*read, *self._written, *self.decisions})
+
+    def why(self, volume: VolumeName) -> str:
+        """One sentence for whoever waits for this volume."""
+        action = self.decisions.get(volume)
+        if action is None:
+            return "the controller has not looked at this volume yet; it does so within seconds"
+        setback = self.setbacks.get(volume)
+        return reason(action) if setback is None else f"{reason(action)} (the last attempt: {setback})"
+
+
+def reason(action: Action) -> str:
+    """An action in words, for people."""
+    match action:
+        case Alarm():
+            return f"{action.why}: {action.cure}"
+        case DropGrants():
+            return action.evidence.text
+        case _:
+            return str(getattr(action, "why", "")) or f"{kind(action)} is under way"
+
+
+def kind(action: Action) -> str:
+    """``GrantMount`` -> ``grant-mount``: what `reberth status` and the log call it."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", type(action).__name__).lower()
+
+
+def same_decision(one: Action | None, other: Action) -> bool:
+    """Whether nothing changed that a person would want to read again: numbers that count on do not matter."""
+    if one is None or type(one) is not type(other):
+        return False
+    return re.sub(r"[0-9.]+", "#", reason(one)) == re.sub(r"[0-9.]+", "#", reason(other))
+
+
+def quiet(action: Action) -> bool:
+    """Whether nothing is to be done on this action."""
+    return isinstance(action, Wait | Refuse | Alarm | Converged)

@@ -1,0 +1,259 @@
+"""
+One decision -> records and storage: the intent before, the outcome after.
+
+Before a call to the storage the intent is written by compare-and-set and leadership is read afresh; so whoever leads
+next finds the intent, and we do not call after somebody else leads. A call has a deadline, after which it is in
+doubt (law 3). Nothing is retried here: the loop looks again. Settled intents: see `journal`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol, assert_never
+
+from controller.actions import (
+    Action,
+    Alarm,
+    Attach,
+    Converged,
+    CreateDisk,
+    DeleteDisk,
+    Detach,
+    DropGrants,
+    Fence,
+    GrantMount,
+    NewEpoch,
+    Refuse,
+    Revoke,
+    Wait,
+)
+from controller.board import kind
+from controller.journal import evidence_entry, hostname, settled
+from controller.model import (
+    DiskId,
+    Epoch,
+    HistoryEntry,
+    Intent,
+    Moment,
+    Operation,
+    Phase,
+    Power,
+    VolumeName,
+    VolumeRecord,
+    World,
+)
+from controller.records import RecordsUnavailable
+from controller.scribe import PROGRESS, Changed, Result, Scribe, Setback, record_of, result
+from drivers.base import Created, Done, InDoubt, Outcome, Refused, StorageDriver, Unreachable
+
+
+class Lead(Protocol):
+    """Whether we act. ``epoch`` is None when we do not."""
+
+    @property
+    def epoch(self) -> Epoch | None: ...
+
+    async def still_acting(self, epoch: Epoch) -> bool:
+        """Read afresh from Swarm's Raft. Raises RecordsUnavailable."""
+        ...
+
+    async def new_epoch(self) -> bool:
+        """Take the next epoch although we act. False when somebody else acts by now. Raises RecordsUnavailable."""
+        ...
+
+
+class Executor:
+    """``call_deadline``: seconds for one changing call to the storage."""
+
+    def __init__(self, scribe: Scribe, driver: StorageDriver, lead: Lead, call_deadline: float) -> None:
+        self._scribe = scribe
+        self._driver = driver
+        self._lead = lead
+        self._call_deadline = call_deadline
+
+    async def run(self, world: World, actions: Sequence[Action]) -> Mapping[VolumeName, Result]:
+        """
+        Do actions that go together: one action, or several of one kind about the same VM (attach, detach, fence).
+
+        Raises nothing but bugs.
+        """
+        try:
+            return await self._run(world, actions)
+        except* RecordsUnavailable as errors:
+            why = "; ".join(sorted({str(error) for error in _leaves(errors)}))
+        return {each.volume: Setback(f"the records: {why}") for each in actions}
+
+    async def _run(self, world: World, actions: Sequence[Action]) -> Mapping[VolumeName, Result]:
+        first = actions[0]
+        match first:
+            case Attach() | Detach():
+                return await self._move(world, [each for each in actions if isinstance(each, Attach | Detach)])
+            case Fence():
+                return await self._fence(world, [each for each in actions if isinstance(each, Fence)])
+            case NewEpoch():
+                taken = await self._lead.new_epoch()
+                ended: Result = PROGRESS if taken else Changed("another controller acts now")
+                return {each.volume: ended for each in actions}
+            case _:
+                return {first.volume: await self._single(world, first)}
+
+    async def _single(self, world: World, action: Action) -> Result:
+        match action:
+            case CreateDisk():
+                return await self._create(world, action)
+            case DeleteDisk():
+                return await self._delete(world, action)
+            case Revoke():
+                return await self._scribe.revoke(world, action)
+            case DropGrants():
+                return await self._scribe.drop(world, action)
+            case GrantMount():
+                return await self._scribe.grant(world, action)
+            case Wait() | Refuse() | Alarm() | Converged():
+                return await self._scribe.tidy(world, action.volume)
+            case Attach() | Detach() | Fence() | NewEpoch():
+                msg = f"{kind(action)} is done in groups"
+                raise TypeError(msg)
+            case _ as never:
+                assert_never(never)
+
+    async def _ask(
+        self, world: World, call: Callable[[], Awaitable[Sequence[Outcome]]], many: int
+    ) -> Sequence[Outcome]:
+        """One call to the storage, if we still lead."""
+        if not await self._lead.still_acting(world.epoch):
+            return [Unreachable("another controller, or another epoch, acts now")] * many
+        try:
+            async with asyncio.timeout(self._call_deadline):
+                return await call()
+        except TimeoutError:
+            return [InDoubt(f"no answer within {self._call_deadline:g} s")] * many
+
+    async def _move(self, world: World, actions: Sequence[Attach | Detach]) -> Mapping[VolumeName, Result]:
+        """Attach or detach disks of one VM in one call."""
+        async with asyncio.TaskGroup() as group:
+            writes = [group.create_task(self._intend_move(world, each)) for each in actions]
+        pairs = [(each, write.result()) for each, write in zip(actions, writes, strict=True)]
+        stale: dict[VolumeName, Result] = {each.volume: end for each, end in pairs if isinstance(end, Changed)}
+        going = [(each, end) for each, end in pairs if isinstance(end, VolumeRecord)]
+        if not going:
+            return stale
+        disks, vm = [each.disk for each, _ in going], actions[0].vm
+        method = self._driver.attach if isinstance(actions[0], Attach) else self._driver.detach
+        outcomes = await self._ask(world, lambda: method(disks, vm, world.epoch), len(going))
+        async with asyncio.TaskGroup() as group:
+            ends = [
+                group.create_task(self._ended(world, record, outcome))
+                for (_, record), outcome in zip(going, outcomes, strict=True)
+            ]
+        return stale | {each.volume: end.result() for (each, _), end in zip(going, ends, strict=True)}
+
+    async def _intend_move(self, world: World, action: Attach | Detach) -> VolumeRecord | Changed:
+        record, at = record_of(world, action.volume), self._scribe.wall()
+        if isinstance(action, Attach):
+            return await self._scribe.intend(world, record, Intent(Operation.ATTACH, world.epoch, action.vm, at=at))
+        proof = action.evidence
+        if proof is None:
+            return await self._scribe.intend(world, record, Intent(Operation.DETACH, world.epoch, action.vm, at=at))
+        entry = evidence_entry(record, proof, world.epoch, hostname(world, action.vm), at)
+        intent = Intent(Operation.DETACH, world.epoch, action.vm, proof.kind, at)
+        return await self._scribe.intend(world, record, intent, entry)
+
+    async def _ended(self, world: World, record: VolumeRecord, outcome: Outcome) -> Result:
+        if isinstance(outcome, Done):
+            self._scribe.done(record.name)
+            return PROGRESS
+        return await self._failed(world, record, outcome)
+
+    async def _failed(self, world: World, record: VolumeRecord, outcome: Refused | Unreachable | InDoubt) -> Result:
+        """In doubt the intent stays, for the storage's list to decide; what surely did not happen leaves none."""
+        operation = "operation" if record.intent is None else record.intent.operation.value
+        if isinstance(outcome, InDoubt):
+            return Setback(f"{operation} is in doubt: {outcome.why}")
+        await self._scribe.forget_intent(world, record_of(world, record.name), record)
+        if isinstance(outcome, Refused):
+            return Setback(f"the storage refused to {operation}: {outcome.why}", outcome.retry_after)
+        return Setback(f"the storage could not be asked to {operation}: {outcome.why}")
+
+    async def _fence(self, world: World, actions: Sequence[Fence]) -> Mapping[VolumeName, Result]:
+        """
+        Power one VM off, for all volumes that need it. What it did is seen by the next look, not here.
+
+        Without an intent: whether the VM is off is read in each look, so an open one would add nothing but a doubt.
+        """
+        vm, why = actions[0].vm, actions[0].why
+        entry = self._scribe.entry(world, Moment.FENCED, f"power-off of VM {vm} asked for: {why}", vm)
+        async with asyncio.TaskGroup() as group:
+            for record in (record_of(world, each.volume) for each in actions):
+                if not _noted(record, entry):
+                    group.create_task(self._scribe.write(world, record, record, entry))
+
+        async def switch_off() -> Sequence[Outcome]:
+            power = await self._driver.power_off(vm)
+            return [Done() if power is Power.OFF else InDoubt(f"VM {vm} was not seen off afterwards")]
+
+        (outcome,) = await self._ask(world, switch_off, 1)
+        ended: Result = PROGRESS if isinstance(outcome, Done) else Setback(f"power-off of VM {vm}: {outcome.why}")
+        return {each.volume: ended for each in actions}
+
+    async def _create(self, world: World, action: CreateDisk) -> Result:
+        found = record_of(world, action.volume)
+        record = await self._scribe.intend(world, found, Intent(Operation.CREATE, world.epoch, at=self._scribe.wall()))
+        if isinstance(record, Changed):
+            return record
+        disks: list[DiskId] = []
+
+        async def create() -> Sequence[Outcome]:
+            outcome = await self._driver.create(record.key, record.spec)
+            if not isinstance(outcome, Created):
+                return [outcome]
+            disks.append(outcome.disk)
+            return [Done()]
+
+        (outcome,) = await self._ask(world, create, 1)
+        if not isinstance(outcome, Done):
+            return await self._failed(world, record, outcome)
+        phase = Phase.READY if record.phase is Phase.CREATING else record.phase
+        entry = self._scribe.entry(world, Moment.CREATED, f"disk {disks[0]}, {record.spec.size_bytes} bytes")
+        change = replace(record, disk=disks[0], phase=phase, intent=None)
+        return result(await self._scribe.write(world, record, change, entry))
+
+    async def _delete(self, world: World, action: DeleteDisk) -> Result:
+        found = record_of(world, action.volume)
+        disk = found.disk
+        if disk is None:
+            await self._scribe.delete(found)
+            return PROGRESS
+        record = await self._scribe.intend(world, found, Intent(Operation.DELETE, world.epoch, at=self._scribe.wall()))
+        if isinstance(record, Changed):
+            return record
+
+        async def delete() -> Sequence[Outcome]:
+            return [await self._driver.delete(disk)]
+
+        (outcome,) = await self._ask(world, delete, 1)
+        if not isinstance(outcome, Done):
+            return await self._failed(world, record, outcome)
+        await self._scribe.delete(record)
+        return PROGRESS
+
+
+def needs_tidying(record: VolumeRecord, world: World) -> bool:
+    """A settled intent that no write replaces soon. A detach may be what the evidence about a grant rests on."""
+    detaching = record.intent is not None and record.intent.operation is Operation.DETACH
+    return settled(record, world) and not (detaching and record.grants)
+
+
+def _noted(record: VolumeRecord, entry: HistoryEntry) -> bool:
+    """Whether the newest entry says the same: a fence that has to be repeated is one story."""
+    newest = record.history[-1] if record.history else None
+    return newest is not None and (newest.moment, newest.node) == (entry.moment, entry.node)
+
+
+def _leaves(errors: BaseExceptionGroup[RecordsUnavailable]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in errors.exceptions:
+        found.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    return found

@@ -1,0 +1,159 @@
+"""
+One look at everything a decision may know: Swarm, the records, the storage, the gates -> World.
+
+A part that could not be read is None, with a sentence in ``unread``; nothing is remembered from an earlier look except
+since when a node is not ready. Order matters: the volume records are read first (see `World`), power last, because
+which VMs are asked for follows from the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+from controller.gates import Gates
+from controller.model import (
+    Attachment,
+    Claim,
+    Epoch,
+    GateView,
+    Node,
+    NodeId,
+    NodeState,
+    Power,
+    Spec,
+    VmId,
+    VolumeName,
+    World,
+)
+from controller.records import NodeRecord, Records, RecordsUnavailable
+from drivers.base import DriverError, StorageDriver
+
+T = TypeVar("T")
+
+
+class SwarmUnread(Exception):
+    """Swarm's state could not be read: no quorum, no leader, or Docker does not answer."""
+
+
+class SwarmView(Protocol):
+    """Swarm's state of one moment. Nodes come without VM, boot and ``down_for``."""
+
+    @property
+    def nodes(self) -> Mapping[NodeId, Node]: ...
+
+    def claims(self, specs: Mapping[VolumeName, Spec]) -> Mapping[VolumeName, Claim]:
+        """Who wants which volume; ``specs`` are those of the records, to find differing options."""
+        ...
+
+
+class SwarmSource(Protocol):
+    async def snapshot(self) -> SwarmView:
+        """Raises SwarmUnread."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where a look goes. ``no_driver``: why there is no storage, when ``driver`` is None."""
+
+    swarm: SwarmSource
+    records: Records
+    driver: StorageDriver | None
+    gates: Gates
+    no_driver: str = "no storage is configured"
+
+
+class Observer:
+    def __init__(self, sources: Sources, clock: Callable[[], float], deadline: float, gate_fresh: float) -> None:
+        self._from = sources
+        self._clock = clock
+        self._deadline = deadline
+        self._gate_fresh = gate_fresh
+        self._not_ready_since: dict[NodeId, float] = {}
+
+    async def look(self, epoch: Epoch, paused: str | None = None) -> World:
+        reading = _Reading(self._deadline)
+        records = self._from.records
+        volumes = await reading.read("the volume records", records.volumes())
+        async with asyncio.TaskGroup() as group:
+            swarm = group.create_task(reading.read("Swarm's nodes and tasks", self._from.swarm.snapshot()))
+            reports = group.create_task(reading.read("the node records", records.nodes()))
+            confirmed = group.create_task(reading.read("the confirmations", records.confirmations()))
+            listed = group.create_task(self._attachments(reading))
+        seen, known = swarm.result(), reports.result()
+        nodes = None if seen is None or known is None else self._join(seen.nodes, known)
+        gates = self._from.gates.views()
+        attachments = listed.result()
+        power = await self._power(reading, nodes, attachments, gates)
+        claims = None if seen is None or volumes is None else seen.claims({n: r.spec for n, r in volumes.items()})
+        return World(
+            epoch=epoch,
+            nodes=nodes,
+            claims=claims,
+            volumes=volumes,
+            attachments=attachments,
+            power=power,
+            gates=gates,
+            confirmations=confirmed.result() or (),
+            paused=paused,
+            unread=tuple(reading.unread),
+        )
+
+    async def _attachments(self, reading: _Reading) -> tuple[Attachment, ...] | None:
+        if self._from.driver is None:
+            reading.unread.append(self._from.no_driver)
+            return None
+        listed = await reading.read("the storage's attachments", self._from.driver.list_attachments())
+        return None if listed is None else tuple(listed)
+
+    async def _power(
+        self,
+        reading: _Reading,
+        nodes: Mapping[NodeId, Node] | None,
+        attachments: Sequence[Attachment] | None,
+        gates: Mapping[VmId, GateView],
+    ) -> Mapping[VmId, Power] | None:
+        """Of every VM that gives reason to ask: all of them would be a burden on the hypervisor for nothing."""
+        if self._from.driver is None or nodes is None:
+            return None
+        lost = {node.vm for node in nodes.values() if node.vm is not None and node.state is not NodeState.READY}
+        holders = {each.vm for each in attachments or ()}
+        silent = {vm for vm in holders if vm not in gates or gates[vm].age > self._gate_fresh}
+        asked = sorted(lost | silent)
+        if not asked:
+            return {}
+        return await reading.read("the VMs' power states", self._from.driver.power(asked))
+
+    def _join(self, nodes: Mapping[NodeId, Node], known: Mapping[NodeId, NodeRecord]) -> Mapping[NodeId, Node]:
+        now = self._clock()
+        down = {name for name, node in nodes.items() if node.state is not NodeState.READY}
+        self._not_ready_since = {name: self._not_ready_since.get(name, now) for name in down}
+        return {name: self._with_vm(node, known.get(name), now) for name, node in nodes.items()}
+
+    def _with_vm(self, node: Node, known: NodeRecord | None, now: float) -> Node:
+        since = self._not_ready_since.get(node.id)
+        down_for = None if since is None else now - since
+        if known is None:
+            return replace(node, vm=None, boot=None, down_for=down_for)
+        return replace(node, vm=known.vm, boot=known.boot, down_for=down_for)
+
+
+class _Reading:
+    """Bounded reads that turn "could not be read" into None and a sentence."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self.unread: list[str] = []
+
+    async def read(self, what: str, answer: Awaitable[T]) -> T | None:
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await answer
+        except TimeoutError:
+            self.unread.append(f"{what} could not be read: no answer within {self._deadline:g} s")
+        except (RecordsUnavailable, DriverError, SwarmUnread) as error:
+            self.unread.append(f"{what} could not be read: {error}")
+        return None
