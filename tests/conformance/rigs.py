@@ -10,6 +10,7 @@ from typing import Protocol
 from controller.model import DiskId, Power, VmId
 from drivers.base import StorageDriver
 from drivers.memory import MemoryDriver, MemoryStorage
+from tests.conformance.lab_rig import LabRig
 
 
 class Rig(Protocol):
@@ -79,5 +80,5 @@ class MemoryRig:
         self.storage.away = True
 
 
-RIGS = [RigKind("memory", MemoryRig)]
+RIGS = [RigKind("memory", MemoryRig), RigKind("lab", LabRig, can_lose_host=False)]
 """Every driver joins here. A driver of another package calls the suite with its own list."""
