@@ -24,7 +24,7 @@ from controller.wire import Hello
 LOOK_SECONDS = 15.0
 HELLO_SECONDS = 60.0
 RETRY_SECONDS = 3.0
-# Touched at each look, read by the health check. /tmp is the container's own.
+# Touched before each look, read by the health check. /tmp is the container's own.
 ALIVE = Path("/tmp/alive")  # noqa: S108
 
 _log = structlog.get_logger()
@@ -72,10 +72,10 @@ class NodeService:
     async def _keep_gate(self, changed: asyncio.Event) -> None:
         while True:
             before, pause = self.state, LOOK_SECONDS
+            self.alive()
             try:
                 decision = await ensure_gate(self.docker, self.gate)
                 self.state = decision.why if decision.step is Step.WAIT else "running"
-                self.alive()
             except EngineError as error:
                 self.state, pause = str(error), RETRY_SECONDS
             if self.state != before:

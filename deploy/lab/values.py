@@ -1,0 +1,48 @@
+"""What a lab puts in place of a user's own values, when deploy/stack.yml and the examples are deployed on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.lab.images import Images
+from deploy.lab.lab import Lab
+
+DEPLOY = Path(__file__).resolve().parents[1]
+
+_SETTINGS = """\
+[storage]
+driver = "lab"
+
+[storage.lab]
+url = "{url}"
+token_file = "/run/secrets/storage"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StackValues:
+    """
+    ``files`` for `docker stack deploy`, ``variables`` for its environment; ``configs`` and ``secrets`` are to be made
+    before, by name. A database password is the user's to add, as the secret ``postgres-password``.
+    """
+
+    files: tuple[Path, ...]
+    variables: Mapping[str, str]
+    configs: Mapping[str, bytes]
+    secrets: Mapping[str, bytes]
+
+
+def stack_values(lab: Lab, images: Images, restart_delay: str = "5s") -> StackValues:
+    return StackValues(
+        files=(DEPLOY / "stack.yml", DEPLOY / "lab" / "stack.lab.yml"),
+        variables={
+            "REBERTH_IMAGE": images.reberth,
+            "POSTGRES_IMAGE": images.postgres,
+            "REBERTH_PROBE": "1",
+            "RESTART_DELAY": restart_delay,
+        },
+        configs={"reberth-config": _SETTINGS.format(url=lab.host.url).encode()},
+        secrets={"reberth-storage": Path(lab.host.token_file).read_bytes().strip()},
+    )
