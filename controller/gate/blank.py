@@ -1,0 +1,113 @@
+"""
+Law 4 as a pure function: may this disk be formatted, is it ours, or is it somebody else's?
+
+Laws of this file:
+- Format only if the record says never formatted, and nothing at all is on the disk: no signature that blkid or wipefs
+  knows, and nothing but zeros at both ends, where every file system, partition table and RAID keeps its own.
+- The one exception is our own mkfs that was cut off: the disk's last MiB, which the file system never uses, names the
+  very UUID of this volume (`Tail`), or xfs itself says "in progress" under that UUID.
+- Everything else is refused with what was found. Doubt is a refusal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TAIL_BYTES = 1 << 20  # kept free behind the file system, for our label
+HEAD_BYTES = 1 << 20
+ROUNDING_BYTES = 64 << 20  # storage systems round sizes up to their extents
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    type: str
+    uuid: str
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was read from a disk. ``tail`` is the file system UUID in our label, if there is one."""
+
+    size: int
+    signatures: tuple[Signature, ...]  # of blkid and wipefs, together
+    ambivalent: bool  # blkid cannot tell which of several it is
+    head_zero: bool
+    tail_zero: bool
+    tail: str | None = None
+    xfs_in_progress: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    fstype: str
+    fs_uuid: str
+    size_bytes: int
+    may_format: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """The volume's own file system is on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """Blank, and never formatted. ``resume``: remains of our own mkfs are on it."""
+
+    resume: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Not to be touched. ``why`` says what was found and what to do."""
+
+    why: str
+
+
+Judgement = Ours | Format | Stranger
+
+_CURE = "Reberth neither formats nor mounts it; look at the disk, and give the volume its right disk or a blank one"
+
+
+def judge(found: Findings, wanted: Wanted) -> Judgement:
+    if found.size < wanted.size_bytes:
+        return Stranger(
+            f"the disk has {found.size} bytes, less than the volume's {wanted.size_bytes}: the wrong disk? {_CURE}"
+        )
+    if found.ambivalent:
+        return Stranger(f"the disk carries several contradicting signatures ({_names(found)}). {_CURE}")
+    if found.signatures:
+        return _signed(found, wanted)
+    return _unsigned(found, wanted)
+
+
+def _names(found: Findings) -> str:
+    return ", ".join(f"{one.type} {one.uuid}".strip() for one in found.signatures) or "blkid gives no names"
+
+
+def _signed(found: Findings, wanted: Wanted) -> Judgement:
+    expected = (wanted.fstype, wanted.fs_uuid.lower())
+    kinds = {(one.type, one.uuid.lower()) for one in found.signatures}
+    if kinds != {expected}:
+        return Stranger(f"expected {wanted.fstype} {wanted.fs_uuid}, but found {_names(found)}. {_CURE}")
+    if found.xfs_in_progress:
+        if wanted.may_format:
+            return Format(resume=True)
+        return Stranger(f"the xfs on the disk was never finished, although the record says it was. {_CURE}")
+    return Ours()
+
+
+def _unsigned(found: Findings, wanted: Wanted) -> Judgement:
+    if not wanted.may_format:
+        return Stranger(f"the volume was formatted before, but the disk has no file system: the wrong disk? {_CURE}")
+    if found.size > wanted.size_bytes + ROUNDING_BYTES:
+        return Stranger(
+            f"the disk has {found.size} bytes, more than the volume's {wanted.size_bytes}: the wrong disk? {_CURE}"
+        )
+    if found.head_zero and found.tail_zero:
+        return Format()
+    if found.tail is not None and found.tail.lower() == wanted.fs_uuid.lower():
+        return Format(resume=True)
+    where = "first" if not found.head_zero else "last"
+    return Stranger(f"the disk has no known signature, but its {where} MiB is not empty. {_CURE}")

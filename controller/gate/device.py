@@ -1,0 +1,198 @@
+"""
+Block devices as the kernel sees them: find, pin, measure, read, tell whether they are in use or dead, remove.
+
+All functions here block and belong into `programs.in_thread`: a read from a disk that lost its path can hang.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import mmap
+import os
+import stat
+import struct
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+BY_ID = Path("/dev/disk/by-id")
+SYS_BLOCK = Path("/sys/dev/block")
+BLKGETSIZE64 = 0x80081272  # linux/fs.h, on 64-bit
+BLKFLSBUF = 0x1261
+GONE = frozenset({errno.ENXIO, errno.ENODEV, errno.ENOENT, errno.ENOMEDIUM})
+DEAD_SCSI_STATES = frozenset({"offline", "transport-offline", "deleted", "cancel"})
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """
+    An open block device. While ``fd`` is open the kernel gives its number and name to no other disk, so the path that
+    programs are given stays this disk's.
+    """
+
+    path: str  # resolved: /dev/sdb
+    number: str  # "major:minor"
+    size: int  # bytes
+    fd: int
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+class NotABlockDevice(Exception):
+    """The name is there and is something else."""
+
+
+def number_of(rdev: int) -> str:
+    return f"{os.major(rdev)}:{os.minor(rdev)}"
+
+
+def open_device(names: Sequence[str], by_id: Path = BY_ID) -> Device | None:
+    """
+    The first of the names that is a block device with a size; None while there is none. Raises NotABlockDevice.
+
+    A name is a plain file name: it comes over the network, and must not lead elsewhere.
+    """
+    for name in names:
+        if "/" in name or name in {"", ".", ".."}:
+            raise NotABlockDevice(f"the device name {name!r} is not a name under {by_id}")
+        device = _open(by_id / name)
+        if device is not None:
+            return device
+    return None
+
+
+def _open(link: Path) -> Device | None:
+    try:
+        path = link.resolve(strict=True)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in GONE:
+            return None
+        raise
+    status = os.fstat(fd)
+    if not stat.S_ISBLK(status.st_mode):
+        os.close(fd)
+        raise NotABlockDevice(f"{link} leads to {path}, which is not a block device")
+    try:
+        size: int = struct.unpack("Q", fcntl.ioctl(fd, BLKGETSIZE64, bytes(8)))[0]
+    except OSError:
+        size = 0
+    if size == 0:  # still being set up, or already dead
+        os.close(fd)
+        return None
+    return Device(str(path), number_of(status.st_rdev), size, fd)
+
+
+def drop_cache(device: Device) -> None:
+    """What another node wrote since this kernel last read the disk must be seen."""
+    fcntl.ioctl(device.fd, BLKFLSBUF)
+
+
+def is_zero(device: Device, offset: int, length: int) -> bool:
+    """Raises OSError: a disk that cannot be read is not a blank one."""
+    while length > 0:
+        block = os.pread(device.fd, min(length, CHUNK), offset)
+        if not block:
+            raise OSError(errno.EIO, f"{device.path} ends before its size")
+        if block.count(0) != len(block):
+            return False
+        offset += len(block)
+        length -= len(block)
+    return True
+
+
+def in_use(number: str) -> bool:
+    """
+    Whether a file system (or anything else) in this kernel holds the disk exclusively, in whatever mount namespace.
+
+    This, not the success of umount(2), tells that nobody here can write: a container or a service that copied the mount
+    into a namespace of its own keeps the file system alive. False for a disk that is gone.
+    """
+    directory = tempfile.mkdtemp(prefix="reberth-")
+    node = f"{directory}/device"
+    try:
+        major, minor = (int(part) for part in number.split(":"))
+        os.mknod(node, stat.S_IFBLK | 0o600, os.makedev(major, minor))
+        os.close(os.open(node, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC | os.O_NONBLOCK))
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            return True
+        if error.errno in GONE:
+            return False
+        raise
+    finally:
+        Path(node).unlink(missing_ok=True)
+        Path(directory).rmdir()
+    return False
+
+
+def gone(number: str) -> bool:
+    """The kernel has no such disk any more: nothing can be written to it from here."""
+    return not (SYS_BLOCK / number).exists()
+
+
+def sickness(number: str) -> str | None:
+    """Why the disk is dead, or None. A single failed read is only a symptom: the caller asks twice."""
+    base = SYS_BLOCK / number
+    if not base.exists():
+        return "the disk was taken from this VM"
+    if _text(base / "size") == "0":
+        return "the disk has no size any more"
+    state = _text(base / "device" / "state")
+    if state in DEAD_SCSI_STATES:
+        return f"the SCSI device is {state}"
+    return _read_fails(number)
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+
+
+def _read_fails(number: str) -> str | None:
+    """One block, past the page cache."""
+    name = (SYS_BLOCK / number).resolve().name
+    try:
+        fd = os.open(f"/dev/{name}", os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
+    except OSError as error:
+        return "the disk cannot be opened any more" if error.errno in {errno.ENXIO, errno.ENODEV} else None
+    try:
+        with mmap.mmap(-1, 4096) as page:
+            os.preadv(fd, [page], 0)
+    except OSError as error:
+        # An unaligned 4Kn disk says EINVAL: that says nothing about the disk.
+        return f"the disk cannot be read ({error.strerror})" if error.errno != errno.EINVAL else None
+    finally:
+        os.close(fd)
+    return None
+
+
+def remove_scsi(number: str) -> bool:
+    """Take a dead SCSI disk out of the kernel, so that the next one does not meet its ghost. False: not a SCSI disk."""
+    switch = SYS_BLOCK / number / "device" / "delete"
+    if not switch.exists():
+        return False
+    try:
+        switch.write_text("1", encoding="ascii")
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        _write_in_own_sysfs(switch.resolve())
+    return True
+
+
+def _write_in_own_sysfs(switch: Path) -> None:
+    """Docker mounts /sys read-only into a plugin; CAP_SYS_ADMIN lets us mount one of our own."""
+    with tempfile.TemporaryDirectory(prefix="reberth-sys-") as directory:
+        subprocess.run(["mount", "-t", "sysfs", "sysfs", directory], check=True, timeout=10)
+        try:
+            Path(directory, switch.relative_to("/sys")).write_text("1", encoding="ascii")
+        finally:
+            subprocess.run(["umount", directory], check=True, timeout=10)
