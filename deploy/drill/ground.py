@@ -52,6 +52,7 @@ class DrillSettings:
     """What a user may choose for a drill. Durations in seconds unless they are Docker's own texts."""
 
     fault: str = "power-off"
+    lab: str = "namespaces"  # the kind of lab
     name: str = "drill"
     subnet: str = "10.78.0.0/24"
     managers: int = 3

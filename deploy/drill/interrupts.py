@@ -1,0 +1,49 @@
+"""
+An interrupt ends the drill in good order: it raises once, and nothing disturbs the clean-up after it.
+
+SIGTERM and SIGHUP count like Ctrl-C. While cleaning up they are ignored, and so they are by the programs that the
+clean-up starts: an ignored signal stays ignored over exec.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from deploy.drill.ground import Interrupted
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- a signal handler's signature
+    ignore()  # the second one must not hit the clean-up that the first one starts
+    raise Interrupted(signal.Signals(number).name)
+
+
+def ignore() -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """The first signal raises `Interrupted` in the main thread; the old handlers are back at the end."""
+    before = {number: signal.signal(number, _raise) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """No signal gets through until the end; those that came are dropped."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

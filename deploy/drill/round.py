@@ -1,0 +1,254 @@
+"""One round of a drill: steady commits, the fault, the recovery, and what became of every row."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import psycopg
+
+from deploy.drill import report
+from deploy.drill.cluster import Place, Trouble
+from deploy.drill.compare import Comparison
+from deploy.drill.faults import Fault
+from deploy.drill.ground import DrillError, DrillSettings, Say
+from deploy.drill.ledger import Commit, LedgerClient, Server, Target
+from deploy.drill.probe import Reading, read
+from deploy.drill.progress import Progress
+from deploy.drill.scene import Scene
+from deploy.drill.timeline import Explanation, HistoryRow, Seconds, Watched, after, evidence, seconds
+from deploy.drill.verdict import Outcome, faults_found
+from deploy.drill.watch import Sightings, SwarmWatch
+
+STEP = 0.1
+FIRST_COMMIT = 60.0  # for the client to find a PostgreSQL that answers already
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was true just before the fault."""
+
+    place: Place
+    server: Server
+    leader: str  # hostname of Swarm's leader
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    commit: Commit | None  # the first one that a PostgreSQL acknowledged which started after the fault
+    fault_at: float
+    sightings: Sightings
+    stuck: str = ""
+
+
+class Round:
+    """Use once. ``run`` returns the report; the fault is undone by the caller, when it wants another round."""
+
+    def __init__(self, scene: Scene, fault: Fault, settings: DrillSettings, progress: Progress) -> None:
+        self.scene = scene
+        self.fault = fault
+        self.settings = settings
+        self.progress = progress
+        self.node = ""
+
+    def run(self, target: Target) -> report.Report:
+        with LedgerClient(target) as client:
+            with self.progress.phase("steady commits"):
+                before = self._steady(client)
+            self.node = before.place.node
+            recovery = self._break(client, before)
+            comparison = self._compare(client, recovery)
+            return self._report(client, before, recovery, comparison)
+
+    def _steady(self, client: LedgerClient) -> Before:
+        first = self._first_commit(client)
+        self._commit_for(client, self.settings.steady)
+        place = self.scene.cluster.place()
+        return Before(place, first.server, self.scene.cluster.leader())
+
+    def _first_commit(self, client: LedgerClient) -> Commit:
+        end = time.monotonic() + FIRST_COMMIT
+        while (first := client.journal.last()) is None:
+            client.check()
+            if time.monotonic() > end:
+                raise DrillError(f"the client cannot commit before the fault: {client.problem}")
+            time.sleep(STEP)
+        return first
+
+    def _commit_for(self, client: LedgerClient, wanted: float) -> None:
+        """Lets the client commit for a while; it must."""
+        start = client.journal.commits()
+        end = time.monotonic() + wanted
+        while time.monotonic() < end:
+            client.check()
+            time.sleep(STEP)
+        if len(client.journal.commits()) == len(start):
+            raise DrillError(f"the client stopped committing by itself: {client.problem}")
+
+    def _break(self, client: LedgerClient, before: Before) -> Recovery:
+        cluster = self.scene.cluster
+        service = cluster.database_service()
+        known = [task["ID"] for task in cluster.tasks(service)]
+        with SwarmWatch(self.scene.ground.nodes, service, self.node, known) as watch:
+            fault_at = time.time()
+            with self.progress.phase(f"{self.fault.name} of {self.node}"):
+                self.fault.act(self.scene, self.node)
+            if self.fault.expected.evidence is not None:
+                cluster.avoid = self.node
+            with self.progress.phase("commits again") as line:
+                commit = self._wait(client, fault_at, watch.sightings, line.say)
+            stuck = "" if commit else f"{cluster.why(before.place.volume)} / client: {client.problem}"
+            if commit:
+                self._keep_committing(client)
+        return Recovery(commit, fault_at, watch.sightings, stuck)
+
+    def _wait(self, client: LedgerClient, fault_at: float, seen: Sightings, say: Say) -> Commit | None:
+        end = time.monotonic() + self.settings.patience
+        while time.monotonic() < end:
+            client.check()
+            self.fault.meanwhile(self.scene, time.time() - fault_at)
+            last = client.journal.last()
+            if last is not None and last.server.started > fault_at:
+                return next(c for c in client.journal.commits(fault_at) if c.server.started > fault_at)
+            say(_progress(seen, fault_at))
+            time.sleep(STEP)
+        return None
+
+    def _keep_committing(self, client: LedgerClient) -> None:
+        with self.progress.phase("steady commits after it"):
+            self._commit_for(client, self.settings.steady)
+
+    def _compare(self, client: LedgerClient, recovery: Recovery) -> Comparison | None:
+        if recovery.commit is None:
+            client.stop()
+            return None
+        with self.progress.phase("every row compared") as line:
+            try:
+                found = client.settle()
+            except (psycopg.Error, OSError) as error:
+                line.say(f"the table cannot be read: {error}")
+                return None
+            line.say(f"{found.acknowledged} acknowledged, {len(found.lost)} lost, {len(found.invented)} invented")
+            return found
+
+    def _report(
+        self, client: LedgerClient, before: Before, recovery: Recovery, comparison: Comparison | None
+    ) -> report.Report:
+        with self.progress.phase("writers read back") as line:
+            place = self._place_after()
+            reading = self._read_probe(place)
+            history = self._history(before.place.volume, line.say)
+            line.say("nothing could be read" if reading is None else f"{reading.overlaps} overlaps")
+        at = recovery.fault_at
+        watched = Watched(
+            node_down=recovery.sightings.node_down,
+            assigned=recovery.sightings.assigned,
+            accepting=recovery.commit.at if recovery.commit else None,
+        )
+        outcome = Outcome(
+            committing=recovery.commit is not None,
+            stuck=recovery.stuck,
+            nodes=(before.place.node, place.node if place else ""),
+            identities=(before.server.identity, recovery.commit.server.identity if recovery.commit else ""),
+            comparison=comparison,
+            reading=reading,
+            seconds=seconds(at, watched, history),
+            proof=evidence(history, at),
+            history=after(history, at),
+        )
+        settings = self._settings(before, outcome.seconds)
+        return assemble(self.fault, self.settings, outcome, _drawing(client, at, outcome, reading), settings)
+
+    def _place_after(self) -> Place | None:
+        try:
+            return self.scene.cluster.place()
+        except (*Trouble, DrillError):
+            return None  # said already by the recovery that did not come
+
+    def _read_probe(self, place: Place | None) -> Reading | None:
+        if place is None:
+            return None
+        try:
+            return read(self.scene.cluster.probe(place))
+        except (*Trouble, DrillError):
+            return None  # the verdict says that nothing was measured
+
+    def _history(self, volume: str, say: Say) -> tuple[HistoryRow, ...]:
+        """A controller may be away for a moment (it was killed, or its leader changed): asked a few times."""
+        explanation = Explanation(volume)
+        for _ in range(20):
+            try:
+                explanation = self.scene.cluster.explain(volume)
+                break
+            except (*Trouble, DrillError) as error:
+                say(str(error))
+                time.sleep(1.0)
+        return explanation.history
+
+    def _settings(self, before: Before, found: Seconds) -> Mapping[str, report.Setting]:
+        settings = self.settings
+        return {
+            "managers": settings.managers,
+            "workers": settings.workers,
+            "heartbeat": settings.heartbeat,
+            "restart_delay": settings.delay,
+            "storage": settings.storage,
+            "target": settings.target,
+            "swarm_leader_hit": before.leader == before.place.node,
+            "volume": before.place.volume,
+            "postgresql": before.server.version,
+            "controllers_killed_at": getattr(self.fault, "moment", None),
+            "complete": found.accepting is not None,
+        }
+
+
+def _progress(seen: Sightings, fault_at: float) -> str:
+    down = f"node down after {seen.node_down - fault_at:.1f} s" if seen.node_down else "Swarm has not noticed yet"
+    assigned = f", task assigned after {seen.assigned - fault_at:.1f} s" if seen.assigned else ""
+    return f"{time.time() - fault_at:.0f} s: {down}{assigned}"
+
+
+def _drawing(client: LedgerClient, fault_at: float, outcome: Outcome, reading: Reading | None) -> report.Details:
+    times = [commit.at for commit in client.journal.commits()]
+    start, counts = report.rate(times, fault_at)
+    comparison = outcome.comparison
+    return report.Details(
+        fault_at=fault_at,
+        moved=outcome.nodes,
+        in_doubt=comparison.in_doubt if comparison else 0,
+        in_doubt_present=comparison.in_doubt_present if comparison else 0,
+        lost_numbers=comparison.lost[:100] if comparison else (),
+        invented_numbers=comparison.invented[:100] if comparison else (),
+        rate_from=start,
+        rate=counts,
+        gap=report.gap(times, fault_at),
+        writers=report.spans(reading, fault_at) if reading else (),
+        probe_holes=reading.holes if reading else 0,
+        probe_unreadable=reading.unreadable if reading else 0,
+        history=outcome.history,
+    )
+
+
+def assemble(
+    fault: Fault,
+    settings: DrillSettings,
+    outcome: Outcome,
+    details: report.Details,
+    chosen: Mapping[str, report.Setting],
+) -> report.Report:
+    """The report with its verdict. Pure."""
+    why = faults_found(outcome, fault.expected)
+    proof = outcome.proof
+    return report.Report(
+        fault=fault.name,
+        lab=settings.lab,
+        verdict="fail" if why else "pass",
+        seconds=outcome.seconds,
+        evidence=report.EvidenceReport(proof.evidence, proof.text) if proof else report.EvidenceReport(),
+        commits=report.commits(outcome.comparison) if outcome.comparison else report.Commits(),
+        writers=report.Writers(outcome.reading.overlaps if outcome.reading else None),
+        settings=dict(chosen),
+        why=why,
+        details=details,
+    )
