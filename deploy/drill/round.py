@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
 import psycopg
 
 from deploy.drill import report
@@ -250,5 +251,5 @@ def assemble(
         writers=report.Writers(outcome.reading.overlaps if outcome.reading else None),
         settings=dict(chosen),
         why=why,
-        details=details,
+        details=msgspec.structs.replace(details, fault_text=fault.text),
     )

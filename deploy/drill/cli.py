@@ -1,0 +1,103 @@
+"""`reberth drill`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from deploy.drill.faults import FAULTS
+from deploy.drill.flow import INTERRUPTED, Drill, Result, Site
+from deploy.drill.ground import DrillError, DrillSettings, Interrupted
+from deploy.drill.interrupts import undisturbed
+from deploy.drill.progress import Progress
+from deploy.drill.report import summarize
+
+app = typer.Typer(help="Break something on purpose, watch the recovery, check every acknowledged commit.")
+
+FAULT_HELP = f"What to break: {', '.join(sorted(FAULTS))}."
+
+
+@app.callback(invoke_without_command=True)
+def drill(  # noqa: PLR0913, PLR0917 -- each is an option of the command
+    fault: Annotated[str, typer.Option(help=FAULT_HELP)] = "power-off",
+    lab: Annotated[str, typer.Option(help="Kind of lab: namespaces.")] = "namespaces",
+    storage: Annotated[str, typer.Option(help="Storage of the lab: lab.")] = "lab",
+    repeat: Annotated[int, typer.Option(min=1, help="Rounds, one after the other on the same lab.")] = 1,
+    report: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("drill-report"),
+    heartbeat: Annotated[str, typer.Option(help="Swarm's dispatcher heartbeat.")] = "5s",
+    delay: Annotated[str, typer.Option(help="The example's restart_policy.delay.")] = "5s",
+    target: Annotated[str, typer.Option(help="Node to hit: any, or Swarm's leader, or a follower.")] = "any",
+    managers: Annotated[int, typer.Option(min=3, help="Managers in the lab.")] = 3,
+    workers: Annotated[int, typer.Option(min=0, help="Workers in the lab.")] = 0,
+    name: Annotated[str, typer.Option(help="Name of the lab.")] = "drill",
+    subnet: Annotated[str, typer.Option(help="Addresses of the lab.")] = "10.78.0.0/24",
+    patience: Annotated[float, typer.Option(help="Seconds from the fault to the next commit.")] = 180.0,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the lab up.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the report; progress goes to stderr.")] = False,
+) -> None:
+    settings = DrillSettings(
+        fault=fault,
+        lab=lab,
+        name=name,
+        subnet=subnet,
+        managers=managers,
+        workers=workers,
+        heartbeat=heartbeat,
+        delay=delay,
+        storage=storage,
+        repeat=repeat,
+        keep=keep,
+        report=report.resolve(),
+        patience=patience,
+        target=target,
+    )
+    console = Console(stderr=json, highlight=False)
+    try:
+        check(settings)
+        result = _run(_site(settings), settings, Progress(console))
+    except DrillError as error:
+        console.print(f"{error}", style="red", markup=False)
+        raise typer.Exit(2) from None
+    if json and result.reports:
+        _print(result)
+    raise typer.Exit(result.code)
+
+
+def check(settings: DrillSettings) -> None:
+    """Raises DrillError that names the option and what it may be."""
+    choices = {
+        "--fault": (settings.fault, sorted(FAULTS)),
+        "--lab": (settings.lab, ["namespaces"]),
+        "--storage": (settings.storage, ["lab"]),
+        "--target": (settings.target, ["any", "leader", "follower"]),
+    }
+    for option, (value, known) in choices.items():
+        if value not in known:
+            raise DrillError(f"{option} is {value!r}; choose one of {', '.join(known)}")
+
+
+def _site(settings: DrillSettings) -> Site:
+    """Chosen here, loaded late: the lab needs packages that a controller does not have."""
+    from deploy.drill.site import NamespacesSite  # noqa: PLC0415
+
+    return {"namespaces": NamespacesSite}[settings.lab]()
+
+
+def _run(site: Site, settings: DrillSettings, progress: Progress) -> Result:
+    try:
+        return Drill(site, settings, progress).run()
+    except Interrupted:  # it fell between the drill's last step and its clean-up
+        with undisturbed():
+            site.down(settings)
+        return Result(INTERRUPTED, [])
+
+
+def _print(result: Result) -> None:
+    shown = result.reports[0] if len(result.reports) == 1 else summarize(result.reports)
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(shown), indent=2) + b"\n")
+    sys.stdout.flush()

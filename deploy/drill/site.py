@@ -1,0 +1,66 @@
+"""The lab of namespaces as a place for drills."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deploy.drill.cluster import Cluster
+from deploy.drill.ground import DrillError, DrillSettings, Ground, Say
+from deploy.drill.stacks import DEPLOY, Stacks
+from deploy.lab.images import ensure_images
+from deploy.lab.lab import Lab, LabSpec
+from deploy.lab.names import Layout
+from deploy.lab.packages import ensure_packages
+
+
+class NamespacesSite:
+    def __init__(self) -> None:
+        self._lab: Lab | None = None
+
+    def packages(self, say: Say) -> None:
+        ensure_packages(say)
+
+    def up(self, settings: DrillSettings, say: Say) -> Ground:
+        """Raises DrillError when a lab of that name is there already: it may hold somebody's work."""
+        if Lab.find(settings.name) is not None:
+            raise DrillError(
+                f"there is a lab {settings.name!r} already, kept by an earlier drill or made by hand: remove it with "
+                f"`reberth lab down --name {settings.name}`, or choose another with --name and --subnet"
+            )
+        spec = LabSpec(
+            name=settings.name,
+            managers=settings.managers,
+            workers=settings.workers,
+            heartbeat=settings.heartbeat,
+            subnet=settings.subnet,
+            cache=settings.cache,
+        )
+        self._lab = Lab.up(spec, say)
+        return self._lab
+
+    def stacks(self, ground: Ground, cluster: Cluster, settings: DrillSettings, say: Say) -> Stacks:
+        lab = self._need()
+        images = ensure_images(lab, say)
+        return Stacks(
+            ground=ground,
+            cluster=cluster,
+            files=(DEPLOY / "stack.yml",),
+            variables={
+                "REBERTH_IMAGE": images.reberth,
+                "POSTGRES_IMAGE": images.postgres,
+                "RESTART_DELAY": settings.delay,
+            },
+            secret_files={},
+            configs={},
+        )
+
+    def _need(self) -> Lab:
+        if self._lab is None:
+            raise DrillError("the lab is not up")
+        return self._lab
+
+    def logs(self, settings: DrillSettings) -> Path | None:
+        return Layout(settings.name).run
+
+    def down(self, settings: DrillSettings) -> None:
+        Lab.remove(settings.name)

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import io
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from deploy.drill.cli import check
+from deploy.drill.cluster import Cluster
+from deploy.drill.faults import FAULTS, make_fault
+from deploy.drill.flow import INTERRUPTED, Drill, Result
+from deploy.drill.ground import DrillError, DrillSettings, Ground, Say
+from deploy.drill.interrupts import SIGNALS
+from deploy.drill.progress import Progress
+from deploy.drill.stacks import Stacks
+
+
+@dataclass
+class FakeSite:
+    """A site whose steps do what the test says."""
+
+    at_packages: Callable[[], None] = lambda: None
+    at_up: Callable[[], None] = lambda: None
+    at_down: Callable[[], None] = lambda: None
+    folder: Path | None = None
+    steps: list[str] = field(default_factory=list)
+
+    def packages(self, say: Say) -> None:
+        self.steps.append("packages")
+        self.at_packages()
+
+    def up(self, settings: DrillSettings, say: Say) -> Ground:
+        self.steps.append("up")
+        self.at_up()
+        raise DrillError("this site has no ground")
+
+    def stacks(self, ground: Ground, cluster: Cluster, settings: DrillSettings, say: Say) -> Stacks:
+        raise AssertionError("never reached")
+
+    def logs(self, settings: DrillSettings) -> Path | None:
+        return self.folder
+
+    def down(self, settings: DrillSettings) -> None:
+        self.at_down()
+        self.steps.append("down")
+
+
+def send(number: signal.Signals) -> Callable[[], None]:
+    return lambda: os.kill(os.getpid(), number)
+
+
+def drill(site: FakeSite, folder: Path, **changes: object) -> tuple[Result, str]:
+    screen = io.StringIO()
+    settings = replace(DrillSettings(report=folder), **changes)  # type: ignore[arg-type]
+    result = Drill(site, settings, Progress(Console(file=screen, width=200))).run()
+    return result, screen.getvalue()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_an_interrupt_removes_everything_and_ends_like_an_interrupted_command(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    site = FakeSite(at_packages=send(number))
+
+    result, said = drill(site, tmp_path)
+
+    assert result.code == INTERRUPTED
+    assert site.steps == ["packages", "down"]
+    assert f"Stopped by {number.name} during: packages" in said
+
+
+def test_a_second_interrupt_does_not_break_the_clean_up(tmp_path: Path) -> None:
+    site = FakeSite(at_up=send(signal.SIGINT), at_down=send(signal.SIGINT))
+
+    result, _ = drill(site, tmp_path)
+
+    assert result.code == INTERRUPTED
+    assert site.steps == ["packages", "up", "down"]
+
+
+def test_an_interrupted_lab_is_removed_even_if_it_was_to_be_kept(tmp_path: Path) -> None:
+    site = FakeSite(at_up=send(signal.SIGTERM))
+
+    drill(site, tmp_path, keep=True)
+
+    assert site.steps[-1] == "down"
+
+
+def test_a_failure_before_the_fault_names_the_phase_the_reason_and_where_the_logs_are(tmp_path: Path) -> None:
+    lab = tmp_path / "lab" / "nodes"
+    lab.mkdir(parents=True)
+    (lab / "dockerd.log").write_text("no space left")
+    site = FakeSite(folder=tmp_path / "lab")
+
+    result, said = drill(site, tmp_path / "report")
+
+    assert result.code == 1
+    assert "failed during: lab up. this site has no ground" in said
+    assert (tmp_path / "report" / "logs" / "nodes-dockerd.log").read_text() == "no space left"
+    assert site.steps == ["packages", "up", "down"]
+
+
+def test_a_failed_lab_that_is_to_be_kept_is_left_and_the_cure_is_said(tmp_path: Path) -> None:
+    site = FakeSite()
+
+    _, said = drill(site, tmp_path, keep=True, name="mine")
+
+    assert site.steps == ["packages", "up"]
+    assert "reberth lab down --name mine" in said
+
+
+def test_the_signals_are_the_programs_own_again_after_the_drill(tmp_path: Path) -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+
+    drill(FakeSite(at_packages=send(signal.SIGINT)), tmp_path)
+
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_every_fault_is_known_by_its_own_name_and_made_afresh() -> None:
+    for name in FAULTS:
+        assert make_fault(name).name == name
+    assert make_fault("controller-kill") is not make_fault("controller-kill")
+
+
+def test_an_unknown_fault_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(DrillError, match=r"no fault 'flood'.*power-off"):
+        make_fault("flood")
+
+
+@pytest.mark.parametrize("option", ["fault", "lab", "storage", "target"])
+def test_an_unknown_choice_names_the_option_and_the_choices(option: str) -> None:
+    with pytest.raises(DrillError, match=f"--{option} is 'x'; choose one of"):
+        check(replace(DrillSettings(), **{option: "x"}))  # type: ignore[arg-type]
