@@ -6,11 +6,12 @@ from pathlib import Path
 
 from deploy.drill.cluster import Cluster
 from deploy.drill.ground import DrillError, DrillSettings, Ground, Say
-from deploy.drill.stacks import DEPLOY, Stacks
+from deploy.drill.stacks import Stacks
 from deploy.lab.images import ensure_images
 from deploy.lab.lab import Lab, LabSpec
 from deploy.lab.names import Layout
 from deploy.lab.packages import ensure_packages
+from deploy.lab.values import stack_values
 
 
 class NamespacesSite:
@@ -41,17 +42,14 @@ class NamespacesSite:
     def stacks(self, ground: Ground, cluster: Cluster, settings: DrillSettings, say: Say) -> Stacks:
         lab = self._need()
         images = ensure_images(lab, say)
+        values = stack_values(lab, images, settings.delay)
         return Stacks(
             ground=ground,
             cluster=cluster,
-            files=(DEPLOY / "stack.yml",),
-            variables={
-                "REBERTH_IMAGE": images.reberth,
-                "POSTGRES_IMAGE": images.postgres,
-                "RESTART_DELAY": settings.delay,
-            },
-            secret_files={},
-            configs={},
+            files=values.files,
+            variables=values.variables,
+            secrets=values.secrets,
+            configs=values.configs,
         )
 
     def _need(self) -> Lab:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_urlsafe
 
 from docker.errors import APIError
 
@@ -16,6 +16,7 @@ from deploy.drill.ground import DrillError, Ground
 
 DEPLOY = Path(__file__).resolve().parents[1]
 EXAMPLE = DEPLOY / "examples" / "postgres.yml"
+PASSWORD = "postgres-password"  # noqa: S105 -- the secret's name in the example
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +27,18 @@ class Stacks:
     cluster: Cluster
     files: tuple[Path, ...]
     variables: Mapping[str, str]
-    secret_files: Mapping[str, bytes]
+    secrets: Mapping[str, bytes]
     configs: Mapping[str, bytes]
-    password: str = field(default_factory=lambda: secrets.token_urlsafe(18))
+    password: str = field(default_factory=lambda: token_urlsafe(18))
     system: str = SYSTEM
     database: str = DATABASE
 
     def deploy_system(self) -> None:
         api = self.cluster.api()
-        for name, data in self.secret_files.items():
-            _once(lambda name=name, data=data: api.create_secret(name, data))
+        for name, data in {**self.secrets, PASSWORD: self.password.encode()}.items():
+            _once(api.create_secret, name, data)
         for name, data in self.configs.items():
-            _once(lambda name=name, data=data: api.create_config(name, data))
+            _once(api.create_config, name, data)
         self._deploy(self.system, self.files)
 
     def deploy_database(self) -> None:
@@ -60,10 +61,10 @@ class Stacks:
             raise DrillError(f"`docker {' '.join(words)}` failed: {(done.stderr or done.stdout).strip()}")
 
 
-def _once(create: object) -> None:
-    """A secret or config that a kept lab already has is left as it is."""
+def _once(create: Callable[[str, bytes], object], name: str, data: bytes) -> None:
+    """A secret or config that is there already is left as it is: neither can be changed."""
     try:
-        create()  # type: ignore[operator]
+        create(name, data)
     except APIError as error:
         if error.status_code != 409:
             raise
