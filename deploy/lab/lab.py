@@ -130,6 +130,13 @@ class Lab:
         """on, off or frozen."""
         return self.host.power(self.node(node).name)
 
+    def attachments(self) -> dict[str, str]:
+        """Disk -> VM that has it."""
+        try:
+            return {held["disk"]: held["vm"] for held in self.host.call("GET", "/v1/attachments")}
+        except OSError as error:
+            raise LabError(f"The machine host does not answer ({error}): `reberth lab up` starts it again.") from error
+
     def power_off(self, node: str) -> None:
         """Returns when every process of the node is gone and its disks are free."""
         self.host.act(self.node(node).name, "power-off")

@@ -16,6 +16,7 @@ from deploy.lab.names import LabError, LabNode, Layout, heartbeat_ns
 Progress = Callable[[str], None]
 _START_SECONDS = 90.0
 _READY_SECONDS = 120.0
+NO_ANSWER = (DockerException, RequestException, OSError, KeyError)
 
 
 def client(socket: Path, timeout: float = 60) -> docker.DockerClient:
@@ -29,7 +30,7 @@ def wait_for_dockerd(layout: Layout, node: LabNode) -> None:
         try:
             with closing(client(node.socket, 5)) as docker_client:
                 docker_client.ping()
-        except (DockerException, RequestException, OSError) as error:
+        except NO_ANSWER as error:
             if time.monotonic() > deadline:
                 log = layout.node_store(node.name) / "dockerd.log"
                 tail = " / ".join(log.read_text(errors="replace").splitlines()[-3:]) if log.exists() else str(error)
@@ -75,19 +76,25 @@ def _join(node: LabNode, first: LabNode, token: str) -> None:
             raise LabError(f"{node.name} could not join the swarm: {error.explanation}") from error
 
 
+def states(manager: LabNode, seconds: float = 60) -> dict[str, str]:
+    """Hostname -> ready, down ..., as a manager sees it. Raises NO_ANSWER."""
+    with closing(client(manager.socket, seconds)) as docker_client:
+        nodes = docker_client.nodes.list()
+    # The newest of a name counts: a node that rejoined leaves its old self behind, as down.
+    nodes.sort(key=lambda node: str(node.attrs["CreatedAt"]))
+    return {node.attrs["Description"].get("Hostname", ""): node.attrs["Status"]["State"] for node in nodes}
+
+
 def wait_until_ready(manager: LabNode, count: int, seconds: float = _READY_SECONDS) -> None:
     """Raises LabError that says which nodes are not ready."""
     deadline = time.monotonic() + seconds
-    states: dict[str, str] = {}
     while True:
         try:
-            with closing(client(manager.socket)) as docker_client:
-                nodes = docker_client.nodes.list()
-            states = {node.attrs["Description"]["Hostname"]: node.attrs["Status"]["State"] for node in nodes}
-        except (DockerException, RequestException, KeyError) as error:
-            states = {manager.name: str(error)}
-        if len(states) >= count and set(states.values()) == {"ready"}:
+            seen = states(manager)
+        except NO_ANSWER as error:
+            seen = {manager.name: str(error)}
+        if len(seen) >= count and set(seen.values()) == {"ready"}:
             return
         if time.monotonic() > deadline:
-            raise LabError(f"The swarm is not ready after {seconds:g} s: {states}.")
+            raise LabError(f"The swarm is not ready after {seconds:g} s: {seen}.")
         time.sleep(0.1)
