@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from controller.actions import Action, Alarm, Converged, DropGrants, Refuse, Wait
-from controller.model import VolumeName, VolumeRecord, World
+from controller.model import BootId, VmId, VolumeName, VolumeRecord, World
 
 
 class Signal:
@@ -76,6 +76,7 @@ class Board:
         self.setbacks: dict[VolumeName, str] = {}  # why the last operation did not succeed
         self.changed = Signal()
         self._written: dict[VolumeName, tuple[float, VolumeRecord]] = {}
+        self._granted: Mapping[tuple[VmId, BootId], set[VolumeName]] = {}
 
     @property
     def world(self) -> World | None:
@@ -85,13 +86,14 @@ class Board:
         self.look = look
         self.decisions = dict(decisions)
         if look.world.volumes is not None:
+            self._granted = _granted(look.world.volumes.values())
             self._written = {name: each for name, each in self._written.items() if each[0] >= look.began}
         self.changed.fire()
 
     def forget(self) -> None:
         """We do not act any more: what we know gets old."""
         self.look = None
-        self.decisions, self.setbacks, self._written = {}, {}, {}
+        self.decisions, self.setbacks, self._written, self._granted = {}, {}, {}, {}
         self.changed.fire()
 
     def wrote(self, record: VolumeRecord) -> None:
@@ -111,6 +113,26 @@ class Board:
         if written is None or (read is not None and read.version > written[1].version):
             return read
         return written[1]
+
+    async def look_after(self, moment: float, seconds: float) -> Look | None:
+        """A look that began after ``moment`` on the loop's clock; None when none ends within so many seconds."""
+        ends = self._clock() + seconds
+        while self.look is None or self.look.began < moment:
+            left = ends - self._clock()
+            if left <= 0:
+                return None
+            await self.changed.wait(left)
+        return self.look
+
+    def holding(self, vm: VmId, boot: BootId) -> Mapping[VolumeName, VolumeRecord]:
+        """Records with a grant on this VM in this boot."""
+        names = {*self._granted.get((vm, boot), ()), *self._written}
+        records = {name: self.record(name) for name in names}
+        return {
+            name: record
+            for name, record in records.items()
+            if record is not None and any((each.vm, each.boot) == (vm, boot) for each in record.grants)
+        }
 
     def volumes(self) -> Iterable[VolumeName]:
         read = (self.world.volumes if self.world is not None else None) or {}
@@ -151,3 +173,12 @@ def same_decision(one: Action | None, other: Action) -> bool:
 def quiet(action: Action) -> bool:
     """Whether nothing is to be done on this action."""
     return isinstance(action, Wait | Refuse | Alarm | Converged)
+
+
+def _granted(records: Iterable[VolumeRecord]) -> Mapping[tuple[VmId, BootId], set[VolumeName]]:
+    """Which volumes each gate may hold: a thousand gates ask for it after each look."""
+    found: dict[tuple[VmId, BootId], set[VolumeName]] = {}
+    for record in records:
+        for grant in record.grants:
+            found.setdefault((grant.vm, grant.boot), set()).add(record.name)
+    return found

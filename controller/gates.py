@@ -36,12 +36,12 @@ class Heard:
 
 
 class Gates:
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], changed: Signal) -> None:
         self._clock = clock
         self._heard: dict[VmId, Heard] = {}
         self._past_boots: dict[VmId, set[BootId]] = {}
         self._number = 0
-        self.changed = Signal()
+        self._changed = changed
 
     def hear(self, node: NodeId, sync: Sync) -> int | None:
         """
@@ -59,7 +59,7 @@ class Gates:
         self._number += 1
         volumes = {VolumeName(each.name): _view(each) for each in sync.volumes}
         self._heard[vm] = Heard(node, boot, self._clock(), self._number, volumes)
-        self.changed.fire()
+        self._changed.fire()
         return self._number
 
     def newest(self, vm: VmId) -> Heard | None:
@@ -81,7 +81,7 @@ class Gates:
     def forget(self) -> None:
         self._heard.clear()
         self._past_boots.clear()
-        self.changed.fire()
+        self._changed.fire()
 
 
 def orders(vm: VmId, heard: Heard, records: Mapping[VolumeName, VolumeRecord]) -> Orders:

@@ -27,8 +27,6 @@ from controller.model import (
 )
 from controller.records import Records, Stale
 
-HISTORY = 20  # entries a record keeps: a failover makes about eight
-
 _log = structlog.get_logger(__name__)
 
 
@@ -75,7 +73,7 @@ class Scribe:
         """Write ``change`` over ``record``, after the entry that the record's settled intent deserves."""
         at = self._done_at.get(record.name) or self.wall()
         news = tuple(each for each in (placed_entry(record, world, at), *entries) if each is not None)
-        wanted = replace(change, history=(*record.history, *news)[-HISTORY:])
+        wanted = replace(change, history=(*record.history, *news))
         written = await self._records.replace_volume(wanted)
         if isinstance(written, Stale):
             return Changed(written.why)
