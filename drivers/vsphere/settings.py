@@ -1,0 +1,93 @@
+"""What an administrator says about vCenter or ESXi, checked before anything is connected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+DiskFormat = Literal["thin", "zeroed-thick", "eager-zeroed"]
+_THUMBPRINT_DIGITS = 64  # SHA-256 in hex
+
+
+class SettingsError(ValueError):
+    """A setting is missing or wrong; the sentence names it and the cure."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """
+    The section ``[driver.vsphere]``. Times are seconds.
+
+    ``folder`` is a folder on the datastore that belongs to this swarm alone. ``thumbprint`` is the SHA-256 of the
+    server's certificate, for servers without a CA that one could name; without both the system's CAs are used.
+    """
+
+    host: str
+    user_file: str
+    password_file: str
+    datacenter: str
+    datastore: str
+    port: int = 443
+    ca_file: str | None = None
+    thumbprint: str | None = None
+    folder: str = "reberth"
+    disk_format: DiskFormat = "thin"
+    storage_policy: str | None = None
+    disks_per_controller: Literal[15, 64] = 15
+    call_timeout: float = 30.0
+    task_timeout: float = 90.0  # under the 100 s in which a gate answers
+
+    @staticmethod
+    def parse(raw: Mapping[str, object]) -> Settings:
+        try:
+            settings = msgspec.convert(dict(raw), Settings)
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"vsphere settings: {error}") from None
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        if self.ca_file is not None and self.thumbprint is not None:
+            raise SettingsError("vsphere settings: give ca_file or thumbprint, not both")
+        if self.thumbprint is not None and not _is_sha256(self.thumbprint):
+            raise SettingsError(
+                "vsphere settings: thumbprint must be the SHA-256 of the server's certificate, 64 hex digits; "
+                "`openssl x509 -in cert.pem -noout -fingerprint -sha256` prints it"
+            )
+        if not self.folder.strip("/") or ".." in self.folder.split("/"):
+            raise SettingsError("vsphere settings: folder must name a folder on the datastore, such as reberth")
+        for name in ("call_timeout", "task_timeout"):
+            if getattr(self, name) <= 0:
+                raise SettingsError(f"vsphere settings: {name} must be more than 0 seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Read from the secret files at each login, so a rotated secret counts at once. Never shown."""
+
+    user: str
+    password: str = field(repr=False)
+
+    @staticmethod
+    def read(settings: Settings) -> Credentials:
+        return Credentials(_secret(settings.user_file, "user_file"), _secret(settings.password_file, "password_file"))
+
+
+def _is_sha256(thumbprint: str) -> bool:
+    digits = thumbprint.replace(":", "").lower()
+    return len(digits) == _THUMBPRINT_DIGITS and all(digit in "0123456789abcdef" for digit in digits)
+
+
+def _secret(path: str, name: str) -> str:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"vsphere settings: {name} {path} cannot be read: {type(error).__name__}") from None
+    # Only the line's end: a password may begin or end with a space.
+    text = text.rstrip("\r\n")
+    if not text:
+        raise SettingsError(f"vsphere settings: {name} {path} is empty")
+    return text

@@ -1,0 +1,221 @@
+package main
+
+// What real vSphere does and the library does not. Each behaviour names its source in docs/vsphere.md.
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"log"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+type faults struct {
+	service  *simulator.Service
+	stale    time.Duration
+	taskTime time.Duration
+
+	mu      sync.Mutex
+	crashed map[types.ManagedObjectReference]time.Time // hosts
+	hung    map[string]bool                            // VM names whose tasks do not end
+	lies    map[string]bool                            // VM names whose next change is made, and reported as failed
+	mute    map[string]int                             // method -> answers to swallow
+	calls   map[string]int
+	down    bool
+	sizes   map[string]int64 // file -> KiB
+	version int
+}
+
+func newFaults(service *simulator.Service, stale, taskTime time.Duration) *faults {
+	f := &faults{
+		service: service, stale: stale, taskTime: taskTime,
+		crashed: map[types.ManagedObjectReference]time.Time{},
+		hung:    map[string]bool{}, lies: map[string]bool{}, mute: map[string]int{}, calls: map[string]int{},
+		sizes: map[string]int64{},
+	}
+	for _, entity := range simulator.Map.All("VirtualMachine") {
+		old := entity.(*simulator.VirtualMachine)
+		old.Config.ChangeVersion = f.nextVersion()
+		simulator.Map.Put(&vm{VirtualMachine: *old, f: f})
+	}
+	wrapStorage(f)
+	return f
+}
+
+func (f *faults) nextVersion() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.version++
+	return fmt.Sprintf("2026-01-01T00:00:00.%06dZ", f.version)
+}
+
+// vms are all VMs, wrapped.
+func (f *faults) vms() []*vm {
+	var found []*vm
+	for _, entity := range simulator.Map.All("VirtualMachine") {
+		if machine, ok := entity.(*vm); ok {
+			found = append(found, machine)
+		}
+	}
+	return found
+}
+
+// holder is the VM that has the file open, by the rule of VMFS: a VM that runs keeps it locked, and so does the memory
+// of a crashed host until its heartbeat is seen to be old.
+func (f *faults) holder(file string, except *vm) *vm {
+	for _, machine := range f.vms() {
+		if machine == except || machine.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOff {
+			continue
+		}
+		f.mu.Lock()
+		crash, dead := f.crashed[*machine.Runtime.Host]
+		f.mu.Unlock()
+		if dead && time.Since(crash) > f.stale {
+			continue
+		}
+		for _, disk := range machine.files() {
+			if disk == file {
+				return machine
+			}
+		}
+	}
+	return nil
+}
+
+func (f *faults) take(set map[string]bool, name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	had := set[name]
+	delete(set, name)
+	return had
+}
+
+func (f *faults) isHung(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.hung[name]
+}
+
+// lost is why a VM on this host cannot be changed now.
+func (f *faults) lost(ref *types.ManagedObjectReference) types.BaseMethodFault {
+	host := simulator.Map.Get(*ref).(*simulator.HostSystem)
+	switch host.Runtime.ConnectionState {
+	case types.HostSystemConnectionStateConnected:
+		return nil
+	case types.HostSystemConnectionStateDisconnected:
+		return new(types.HostNotConnected)
+	default:
+		return new(types.HostNotReachable)
+	}
+}
+
+func (f *faults) setHost(name, state string, crash bool) bool {
+	for _, entity := range simulator.Map.All("HostSystem") {
+		host := entity.(*simulator.HostSystem)
+		if host.Name != name {
+			continue
+		}
+		f.mu.Lock()
+		_, wasDead := f.crashed[host.Self]
+		if crash {
+			f.crashed[host.Self] = time.Now()
+		}
+		back := state == string(types.HostSystemConnectionStateConnected)
+		if back {
+			delete(f.crashed, host.Self)
+		}
+		f.mu.Unlock()
+		update(host, "runtime.connectionState", types.HostSystemConnectionState(state))
+		for _, machine := range f.vms() {
+			if *machine.Runtime.Host != host.Self {
+				continue
+			}
+			if back && wasDead {
+				update(machine, "runtime.powerState", types.VirtualMachinePowerStatePoweredOff)
+			}
+			shown := types.VirtualMachineConnectionStateDisconnected
+			if back {
+				shown = types.VirtualMachineConnectionStateConnected
+			}
+			update(machine, "runtime.connectionState", shown)
+		}
+		return true
+	}
+	return false
+}
+
+// restart is what vSphere HA does: the VM of a dead host runs on another one, with its disks.
+func (f *faults) restart(name, on string) bool {
+	for _, entity := range simulator.Map.All("HostSystem") {
+		host := entity.(*simulator.HostSystem)
+		for _, machine := range f.vms() {
+			if host.Name == on && machine.Name == name {
+				ref := host.Self
+				machine.Runtime.Host = &ref
+				update(machine, "runtime.host", ref)
+				update(machine, "runtime.connectionState", types.VirtualMachineConnectionStateConnected)
+				update(machine, "runtime.powerState", types.VirtualMachinePowerStatePoweredOn)
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func update(obj mo.Reference, name string, value types.AnyType) {
+	simulator.Map.WithLock(obj, func() {
+		simulator.Map.Update(obj, []types.PropertyChange{{Name: name, Val: value}})
+	})
+}
+
+func diskUUID(file string) string {
+	sum := sha256.Sum256([]byte(file))
+	text := fmt.Sprintf("6000C29%x", sum[:13])[:32]
+	return fmt.Sprintf("%s-%s-%s-%s-%s", text[:8], text[8:12], text[12:16], text[16:20], text[20:])
+}
+
+// ServeHTTP answers POST /_fault/NAME, all from forms.
+func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	name := r.FormValue("vm")
+	off := r.FormValue("off") != ""
+	ok := true
+	f.mu.Lock()
+	switch strings.TrimPrefix(r.URL.Path, "/_fault/") {
+	case "hang":
+		f.hung[name] = !off
+	case "lie":
+		f.lies[name] = true
+	case "mute":
+		f.mute[r.FormValue("method")]++
+	case "down":
+		f.down = !off
+	case "password":
+		f.service.Listen.User = userPassword(r.FormValue("user"), r.FormValue("password"))
+	case "calls":
+		for method, count := range f.calls {
+			fmt.Fprintf(w, "%s %d\n", method, count)
+		}
+		f.calls = map[string]int{}
+	case "host":
+		f.mu.Unlock()
+		ok = f.setHost(r.FormValue("name"), r.FormValue("state"), r.FormValue("crash") != "")
+		f.mu.Lock()
+	case "restart":
+		f.mu.Unlock()
+		ok = f.restart(name, r.FormValue("on"))
+		f.mu.Lock()
+	default:
+		ok = false
+	}
+	f.mu.Unlock()
+	if !ok {
+		log.Printf("unknown fault %s", r.URL)
+		http.NotFound(w, r)
+	}
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+var method = regexp.MustCompile(`<(?:[\w]+:)?Body[^>]*>\s*<(\w+)`)
+
+func userPassword(user, password string) *url.Userinfo {
+	return url.UserPassword(user, password)
+}
+
+// wrap puts the fault layer before the server: it counts calls, swallows answers, and plays a vCenter that is away.
+func (f *faults) wrap(inner http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/_fault/") {
+			f.ServeHTTP(w, r)
+			return
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		name := ""
+		if found := method.FindSubmatch(body); found != nil {
+			name = string(found[1])
+		}
+		f.mu.Lock()
+		away := f.down
+		f.calls[name]++
+		swallow := f.mute[name] > 0
+		if swallow {
+			f.mute[name]--
+		}
+		f.mu.Unlock()
+		if away {
+			panic(http.ErrAbortHandler) // the connection breaks
+		}
+		if swallow {
+			inner.ServeHTTP(httptest.NewRecorder(), r) // it happens, and nobody is told
+			panic(http.ErrAbortHandler)
+		}
+		inner.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/soap"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// disks is the library's manager of disk files, that also knows sizes and locks.
+type disks struct {
+	simulator.VirtualDiskManager
+	f *faults
+}
+
+type browser struct {
+	simulator.HostDatastoreBrowser
+	f *faults
+}
+
+func wrapStorage(f *faults) {
+	ref := *simulator.Map.Get(types.ManagedObjectReference{Type: "ServiceInstance", Value: "ServiceInstance"}).(*simulator.ServiceInstance).Content.VirtualDiskManager
+	simulator.Map.Put(&disks{VirtualDiskManager: *simulator.Map.Get(ref).(*simulator.VirtualDiskManager), f: f})
+	for _, entity := range simulator.Map.All("Datastore") {
+		found := entity.(*simulator.Datastore).Browser
+		simulator.Map.Put(&browser{HostDatastoreBrowser: *simulator.Map.Get(found).(*simulator.HostDatastoreBrowser), f: f})
+	}
+}
+
+func (d *disks) CreateVirtualDiskTask(ctx *simulator.Context, req *types.CreateVirtualDisk_Task) soap.HasFault {
+	body := d.VirtualDiskManager.CreateVirtualDiskTask(ctx, req)
+	ref := body.(*methods.CreateVirtualDisk_TaskBody).Res.Returnval
+	if simulator.Map.Get(ref).(*simulator.Task).Info.Error == nil {
+		if spec, ok := req.Spec.(types.BaseFileBackedVirtualDiskSpec); ok {
+			d.f.mu.Lock()
+			d.f.sizes[req.Name] = spec.GetFileBackedVirtualDiskSpec().CapacityKb
+			d.f.mu.Unlock()
+		}
+	}
+	return body
+}
+
+func (d *disks) DeleteVirtualDiskTask(ctx *simulator.Context, req *types.DeleteVirtualDisk_Task) soap.HasFault {
+	if d.f.holder(req.Name, nil) == nil {
+		return d.VirtualDiskManager.DeleteVirtualDiskTask(ctx, req)
+	}
+	task := simulator.CreateTask(d, "deleteVirtualDisk", func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
+		return nil, new(types.FileLocked)
+	})
+	return &methods.DeleteVirtualDisk_TaskBody{Res: &types.DeleteVirtualDisk_TaskResponse{Returnval: task.Run()}}
+}
+
+// QueryVirtualDiskUuid answers in the format of a real host: pairs of digits with blanks.
+func (d *disks) QueryVirtualDiskUuid(ctx *simulator.Context, req *types.QueryVirtualDiskUuid) soap.HasFault {
+	body := d.VirtualDiskManager.QueryVirtualDiskUuid(ctx, req).(*methods.QueryVirtualDiskUuidBody)
+	if body.Res != nil {
+		digits := strings.ReplaceAll(diskUUID(req.Name), "-", "")
+		var pairs []string
+		for at := 0; at < len(digits); at += 2 {
+			pairs = append(pairs, digits[at:at+2])
+		}
+		body.Res.Returnval = strings.Join(pairs[:8], " ") + "-" + strings.Join(pairs[8:], " ")
+	}
+	return body
+}
+
+func (b *browser) SearchDatastoreTask(req *types.SearchDatastore_Task) soap.HasFault {
+	body := b.HostDatastoreBrowser.SearchDatastoreTask(req)
+	ref := body.(*methods.SearchDatastore_TaskBody).Res.Returnval
+	result, ok := simulator.Map.Get(ref).(*simulator.Task).Info.Result.(types.HostDatastoreBrowserSearchResults)
+	if ok {
+		for _, file := range result.File {
+			if disk, ok := file.(*types.VmDiskFileInfo); ok {
+				b.f.mu.Lock()
+				disk.CapacityKb = b.f.sizes[result.FolderPath+"/"+disk.Path]
+				b.f.mu.Unlock()
+			}
+		}
+	}
+	return body
+}
