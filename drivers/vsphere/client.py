@@ -25,7 +25,7 @@ from drivers.vsphere.decode import Kinds, Properties, decode_vm
 from drivers.vsphere.faults import Doubt, Fault, Kind, NotSent, fault_from
 from drivers.vsphere.login import LoginGuard
 from drivers.vsphere.requests import Change, TaskState, Update
-from drivers.vsphere.settings import Settings, SettingsError
+from drivers.vsphere.settings import Credentials, Settings, SettingsError
 from drivers.vsphere.transport import Wires
 
 # A fixed one, because to negotiate means to believe an answer given before the server is verified; newer servers speak
@@ -50,13 +50,13 @@ class _Stub(SoapStubAdapter):
     """Counts what it sends, and connects only by our wires."""
 
     def __init__(self, settings: Settings, wires: Wires, sent: Counter[str]) -> None:
-        super().__init__(host=settings.host, port=settings.port, version=API_VERSION, poolSize=8)
+        super().__init__(host=settings.host, port=settings.port, version=API_VERSION, poolSize=8)  # type: ignore[no-untyped-call]
         self.scheme: Any = wires.connection
         self._sent = sent
 
     def InvokeMethod(self, mo: object, info: object, args: object, outerStub: object = None) -> object:  # noqa: N802, N803
         self._sent[str(getattr(info, "name", info))] += 1
-        return super().InvokeMethod(mo, info, args, outerStub)
+        return super().InvokeMethod(mo, info, args, outerStub)  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,7 @@ class Session:
 
     def close(self) -> None:
         """Logs out, and cuts all connections: a thread that waits in one ends at once."""
-        with self._lock:
-            now, self._open = self._open, None
+        now = self._open
         try:
             if now is not None:
                 with translated():
@@ -107,7 +106,10 @@ class Session:
             self.cut()
 
     def cut(self) -> None:
+        """Ends without a word: whoever waits for an answer is in doubt, nothing is sent any more."""
         self._wires.cut()
+        if (now := self._open) is not None:
+            now.stub.DropConnections()  # type: ignore[no-untyped-call]
 
     def _ensure(self) -> Open:
         with self._lock:
@@ -119,6 +121,7 @@ class Session:
         with self._lock:
             if self._open is gone:  # else another thread has logged in already
                 self._open = None
+                gone.stub.DropConnections()  # type: ignore[no-untyped-call]
 
     def _login(self) -> Open:
         try:
@@ -132,17 +135,19 @@ class Session:
             )
         stub = _Stub(self._settings, self._wires, self.sent)
         try:
-            with translated():
-                content: Any = vim.ServiceInstance("ServiceInstance", stub).RetrieveContent()
-                content.sessionManager.Login(credentials.user, credentials.password, None)
-                return self._orient(stub, content)
-        except Doubt as doubt:
-            raise NotSent(f"no login at {self._settings.host}: {doubt}") from None  # nothing of ours was asked for yet
-        except Fault as fault:
-            if fault.kind is Kind.LOGIN:
+            return self._greet(stub, credentials)
+        except (NotSent, Doubt, Fault) as error:
+            stub.DropConnections()  # type: ignore[no-untyped-call]
+            if isinstance(error, Fault) and error.kind is Kind.LOGIN:
                 self._guard.refused(credentials)
-            # From None: a traceback would show the frames that hold the password.
-            raise NotSent(f"no login at {self._settings.host}: {fault}") from None
+            # Not `Doubt`: nothing of ours was asked for yet. From None: the frames hold the password.
+            raise NotSent(f"no login at {self._settings.host}: {error}") from None
+
+    def _greet(self, stub: _Stub, credentials: Credentials) -> Open:
+        with translated():
+            content: Any = vim.ServiceInstance("ServiceInstance", stub).RetrieveContent()
+            content.sessionManager.Login(credentials.user, credentials.password, None)
+            return self._orient(stub, content)
 
     def _orient(self, stub: _Stub, content: Any) -> Open:
         wanted = self._settings

@@ -185,9 +185,8 @@ class VsphereDriver:
             # What it is now is read next: only that counts.
             log.warning("power.refused", vm=vm, why=str(error))
 
-    async def watch_power(self) -> AsyncIterator[PowerEvent]:
-        async for event in watch(self._settings):
-            yield event
+    def watch_power(self) -> AsyncIterator[PowerEvent]:
+        return watch(self._settings)
 
     async def close(self) -> None:
         await self._calls.close()

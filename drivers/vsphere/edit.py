@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -24,6 +25,15 @@ _IN_DOUBT = frozenset({Kind.HOST_LOST, Kind.CANCELED})
 _HARMLESS = frozenset({Kind.BUSY, Kind.HOST_AWAY, Kind.PERMISSION, Kind.STATE, Kind.NOT_AUTHENTICATED})
 
 
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """``result`` is None when the task ended well; ``vm`` as it is now (as it was, if it cannot be read)."""
+
+    result: Outcome | None
+    fault: Fault | None
+    vm: Vm
+
+
 class Editor:
     """
     ``suspects`` counts refusals of disks that failed together or alone, in this process only: a disk that cannot be
@@ -40,17 +50,24 @@ class Editor:
         if step.vm is None or not (step.todo or step.restamp):
             return outcomes
         view, failure = await self._room(step.vm, len(step.todo), vm, epoch)
-        for batch in self._batches(step.todo):
+        batches = self._batches(step.todo)
+        while batches:
+            batch = batches.pop(0)
             if failure is not None:
                 outcomes |= dict.fromkeys(batch, failure)
                 continue
             fits, slots = decide.fitting(view, batch, self._per_controller)
             outcomes |= dict.fromkeys(batch[len(fits) :], Refused(f"{view.name} has no free place for another disk"))
-            result, view = await self._apply(view, decide.attach_change(view, vm, epoch, fits, slots))
+            tried = await self._apply(view, decide.attach_change(view, vm, epoch, fits, slots))
+            view = tried.vm
             here = ours(view, place) if view.connected and stamp(view) == epoch else {}
-            outcomes |= {disk: Done() if disk in here else result or _unseen(disk, view) for disk in fits}
-            failure = result
-            self._learn(fits, result)
+            outcomes |= {disk: Done() if disk in here else tried.result or _unseen(disk, view) for disk in fits}
+            self._learn(fits, tried.result)
+            guilty = _guilty(tried.fault, fits)
+            if guilty is None:
+                failure = tried.result
+            elif others := [disk for disk in fits if disk != guilty]:
+                batches.insert(0, others)  # not a retry: another call, without the disk that vCenter named
         if step.restamp and stamp(view) != epoch:
             late = failure or InDoubt(f"{view.name} does not show the new epoch")
             outcomes |= {disk: late for disk, known in step.known.items() if isinstance(known, Done)}
@@ -61,10 +78,11 @@ class Editor:
         if step.vm is None or not step.todo:
             return outcomes
         change = decide.detach_change(step.vm, vm, epoch, step.todo, place)
-        result, view = await self._apply(step.vm, change)
+        tried = await self._apply(step.vm, change)
+        view = tried.vm
         here = ours(view, place)
         for disk in step.todo:
-            still = result or InDoubt(f"{view.name} still shows {disk}")
+            still = tried.result or InDoubt(f"{view.name} still shows {disk}")
             outcomes[disk] = still if disk in here else decide.gone(view)
         return outcomes
 
@@ -75,24 +93,25 @@ class Editor:
             return view, None
         log.info("controllers.added", vm=view.name, buses=buses, why=f"no room for {wanted} disks")
         change = Change(view.ref, view.change_version, decide.stamps(vm, epoch), controllers=buses)
-        result, after = await self._apply(view, change)
-        return after, result
+        tried = await self._apply(view, change)
+        return tried.vm, tried.result
 
-    async def _apply(self, view: Vm, change: Change) -> tuple[Outcome | None, Vm]:
-        """None when the task ended well; and the VM as it is now (as it was, if it cannot be read)."""
+    async def _apply(self, view: Vm, change: Change) -> _Tried:
+        fault: Fault | None = None
         result: Outcome | None = None
         try:
             await self._calls.reconfigure(change)
         except NotSent as error:
-            return Unreachable(str(error)), view
+            return _Tried(Unreachable(str(error)), None, view)
         except Doubt as error:
             result = InDoubt(str(error))
-        except Fault as fault:
-            result = _outcome(fault)
+        except Fault as found:
+            fault, result = found, _outcome(found)
         try:
-            return result, await self._calls.vm(change.ref)
+            return _Tried(result, fault, await self._calls.vm(change.ref))
         except (NotSent, Doubt, Fault) as error:
-            return result or InDoubt(f"{view.name} was changed, but cannot be read back: {error}"), view
+            blind = InDoubt(f"{view.name} was changed, but cannot be read back: {error}")
+            return _Tried(result or blind, None, replace(view, connection="unread"))
 
     def _batches(self, todo: Sequence[DiskId]) -> list[list[DiskId]]:
         fresh = [disk for disk in todo if not self.suspects[disk]]
@@ -112,6 +131,18 @@ def _outcome(fault: Fault) -> Outcome:
     if fault.kind in _IN_DOUBT:
         return InDoubt(str(fault))
     return Refused(str(fault), None if fault.kind in _HARMLESS else decide.REFUSED_PAUSE)
+
+
+def _guilty(fault: Fault | None, disks: Sequence[DiskId]) -> DiskId | None:
+    """The one disk because of which a call with many failed, if vCenter names it."""
+    if fault is None:
+        return None
+    if fault.kind is Kind.NOT_FOUND and fault.file is not None:
+        base = fault.file.rsplit("/", 1)[-1].replace("-flat.vmdk", ".vmdk")  # either of a disk's two files
+        return next((disk for disk in disks if disk.rsplit("/", 1)[-1] == base), None)
+    if fault.kind is Kind.DEVICE and fault.device is not None and 0 <= fault.device < len(disks):
+        return disks[fault.device]
+    return None
 
 
 def _unseen(disk: DiskId, view: Vm) -> Outcome:

@@ -61,18 +61,22 @@ class Doubt(Exception):
 
 
 class Fault(Exception):
-    """vCenter's own answer: an error of a known kind."""
+    """VCenter's own answer: an error of a known kind, with the file and the index of the device change it is about."""
 
-    def __init__(self, kind: Kind, why: str) -> None:
+    def __init__(self, kind: Kind, why: str, file: str | None = None, device: int | None = None) -> None:
         super().__init__(why)
         self.kind = kind
+        self.file = file
+        self.device = device
 
 
 def fault_from(error: object) -> Fault:
     """A pyVmomi fault as ours. Its message is for people only."""
     names = [cls.__name__.rsplit(".", 1)[-1] for cls in type(error).__mro__]
     kind = next((_KINDS[name] for name in names if name in _KINDS), Kind.OTHER)
-    return Fault(kind, f"{names[0]}: {message}" if (message := _message(error)) else names[0])
+    message = _message(error)
+    file, device = getattr(error, "file", None), getattr(error, "deviceIndex", None)
+    return Fault(kind, f"{names[0]}: {message}" if message else names[0], file, device)
 
 
 def _message(error: object) -> str:

@@ -8,8 +8,9 @@ event for no VM in particular: what happened in between is unknown.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -36,14 +37,13 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
-async def watch(settings: Settings) -> AsyncIterator[PowerEvent]:
+def watch(settings: Settings) -> AsyncIterator[PowerEvent]:
     def connect() -> Source:
         from drivers.vsphere.client import Watch  # noqa: PLC0415 - pyVmomi is loaded by its users only
 
         return Watch(settings, WAIT + _MARGIN)
 
-    async for event in watch_source(connect):
-        yield event
+    return watch_source(connect)
 
 
 async def watch_source(
@@ -53,9 +53,10 @@ async def watch_source(
     pause = _FIRST_PAUSE
     while True:
         try:
-            async for event in _one(connect):
-                pause = _FIRST_PAUSE
-                yield event
+            async with contextlib.aclosing(_one(connect)) as events:
+                async for event in events:
+                    pause = _FIRST_PAUSE
+                    yield event
         except (NotSent, Doubt, Fault) as error:
             wait = pause * (0.5 + jitter() / 2)
             log.warning("power.watch_lost", why=str(error), again_in=round(wait, 1))
@@ -63,7 +64,7 @@ async def watch_source(
             pause = min(pause * 2, _LAST_PAUSE)
 
 
-async def _one(connect: Callable[[], Source]) -> AsyncIterator[PowerEvent]:
+async def _one(connect: Callable[[], Source]) -> AsyncGenerator[PowerEvent, None]:
     loop = asyncio.get_running_loop()
     threads = ThreadPoolExecutor(1, thread_name_prefix="vsphere-watch")
     source: Source | None = None

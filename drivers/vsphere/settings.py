@@ -19,7 +19,7 @@ class SettingsError(ValueError):
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """
-    The section ``[driver.vsphere]``. Times are seconds.
+    The section ``[storage.vsphere]``. Times are seconds.
 
     ``folder`` is a folder on the datastore that belongs to this swarm alone. ``thumbprint`` is the SHA-256 of the
     server's certificate, for servers without a CA that one could name; without both the system's CAs are used.

@@ -11,6 +11,7 @@ from controller.model import DiskId, Power, VmId
 from drivers.base import StorageDriver
 from drivers.memory import MemoryDriver, MemoryStorage
 from tests.conformance.lab_rig import LabRig
+from tests.conformance.vsphere_rig import VsphereFaultsRig, VsphereRig
 
 
 class Rig(Protocol):
@@ -42,11 +43,16 @@ class Rig(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RigKind:
-    """One row of the suite. ``can_lose_host``: the system has hosts whose loss can be played."""
+    """
+    One row of the suite.
+
+    ``can_lose_host``: the system has hosts whose loss can be played. ``tells_sizes``: it knows the size of a disk.
+    """
 
     name: str
     make: Callable[[], AbstractAsyncContextManager[Rig]]
     can_lose_host: bool = True
+    tells_sizes: bool = True
 
 
 class MemoryRig:
@@ -80,5 +86,10 @@ class MemoryRig:
         self.storage.away = True
 
 
-RIGS = [RigKind("memory", MemoryRig), RigKind("lab", LabRig, can_lose_host=False)]
+RIGS = [
+    RigKind("memory", MemoryRig),
+    RigKind("lab", LabRig, can_lose_host=False),
+    RigKind("vsphere", VsphereRig, can_lose_host=False, tells_sizes=False),
+    RigKind("vsphere-faults", VsphereFaultsRig),
+]
 """Every driver joins here. A driver of another package calls the suite with its own list."""

@@ -1,0 +1,56 @@
+"""The conformance suite's rig on the vSphere simulator: the library as it is, and with our fault layer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from controller.model import DiskId, Power, VmId
+from drivers.base import StorageDriver
+from drivers.vsphere import create
+from tests.vcsim.admin import Admin
+from tests.vcsim.server import Spec, Started
+
+
+class VsphereRig:
+    faults = False
+    driver: StorageDriver
+    rival: StorageDriver
+
+    async def __aenter__(self) -> VsphereRig:
+        self._started = Started(Spec(faults=self.faults))
+        self.simulator = await asyncio.to_thread(self._started.__enter__)
+        self.admin = await asyncio.to_thread(Admin, self.simulator)
+        await asyncio.to_thread(self.admin.show_uuids)
+        self._unused: Iterator[VmId] = iter([self.admin.uuid(index) for index in range(len(self.admin.vms))])
+        self.driver, self.rival = create(self.simulator.settings()), create(self.simulator.settings())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.driver.close()
+        await self.rival.close()
+        self.admin.close()
+        await asyncio.to_thread(self._started.__exit__, None, None, None)
+
+    async def add_vm(self) -> VmId:
+        return next(self._unused)
+
+    async def switch(self, vm: VmId, power: Power) -> None:
+        assert await asyncio.to_thread(self.admin.switch, vm, power) is None
+
+    async def write(self, vm: VmId, disk: DiskId) -> None:
+        """Nobody writes in a simulator; that the VM is on is all that it knows."""
+
+    async def lose_host(self, vm: VmId) -> None:
+        raise NotImplementedError("the library's hosts are always connected")
+
+    async def go_away(self) -> None:
+        await asyncio.to_thread(self.simulator.stop)
+
+
+class VsphereFaultsRig(VsphereRig):
+    faults = True
+
+    async def lose_host(self, vm: VmId) -> None:
+        host = await asyncio.to_thread(self.admin.host, vm)
+        await asyncio.to_thread(self.simulator.fault, "host", name=host, state="notResponding")

@@ -1,0 +1,92 @@
+"""The administrator's hands on the simulator: its own client, so that the driver is not checked by itself."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+from pyVmomi import vim, vmodl
+from pyVmomi.SoapAdapter import SoapStubAdapter
+
+from controller.model import Power, VmId
+from tests.vcsim.server import PASSWORD, USER, Simulator, certificate
+
+Collector = vmodl.query.PropertyCollector
+
+
+class Admin:
+    def __init__(self, simulator: Simulator) -> None:
+        context = ssl.create_default_context(cafile=str(certificate()[0]))
+        self._stub = SoapStubAdapter(
+            host="127.0.0.1",
+            port=simulator.port,
+            version="vim.version.v7_0",
+            sslContext=context,
+            httpConnectionTimeout=30,
+        )
+        instance: Any = vim.ServiceInstance("ServiceInstance", self._stub)
+        self._content = instance.RetrieveContent()
+        self._content.sessionManager.Login(USER, PASSWORD, None)
+        view = self._content.viewManager.CreateContainerView(self._content.rootFolder, [vim.VirtualMachine], True)
+        self.vms: list[Any] = sorted(view.view, key=lambda vm: vm.name)
+
+    def vm(self, wanted: VmId) -> Any:
+        return next(vm for vm in self.vms if vm.config.uuid == wanted)
+
+    def uuid(self, index: int) -> VmId:
+        return VmId(self.vms[index].config.uuid)
+
+    def name(self, wanted: VmId) -> str:
+        return str(self.vm(wanted).name)
+
+    def host(self, wanted: VmId) -> str:
+        return str(self.vm(wanted).runtime.host.name)
+
+    def wait(self, task: Any) -> Any:
+        """The task's fault, or None."""
+        while task.info.state in {"queued", "running"}:
+            continue
+        return task.info.error
+
+    def set_extra(self, vm: Any, **values: str) -> None:
+        options = [vim.option.OptionValue(key=key.replace("_", "."), value=value) for key, value in values.items()]
+        assert self.wait(vm.Reconfigure(vim.vm.ConfigSpec(extraConfig=options))) is None
+
+    def show_uuids(self) -> None:
+        for vm in self.vms:
+            self.set_extra(vm, disk_EnableUUID="TRUE")
+
+    def switch(self, wanted: VmId, power: Power) -> Any:
+        vm = self.vm(wanted)
+        return self.wait(vm.PowerOn(None) if power is Power.ON else vm.PowerOff())
+
+    def disks(self, wanted: VmId) -> list[str]:
+        return [disk.backing.fileName for disk in self._disks(wanted)]
+
+    def place(self, wanted: VmId, path: str) -> tuple[int, int]:
+        """Controller key and unit of a disk."""
+        return next((d.controllerKey, d.unitNumber) for d in self._disks(wanted) if d.backing.fileName == path)
+
+    def _disks(self, wanted: VmId) -> list[Any]:
+        return [d for d in self.vm(wanted).config.hardware.device if isinstance(d, vim.vm.device.VirtualDisk)]
+
+    def attach(self, wanted: VmId, path: str, unit: int) -> Any:
+        """By hand, past the driver."""
+        backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(fileName=path, diskMode="independent_persistent")
+        vm = self.vm(wanted)
+        kind = vim.vm.device.ParaVirtualSCSIController
+        key = next(each.key for each in vm.config.hardware.device if isinstance(each, kind))
+        disk = vim.vm.device.VirtualDisk(key=-101, controllerKey=key, unitNumber=unit, backing=backing)
+        change = vim.vm.device.VirtualDeviceSpec(operation="add", device=disk)
+        return self.wait(vm.Reconfigure(vim.vm.ConfigSpec(deviceChange=[change])))
+
+    def end_sessions(self) -> int:
+        """All but our own."""
+        manager = self._content.sessionManager
+        keys = [each.key for each in manager.sessionList if each.key != manager.currentSession.key]
+        if keys:
+            manager.Terminate(keys)
+        return len(keys)
+
+    def close(self) -> None:
+        self._stub.DropConnections()
