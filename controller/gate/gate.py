@@ -66,7 +66,11 @@ class Gate:
         self._unmounting = Unmounting(self.ledger, host)
         self._jobs: asyncio.TaskGroup | None = None
         self._awake = asyncio.Event()
-        self._why_asleep = "the gate has just started"
+        self.why_asleep = ""
+
+    @property
+    def awake(self) -> bool:
+        return self._awake.is_set()
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -85,9 +89,9 @@ class Gate:
                 self._state.load()
             await rebuild(self.ledger, self._host, machine.boot)
         except (MachineUnknown, StateUnwritable, OSError) as error:
-            if str(error) != self._why_asleep:
+            if str(error) != self.why_asleep:
                 log.warning("gate.asleep", why=str(error))
-            self._why_asleep = str(error)
+            self.why_asleep = str(error)
             return False
         self._awake.set()
         log.info("gate.ready", vm=machine.vm, boot=machine.boot, why=self._state.lost or "the state was read")
@@ -95,7 +99,7 @@ class Gate:
 
     def _group(self) -> asyncio.TaskGroup:
         if self._jobs is None or not self._awake.is_set():
-            raise GateError(f"the gate cannot work yet: {self._why_asleep}")
+            raise GateError(f"the gate cannot work yet: {self.why_asleep or 'it has just started'}")
         return self._jobs
 
     # -- Docker's calls. All raise GateError. -------------------------------------------------------------------------
