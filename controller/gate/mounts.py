@@ -86,7 +86,11 @@ async def unmount(target: Path, *, lazy: bool = False) -> None:
 
 
 def remove_target(target: Path) -> None:
-    """So that nobody can be given the empty directory under a mount that is gone. Leaves what is not empty."""
+    """
+    So that nobody can be given the empty directory under a mount that is gone. Leaves what is not empty.
+
+    The kernel then also drops the mounts on this very directory in other mount namespaces that copied ours.
+    """
     try:
         target.rmdir()
     except OSError:
