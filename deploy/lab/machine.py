@@ -125,7 +125,6 @@ class Machine:
             "PATH": _PATH,
             "HOME": "/root",
             "LANG": "C.UTF-8",
-            "DOCKER_SERVICE_PREFER_OFFLINE_IMAGE": "1",
             MARK: self.layout.lab,
             ROLE: self._role,
         }
