@@ -84,6 +84,8 @@ class Drill:
         with self.progress.phase("images") as line:
             stacks = site.stacks(ground, cluster, settings, line.say)
         self._scene = scene = Scene(ground, cluster, stacks)
+        with self.progress.phase("images on every node"):
+            stacks.pull_images()
         with self.progress.phase("Reberth deployed"):
             stacks.deploy_system()
             scene.ready(START_SECONDS)

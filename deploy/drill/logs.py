@@ -53,6 +53,6 @@ def _containers(ground: Ground, cluster: Cluster, folder: Path) -> None:
 
 def copy(source: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for path in source.rglob("*.log"):
+    for path in (*source.glob("*.log"), *source.glob("nodes/*/*.log")):  # not all of it: Docker's own data is there too
         if path.is_file():
             shutil.copyfile(path, folder / "-".join(path.relative_to(source).parts))

@@ -50,6 +50,7 @@ class NamespacesSite:
             variables=values.variables,
             secrets=values.secrets,
             configs=values.configs,
+            images=(images.reberth, images.postgres),
         )
 
     def _need(self) -> Lab:
@@ -58,7 +59,7 @@ class NamespacesSite:
         return self._lab
 
     def logs(self, settings: DrillSettings) -> Path | None:
-        return Layout(settings.name).run
+        return Layout(settings.name).store
 
     def down(self, settings: DrillSettings) -> None:
         Lab.remove(settings.name)

@@ -92,7 +92,7 @@ def test_an_interrupted_lab_is_removed_even_if_it_was_to_be_kept(tmp_path: Path)
 
 
 def test_a_failure_before_the_fault_names_the_phase_the_reason_and_where_the_logs_are(tmp_path: Path) -> None:
-    lab = tmp_path / "lab" / "nodes"
+    lab = tmp_path / "lab" / "nodes" / "swarm01"
     lab.mkdir(parents=True)
     (lab / "dockerd.log").write_text("no space left")
     site = FakeSite(folder=tmp_path / "lab")
@@ -101,7 +101,7 @@ def test_a_failure_before_the_fault_names_the_phase_the_reason_and_where_the_log
 
     assert result.code == 1
     assert "failed during: lab up. this site has no ground" in said
-    assert (tmp_path / "report" / "logs" / "nodes-dockerd.log").read_text() == "no space left"
+    assert (tmp_path / "report" / "logs" / "nodes-swarm01-dockerd.log").read_text() == "no space left"
     assert site.steps == ["packages", "up", "down"]
 
 
