@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
 
 from controller.answers import No, Status, try_later
 from controller.board import Board, Poke
-from controller.model import Claim, Phase, Spec, VolumeName, VolumeRecord
+from controller.model import Claim, Phase, Serial, Spec, VolumeName, VolumeRecord
 from controller.names import BadName, volume_key, volume_name
 from controller.options import BadOptions, difference, parse_options
 from controller.records import Records, RecordsUnavailable, Stale
@@ -125,7 +126,9 @@ class Catalogue:
 
 
 def _new_record(name: VolumeName, spec: Spec) -> VolumeRecord:
-    return VolumeRecord(name=name, key=volume_key(name), spec=spec, fs_uuid=str(uuid.uuid4()))
+    # A gate that knew an older volume of this name refuses all serials up to that one's last: start above them.
+    born = Serial(int(time.time()))
+    return VolumeRecord(name=name, key=volume_key(name), spec=spec, fs_uuid=str(uuid.uuid4()), serial=born)
 
 
 def _in_use(claim: Claim) -> str:

@@ -195,6 +195,7 @@ class VolumeRecord:
 
     ``fs_uuid`` is chosen when the record is made and given to mkfs: so a crash between mkfs and ``formatted`` is seen.
     ``serial`` is the newest one given to a grant or a revocation: a gate refuses to mount under an older one.
+    A new record's is the wall clock's second, so that a volume made again under a used name starts above the old ones.
     All grants are revoked exactly when ``serial`` is above each of theirs (``revoked``).
     """
 
