@@ -110,8 +110,8 @@ class NewEpoch:
     Take the next epoch although we act already: a call of ours is in doubt and may still happen.
 
     Its epoch is then lower than the stamp that comes before the next grant, so it is refused when it comes late.
-    ``execute`` leaves an intent open only for Done (the list will agree) and InDoubt; Refused and Unreachable
-    remove it. One new epoch serves all volumes that ask in the same cycle.
+    ``execute`` leaves an intent open only for Done (the list will agree) and InDoubt (and marks it ``in_doubt``);
+    Refused and Unreachable remove it. One new epoch serves all volumes that ask in the same cycle.
     """
 
     volume: VolumeName

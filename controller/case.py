@@ -46,6 +46,7 @@ class Rule(Enum):
     CONFIRMED_BOOT = "a person's word counts for one boot only"
     CUTS_IO = "a detach is evidence only where the driver's detach cuts I/O"
     NO_FOREIGN_GRANT = "nothing is detached, attached or granted while another VM or boot holds a grant"
+    DEPOSED = "a controller that meets a later epoch than its own does nothing"
     STAMP = "a grant needs the present epoch stamped on the VM"
     NEW_EPOCH = "after a call in doubt a new epoch is taken"
     UNCERTAIN = "nothing is done while the storage is still at work on a disk"

@@ -169,13 +169,19 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """Written before an operation on the storage; settled when the storage's own list agrees."""
+    """
+    Written before an operation on the storage; settled when the storage's own list agrees.
+
+    ``in_doubt`` is written when the call got no answer (InDoubt), before anything else is done for the volume: then
+    the list's agreement settles nothing, because the call may still come after an older one that did the same.
+    """
 
     operation: Operation
     epoch: Epoch
     vm: VmId | None = None
     evidence: EvidenceKind | None = None
     at: float = 0.0
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

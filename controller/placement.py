@@ -88,7 +88,7 @@ def _life(case: Case) -> Placement | None:
 
 def _certainty(case: Case) -> Placement | None:
     """Storage truth first: while it is unclear or contradictory, nothing else is asked."""
-    if any((a.epoch or 0) > case.index.world.epoch for a in case.disk_on):
+    if deposed(case) and case.index.has(Rule.DEPOSED):
         return Placement.DEPOSED
     if not attached(case.disk_on) and case.index.has(Rule.UNCERTAIN):
         return Placement.UNCERTAIN
@@ -99,15 +99,30 @@ def _certainty(case: Case) -> Placement | None:
     return None
 
 
+def deposed(case: Case) -> bool:
+    """
+    A later epoch is seen than ours: a leader that stalled learns of its successor from the record that it acts on.
+
+    Without this it grants on a VM from which its successor's detach is on the way.
+    """
+    met = [a.epoch or 0 for a in case.disk_on] + [g.epoch for g in case.entry.grants]
+    if case.entry.intent is not None:
+        met.append(case.entry.intent.epoch)
+    return any(epoch > case.index.world.epoch for epoch in met)
+
+
 def in_doubt(case: Case) -> bool:
     """
-    An intent of our own epoch that the list does not agree with: the call may still happen.
+    An intent of our own epoch whose call may still happen: it got no answer, or the list does not agree with it.
 
-    One of an older epoch needs no care here: the stamp of the present epoch that comes before a grant refuses it.
+    That the list agrees does not settle a call without an answer: an older call may have done the same, and ours comes
+    later. An intent of an older epoch needs no care: the stamp of the present one, before a grant, refuses its call.
     """
     intent = case.entry.intent
     if intent is None or intent.vm is None or intent.epoch != case.index.world.epoch:
         return False
+    if intent.in_doubt:
+        return True
     there = case.on(intent.vm)
     if intent.operation is Operation.DETACH:
         return there is not None

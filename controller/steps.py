@@ -57,8 +57,8 @@ def _no_disk(case: Case) -> Action:
 
 def _deposed(case: Case) -> Action:
     why = (
-        f"Volume {case.name}: the storage has met a newer leader than this controller (epoch "
-        f"{case.index.world.epoch}); it decides."
+        f"Volume {case.name}: its record or its disk bears the epoch of a newer leader than this controller "
+        f"(epoch {case.index.world.epoch}); that one decides."
     )
     return Wait(case.name, why, held.LOOK_AGAIN)
 

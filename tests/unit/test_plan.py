@@ -101,6 +101,20 @@ TABLE = {
     "our detach is in doubt": (
         world(on(1), volume=record(intent=intent(Operation.DETACH, 1)), wanted=claim(2)), Placement.IN_DOUBT, NewEpoch
     ),
+    "our detach got no answer, and the list agrees with it": (
+        world(volume=record(intent=replace(intent(Operation.DETACH, 1), in_doubt=True)), wanted=claim(1)),
+        Placement.IN_DOUBT, NewEpoch,
+    ),
+    "a dead leader's call got no answer": (
+        world(volume=record(intent=replace(intent(Operation.DETACH, 1, 6), in_doubt=True)), wanted=claim(1)),
+        Placement.NOWHERE, Attach,
+    ),
+    "a newer leader granted": (
+        world(on(1), volume=record(replace(grant(2), epoch=Epoch(8))), wanted=claim(1)), Placement.DEPOSED, Wait
+    ),
+    "a newer leader has an intent": (
+        world(on(1), volume=record(intent=intent(Operation.DETACH, 1, 8)), wanted=claim(1)), Placement.DEPOSED, Wait
+    ),
     "our stamp is in doubt": (
         world(on(1, 6), volume=record(intent=intent(Operation.ATTACH, 1)), wanted=claim(1)),
         Placement.IN_DOUBT, NewEpoch,

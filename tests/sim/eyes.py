@@ -1,0 +1,144 @@
+"""What a controller sees of a simulated cluster: the World that the real `plan` gets."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+from controller.actions import Action
+from controller.case import Rule
+from controller.model import (
+    Attachment,
+    BootId,
+    Claim,
+    ClaimTask,
+    Confirmation,
+    DiskId,
+    Epoch,
+    GateView,
+    GateVolume,
+    Grant,
+    Intent,
+    MountState,
+    Node,
+    NodeId,
+    NodeState,
+    Operation,
+    Phase,
+    Policy,
+    Power,
+    Serial,
+    Spec,
+    TaskId,
+    VmId,
+    VolumeKey,
+    VolumeName,
+    VolumeRecord,
+    World,
+)
+from controller.plan import plan
+from tests.sim.state import Mount, Record, State, View
+
+NAME = VolumeName("data")
+DISK = DiskId("disk")
+KEY = VolumeKey("data")
+SPEC = Spec(1 << 30)
+OPS = {"attach": Operation.ATTACH, "detach": Operation.DETACH, "power-off": Operation.POWER_OFF}
+
+
+class Seen(NamedTuple):
+    """One controller's whole view, hashable."""
+
+    epoch: int
+    nodes: tuple[tuple[bool, int], ...]  # down, boot
+    power: tuple[Power, ...] | None
+    stamps: tuple[int | None, ...] | None  # for each VM that has the disk
+    record: Record
+    claim: int
+    task: int
+    views: tuple[View | None, ...]
+    confirmed: frozenset[tuple[int, int]]
+
+
+def decide(state: State, leader: int, policy: Policy, rules: frozenset[Rule]) -> Action:
+    """The one action that the real planner gives for what this controller sees now. Many states look the same."""
+    return _decide(see(state, leader), policy, rules)
+
+
+def see(state: State, leader: int) -> Seen:
+    """All of the state that this controller can see, and nothing else."""
+    me = state.leaders[leader]
+    nodes = tuple((v.down, v.known_boot) for v in state.vms)
+    power = (
+        None if me.blind else tuple(Power.UNKNOWN if v.hidden else Power.ON if v.on else Power.OFF for v in state.vms)
+    )
+    stamps = None if me.blind else tuple(v.stamp if state.disk >> i & 1 else None for i, v in enumerate(state.vms))
+    return Seen(me.epoch, nodes, power, stamps, state.record, state.claim, state.task, me.views, state.confirmed)
+
+
+@cache
+def _decide(seen: Seen, policy: Policy, rules: frozenset[Rule]) -> Action:
+    (action,) = plan(world(seen), policy, rules)
+    return action
+
+
+def world(seen: Seen) -> World:
+    attachments = None
+    if seen.stamps is not None:
+        attachments = tuple(
+            Attachment(DISK, _vm(i), epoch=Epoch(e)) for i, e in enumerate(seen.stamps) if e is not None
+        )
+    return World(
+        epoch=Epoch(seen.epoch),
+        nodes={_id(i): _node(i, down, boot) for i, (down, boot) in enumerate(seen.nodes)},
+        claims=_claims(seen.claim, seen.task),
+        volumes={NAME: _record(seen.record)},
+        attachments=attachments,
+        power=None if seen.power is None else {_vm(i): power for i, power in enumerate(seen.power)},
+        gates={_vm(i): _view(i, view) for i, view in enumerate(seen.views) if view is not None},
+        confirmations=tuple(
+            Confirmation(_id(vm), _vm(vm), _boot(boot), "pulled the plug") for vm, boot in sorted(seen.confirmed)
+        ),
+    )
+
+
+def _id(i: int) -> NodeId:
+    return NodeId(f"n{i}")
+
+
+def _vm(i: int) -> VmId:
+    return VmId(f"vm{i}")
+
+
+def _boot(boot: int) -> BootId:
+    return BootId(f"b{boot}")
+
+
+def _node(i: int, down: bool, boot: int) -> Node:
+    state = NodeState.DOWN if down else NodeState.READY
+    return Node(_id(i), f"swarm0{i}", state, vm=_vm(i), boot=_boot(boot), down_for=60.0 if down else None)
+
+
+def _claims(claim: int, task: int) -> dict[VolumeName, Claim]:
+    if claim < 0:
+        return {}
+    return {NAME: Claim(NAME, _id(claim), (ClaimTask(TaskId(f"t{task}"), "db", _id(claim)),))}
+
+
+def _record(record: Record) -> VolumeRecord:
+    grants = tuple(
+        Grant(TaskId(f"t{task}"), _id(vm), _vm(vm), _boot(boot), Epoch(epoch), Serial(serial))
+        for vm, boot, serial, task, epoch in record.grants
+    )
+    intent = None
+    if record.intent is not None:
+        op, vm, epoch, doubt = record.intent
+        intent = Intent(OPS[op], Epoch(epoch), _vm(vm), in_doubt=doubt)
+    serial = Serial(record.serial)
+    return VolumeRecord(NAME, KEY, SPEC, "uuid", Phase.READY, DISK, True, serial, grants, intent)
+
+
+def _view(i: int, view: View) -> GateView:
+    state = MountState.UNMOUNTED if view.mount is Mount.NO else MountState.MOUNTED
+    said = {NAME: GateVolume(NAME, state, Serial(view.serial))}
+    return GateView(_id(i), _vm(i), _boot(view.boot), 0.0, said)

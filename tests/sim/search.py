@@ -1,0 +1,70 @@
+"""
+Breadth-first search over every order of events, against the real `plan`. The first broken law has the shortest story.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controller.case import ALL_RULES, Rule
+from controller.model import Policy
+from tests.sim.cluster import Broken, Cluster, Event
+from tests.sim.state import Budget, State, Storage, start
+from tests.sim.story import tell
+
+Parents = dict[State, tuple[State, str, int] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How many states there are, and the story of the first broken law (None: no law can be broken)."""
+
+    states: int
+    story: str | None
+    length: int = 0
+
+
+def search(
+    storage: Storage,
+    budget: Budget,
+    rules: frozenset[Rule] = ALL_RULES,
+    *,
+    vms: int = 2,
+    policy: Policy | None = None,
+    lasting: Callable[[Cluster, State], str | None] = lambda _c, _s: None,
+    limit: int = 2_000_000,
+) -> Found:
+    """Visit every reachable state once. ``lasting`` is asked of each state (liveness) and says what is wrong."""
+    chosen = Policy(grace=0.0, max_down_fraction=1.0, capabilities=storage.capabilities) if policy is None else policy
+    cluster = Cluster(storage, chosen, rules)
+    first = start(vms, budget)
+    parents: Parents = {first: None}
+    queue = deque([first])
+    while queue:
+        state = queue.popleft()
+        wrong = lasting(cluster, state)
+        if wrong is not None:
+            return _found(cluster, parents, state, wrong)
+        try:
+            for what, who, after in cluster.events(state):
+                if after not in parents:
+                    parents[after] = (state, what, who)
+                    queue.append(after)
+        except Broken as broken:
+            return _found(cluster, parents, state, str(broken))
+        if len(parents) > limit:
+            msg = f"more than {limit} states"
+            raise RuntimeError(msg)
+    return Found(len(parents), None)
+
+
+def _found(cluster: Cluster, parents: Parents, state: State, wrong: str) -> Found:
+    steps: list[Event] = []
+    end = state
+    while (parent := parents[state]) is not None:
+        steps.append((parent[1], parent[2], state))
+        state = parent[0]
+    steps.reverse()
+    return Found(len(parents), tell(cluster, steps, end, wrong), len(steps) + 1)

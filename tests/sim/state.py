@@ -1,0 +1,141 @@
+"""
+The state of a simulated cluster: two or three VMs, one volume, two controllers. Plain tuples, so that states hash fast.
+
+Everything that can differ at one instant is in it, and nothing that cannot matter any more (see `tidy` in cluster.py):
+the search visits each distinct state once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+from controller.actions import Action
+from controller.model import Capabilities
+
+
+class Mount(IntEnum):
+    """What a VM's gate has done with the volume."""
+
+    NO = 0
+    YES = 1  # mounted: the VM writes whenever the disk is there
+    TORN = 2  # mounted, but the disk was pulled from under it: only errors from now on
+
+
+class Vm(NamedTuple):
+    on: bool = True
+    boot: int = 1
+    stamp: int = 0  # the epoch that the storage keeps for this VM
+    mount: Mount = Mount.NO
+    serial: int = 0  # the newest grant used or revocation obeyed by the gate of this boot
+    offers: frozenset[int] = frozenset()  # grants for this boot that may still arrive at the gate
+    cut: bool = False  # no way from this VM to Swarm and the controllers; the hypervisor still sees it
+    hidden: bool = False  # the hypervisor has lost its host: power unknown
+    down: bool = False  # Swarm's word
+    known_boot: int = 1  # the boot in the node's record
+
+
+class Intent(NamedTuple):
+    op: str
+    vm: int
+    epoch: int
+    in_doubt: bool = False
+
+
+class Record(NamedTuple):
+    serial: int = 0
+    grants: tuple[tuple[int, int, int, int, int], ...] = ()  # (vm, boot, serial, task, epoch)
+    intent: Intent | None = None
+
+
+class View(NamedTuple):
+    """What a controller last heard from a gate."""
+
+    boot: int
+    mount: Mount
+    serial: int
+
+
+class Call(NamedTuple):
+    """A call on its way to the storage: it lands once, at any time, or never."""
+
+    op: str
+    vm: int
+    epoch: int
+    proven: bool  # the planner said that it had evidence
+    waiting: int  # the controller that waits for the answer, -1: nobody (in doubt)
+
+
+class Leader(NamedTuple):
+    epoch: int = 0
+    pending: Action | None = None  # decided, not yet written
+    views: tuple[View | None, ...] = ()
+    blind: bool = False  # cannot read the hypervisor and storage
+
+
+class Budget(NamedTuple):
+    """How often each kind of fault may still happen."""
+
+    elections: int = 1
+    doubts: int = 1
+    crashes: int = 1
+    boots: int = 1
+    cuts: int = 1
+    hides: int = 0
+    moves: int = 2  # changes of the claim by Swarm or a person
+    words: int = 0  # confirmations by a person
+    blinds: int = 0
+
+
+class State(NamedTuple):
+    vms: tuple[Vm, ...]
+    disk: int  # bit mask: the VMs that have the disk
+    record: Record
+    claim: int  # the VM (and node) that has the wanted task; -1: no task
+    task: int
+    epoch: int  # in the record of leadership
+    acting: int
+    leaders: tuple[Leader, ...]
+    calls: tuple[Call, ...]
+    confirmed: frozenset[tuple[int, int]]
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What the storage refuses; each guard can be switched off to show that it is needed."""
+
+    name: str
+    exclusive: bool = True  # attach while attached elsewhere is refused
+    epochs: bool = True  # a call under an epoch lower than the VM's stamp is refused
+    busy: bool = False  # detach from a running VM that has it mounted is refused
+    cuts: bool = True  # a detach ends the writes of a running VM
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the driver promises: the planner is told of the guards, also of those that are switched off."""
+        return Capabilities(self.name, self.cuts, True, True, 8, shared=True, batch=False)
+
+
+LAB = Storage("lab", busy=True, cuts=False)  # shares the kernel with its machines: cannot cut, refuses busy disks
+VSPHERE = Storage("vsphere")  # hot-removal cuts I/O
+
+
+def start(vms: int, budget: Budget) -> State:
+    """All well: the task is on VM 0, which has the disk mounted under the first grant; the first controller acts."""
+    first = Vm(stamp=1, mount=Mount.YES, serial=1)
+    views = (View(1, Mount.YES, 1), *(View(1, Mount.NO, 0) for _ in range(vms - 1)))
+    return State(
+        vms=(first, *(Vm() for _ in range(vms - 1))),
+        disk=1,
+        record=Record(1, ((0, 1, 1, 0, 1),)),
+        claim=0,
+        task=0,
+        epoch=1,
+        acting=0,
+        leaders=(Leader(1, None, views), Leader(0, None, (None,) * vms)),
+        calls=(),
+        confirmed=frozenset(),
+        budget=budget,
+    )

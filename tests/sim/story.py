@@ -1,0 +1,60 @@
+"""A trace as a story that a person can read: one line for each event."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.sim.state import State
+
+if TYPE_CHECKING:
+    from tests.sim.cluster import Cluster, Event
+
+WORDS = {
+    "crash": "VM {n} loses power",
+    "boot": "VM {n} boots again",
+    "cut": "VM {n} loses its way to Swarm and the controllers, and runs on",
+    "mend": "VM {n} has its network back",
+    "hide": "the hypervisor loses the host of VM {n}: power unknown",
+    "show": "the hypervisor sees the host of VM {n} again",
+    "notice": "Swarm changes its mind about node {n}",
+    "move": "Swarm wants the task on node {n}",
+    "remove": "nobody wants the volume any more",
+    "elect": "controller {n} takes the next epoch; the other one does not know yet",
+    "doubt": "controller {n} gives up waiting: its call is in doubt",
+    "vanish": "a call in doubt is lost for ever",
+    "confirm": "a person confirms that VM {n} is dead",
+    "mount": "the gate on VM {n} mounts",
+    "clean": "the gate on VM {n} cleans up after its disk",
+    "stop": "the old container on VM {n} ends and its gate unmounts",
+    "order": "the gate on VM {n} is told to release",
+    "sync": "the acting controller hears the gate on VM {n}",
+    "land": "the storage meets a call",
+    "write": "controller {n} writes its decision to the record",
+}
+
+
+def tell(cluster: Cluster, steps: list[Event], end: State, wrong: str) -> str:
+    lines = [f"{i:3}. {_line(what, who, after)}" for i, (what, who, after) in enumerate(steps, 1)]
+    return "\n".join(["", *lines, f"     => {wrong}", "", f"     {_picture(end)}"])
+
+
+def _line(what: str, who: int, after: State) -> str:
+    if what == "decide":
+        action = after.leaders[who].pending
+        detail = f" {getattr(action, 'vm', '')}".rstrip()
+        return f"controller {who} (epoch {after.leaders[who].epoch}) decides: {type(action).__name__}{detail}"
+    text = WORDS[what].format(n=who)
+    if what in {"write", "land", "vanish", "doubt"} and after.calls:
+        text += "; under way: " + ", ".join(f"{c.op} VM {c.vm} (epoch {c.epoch})" for c in after.calls)
+    if what in {"write", "land"}:
+        text += f"  [disk on {[i for i in range(len(after.vms)) if after.disk >> i & 1]}]"
+    return text
+
+
+def _picture(s: State) -> str:
+    vms = "; ".join(
+        f"VM {i} {'on' if v.on else 'off'} boot {v.boot} {v.mount.name} serial {v.serial} stamp {v.stamp}"
+        + (" cut" if v.cut else "") + (" down" if v.down else "")
+        for i, v in enumerate(s.vms)
+    )  # fmt: skip
+    return f"at the end: {vms}; claim {s.claim}; {s.record}; calls {list(s.calls)}; epoch {s.epoch}"
