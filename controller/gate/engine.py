@@ -92,7 +92,8 @@ class Engine:
         await self._call("POST", "/plugins/create", {"name": REFERENCE}, archive, CREATE_SECONDS)
 
     async def enable(self) -> None:
-        await self._call("POST", f"/plugins/{REFERENCE}/enable", {"timeout": "30"})
+        # Docker's own limit for one call of a volume is 120 s; with less here a Mount could not wait for its disk.
+        await self._call("POST", f"/plugins/{REFERENCE}/enable", {"timeout": "150"})
 
     async def disable(self) -> None:
         """By force: Docker counts a volume that it merely remembers as a use. The caller has looked for real ones."""

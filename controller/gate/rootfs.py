@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import io
 import json
@@ -61,6 +62,7 @@ def read_mounted() -> frozenset[str]:
 async def archive(root: Path, config: object, mounted: frozenset[str]) -> AsyncIterator[bytes]:
     """The tar for ``POST /plugins/create``, as it is read: nothing is written to a disk here."""
     source, sink = os.pipe()
+    fcntl.fcntl(sink, fcntl.F_SETPIPE_SZ, _CHUNK)
     # A reader that stops closes the pipe, which ends the writing thread.
     writing = asyncio.get_running_loop().run_in_executor(None, _write, sink, root, config, mounted)
     try:

@@ -8,17 +8,22 @@ node is. A failure of one is told in the log and to the controller, and tried ag
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
+from controller.gate.client import ControllerError, swarm_client
 from controller.gate.engine import Engine, EngineError, Info
 from controller.gate.install import Docker, Gate, ensure_gate, own_gate
+from controller.gate.machine import Machine, MachineUnknown, read_machine
 from controller.gate.plugin import PluginSettings, Step, passed_on
+from controller.gate.settings import read_port
 from controller.wire import Hello
 
 LOOK_SECONDS = 15.0
@@ -30,26 +35,16 @@ ALIVE = Path("/tmp/alive")  # noqa: S108
 _log = structlog.get_logger()
 
 
-class Unreported(Exception):
-    """No controller took the report. The text says why."""
-
-
 class Controllers(Protocol):
-    """What of the gate's client is needed here. Raises Unreported."""
+    """What of `client.ControllerClient` is needed here. Raises ControllerError."""
 
     async def hello(self, hello: Hello) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    vm: str
-    boot: str
 
 
 @dataclass(slots=True)
 class NodeService:
     """
-    ``machine`` reads which VM this is, anew each time; it raises OSError or ValueError with a reason.
+    ``machine`` reads which VM this is, anew each time; it raises MachineUnknown.
 
     ``state`` is what people read of the gate here.
     """
@@ -84,36 +79,34 @@ class NodeService:
             await asyncio.sleep(pause)
 
     async def _report(self, changed: asyncio.Event) -> None:
-        last = ""
+        failing: bool | None = None
         while True:
             changed.clear()
             problem = await self._hello()
-            if problem != last:
-                _log.info(
-                    "hello.sent" if not problem else "hello.failed", why=problem or "a controller knows this node"
-                )
-                last = problem
+            # The text differs from try to try (which controller was asked first): told when it begins and when it ends.
+            if failing is not bool(problem):
+                failing = bool(problem)
+                event = "hello.failed" if failing else "hello.sent"
+                _log.info(event, why=problem or "a controller knows this node")
             await _first_of(changed, RETRY_SECONDS if problem else HELLO_SECONDS)
 
     async def _hello(self) -> str:
         """One report; answers why it could not be given, or nothing."""
         try:
             machine = self.machine()
-        except (OSError, ValueError) as error:
-            return f"which VM this node is cannot be read: {error}"
+        except MachineUnknown as error:
+            return str(error)
         try:
             await self.controllers.hello(Hello(machine.vm, machine.boot, self.hostname, self.state))
-        except Unreported as error:
-            return str(error)
+        except ControllerError as error:
+            return error.why
         return ""
 
 
 async def _first_of(event: asyncio.Event, seconds: float) -> None:
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
-    except TimeoutError:
-        pass
 
 
 def plugin_settings(info: Info, environment: Mapping[str, str]) -> PluginSettings:
@@ -137,14 +130,30 @@ async def patient_info(docker: Engine) -> Info:
             await asyncio.sleep(RETRY_SECONDS)
 
 
-async def serve(
-    environment: Mapping[str, str], controllers: Controllers, machine: Callable[[], Machine], socket: str
-) -> None:
-    """The node service until SIGTERM."""
-    loop, own = asyncio.get_running_loop(), asyncio.current_task()
+async def serve(environment: Mapping[str, str]) -> None:
+    """The node service until it is cancelled."""
+    port, problem = read_port(environment)
+    docker_root = Path(environment.get("REBERTH_DOCKER_ROOT") or "/docker")
+    controllers = swarm_client(docker_root, port, problem)
+    try:
+        async with Engine(environment.get("REBERTH_DOCKER_SOCKET") or "/var/run/docker.sock") as docker:
+            info = await patient_info(docker)
+            gate = await own_gate(plugin_settings(info, environment))
+            _log.info("node.started", why="the gate that this image holds is known", content=gate.content)
+            await NodeService(docker, gate, controllers, lambda: read_machine(environment), info.name).run()
+    finally:
+        await controllers.close()
+
+
+async def _until_stopped(environment: Mapping[str, str]) -> None:
+    own = asyncio.current_task()
     if own is not None:
-        loop.add_signal_handler(signal.SIGTERM, own.cancel)
-    async with Engine(socket) as docker:
-        info = await patient_info(docker)
-        gate = await own_gate(plugin_settings(info, environment))
-        await NodeService(docker, gate, controllers, machine, info.name).run()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, own.cancel)
+    await serve(environment)
+
+
+def main(environment: Mapping[str, str] | None = None) -> int:
+    """``reberth node``. Ends with 0 on SIGTERM; a gate half exchanged is finished by the next one."""
+    with suppress(asyncio.CancelledError, KeyboardInterrupt):
+        asyncio.run(_until_stopped(os.environ if environment is None else environment))
+    return 0

@@ -71,6 +71,10 @@ def test_the_labs_folder_is_bound_only_when_the_node_service_is_told() -> None:
         ("etc/ssl/certs", False),
         ("var/lib/reberth", False),
         ("runner/x", False),
+        ("usr/lib/x86_64-linux-gnu/libicudata.so.72.1", True),
+        ("usr/lib/x86_64-linux-gnu/libblkid.so.1", False),
+        ("usr/bin/python3.11", False),
+        ("opt/reberth/lib/python3.11/site-packages/pyVmomi/types.py", True),
     ],
 )
 def test_what_stays_out_of_the_plugin(path: str, out: bool) -> None:
