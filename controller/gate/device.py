@@ -20,6 +20,7 @@ from pathlib import Path
 
 BY_ID = Path("/dev/disk/by-id")
 SYS_BLOCK = Path("/sys/dev/block")
+SYS_NAMES = Path("/sys/block")
 BLKGETSIZE64 = 0x80081272  # linux/fs.h, on 64-bit
 BLKFLSBUF = 0x1261
 GONE = frozenset({errno.ENXIO, errno.ENODEV, errno.ENOENT, errno.ENOMEDIUM})
@@ -60,9 +61,29 @@ def open_device(names: Sequence[str], by_id: Path = BY_ID) -> Device | None:
     for name in names:
         if "/" in name or name in {"", ".", ".."}:
             raise NotABlockDevice(f"the device name {name!r} is not a name under {by_id}")
-        device = _open(by_id / name)
-        if device is not None:
-            return device
+        for path in (by_id / name, _in_sysfs(name)):
+            device = None if path is None else _open(path)
+            if device is not None:
+                return device
+    return None
+
+
+def _in_sysfs(name: str) -> Path | None:
+    """
+    What udev will name so in a second or two: the kernel knows the disk's number already.
+
+    ``wwn-0x5000c5...`` is the ``wwid`` file "naa.5000c5..." of a SCSI disk; ``virtio-SERIAL`` a virtio disk's serial.
+    """
+    kind, _, rest = name.partition("-")
+    pattern, wanted = {
+        "wwn": ("*/device/wwid", f"naa.{rest.removeprefix('0x')}"),
+        "virtio": ("vd*/serial", rest),
+    }.get(kind, ("", ""))
+    if not pattern or not rest:
+        return None
+    for file in SYS_NAMES.glob(pattern):
+        if _text(file) == wanted:
+            return Path("/dev") / file.relative_to(SYS_NAMES).parts[0]
     return None
 
 
@@ -113,22 +134,27 @@ def in_use(number: str) -> bool:
     This, not the success of umount(2), tells that nobody here can write: a container or a service that copied the mount
     into a namespace of its own keeps the file system alive. False for a disk that is gone.
     """
-    directory = tempfile.mkdtemp(prefix="reberth-")
-    node = f"{directory}/device"
     try:
-        major, minor = (int(part) for part in number.split(":"))
-        os.mknod(node, stat.S_IFBLK | 0o600, os.makedev(major, minor))
-        os.close(os.open(node, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC | os.O_NONBLOCK))
+        os.close(_open_number(number, os.O_EXCL | os.O_NONBLOCK))
     except OSError as error:
         if error.errno == errno.EBUSY:
             return True
         if error.errno in GONE:
             return False
         raise
-    finally:
-        Path(node).unlink(missing_ok=True)
-        Path(directory).rmdir()
     return False
+
+
+def _open_number(number: str, flags: int) -> int:
+    """Open a disk by its number for reading: under its usual name if there is one, else by a node of our own."""
+    major, minor = (int(part) for part in number.split(":"))
+    usual = Path("/dev") / (SYS_BLOCK / number).resolve().name
+    if usual.is_block_device() and usual.stat().st_rdev == os.makedev(major, minor):
+        return os.open(usual, os.O_RDONLY | os.O_CLOEXEC | flags)
+    with tempfile.TemporaryDirectory(prefix="reberth-") as directory:
+        node = Path(directory, "device")
+        os.mknod(node, stat.S_IFBLK | 0o600, os.makedev(major, minor))
+        return os.open(node, os.O_RDONLY | os.O_CLOEXEC | flags)
 
 
 def gone(number: str) -> bool:
@@ -158,9 +184,8 @@ def _text(path: Path) -> str | None:
 
 def _read_fails(number: str) -> str | None:
     """One block, past the page cache."""
-    name = (SYS_BLOCK / number).resolve().name
     try:
-        fd = os.open(f"/dev/{name}", os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
+        fd = _open_number(number, os.O_DIRECT)
     except OSError as error:
         return "the disk cannot be opened any more" if error.errno in {errno.ENXIO, errno.ENODEV} else None
     try:

@@ -60,7 +60,7 @@ class Gate:
         self._controller = controller
         self._machine = machine
         self._state = StateFile(state_file)
-        self.ledger = Ledger(self._state, mount_root)
+        self.ledger = Ledger(self._state, mount_root, asyncio.get_running_loop().time())
         self.reporter = Reporter(controller, self.ledger, machine, self._obey)
         self._mounting = Mounting(self.ledger, host, controller, machine, self.reporter.acknowledged)
         self._unmounting = Unmounting(self.ledger, host)
@@ -205,7 +205,8 @@ class Gate:
             log.info("grants.refused", volume=order.volume, serial=order.serial, why="the controller took them back")
         if volume.grant is not None and volume.grant.serial <= order.serial:
             volume.interrupt()
-        if volume.mounted is not None and not stored.ids and volume.unmount_job is None and not volume.work.locked():
+        unused = not stored.ids or self.ledger.doubtful(volume, asyncio.get_running_loop().time())
+        if volume.mounted is not None and unused and volume.unmount_job is None and not volume.work.locked():
             self._start_unmount(volume, self._unmounting.release(volume))
 
     async def _watch(self) -> None:

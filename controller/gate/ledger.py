@@ -24,6 +24,7 @@ from controller import wire
 from controller.gate.mounts import DATA, Mounted
 from controller.gate.state import INHERITED, StateFile, VolumeState
 
+TAKEN_OVER_SECONDS = 60.0
 SAFE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
@@ -43,6 +44,7 @@ class Volume:
     mounted: Mounted | None = None
     grant: wire.MountGrant | None = None  # accepted, and not yet mounted
     formatted: bool = False
+    inherited: frozenset[str] = frozenset()  # users from before the gate's start: dockerd may have forgotten them
     held: bool = False  # unmounted here, but some other mount namespace keeps it
     waiting: set[str] = field(default_factory=set)
     reason: str = ""  # the newest answer to "what is it waiting for"
@@ -76,8 +78,11 @@ class Volume:
 
 
 class Ledger:
-    def __init__(self, state: StateFile, mount_root: Path) -> None:
+    """``started``: when this process began, on the monotonic clock."""
+
+    def __init__(self, state: StateFile, mount_root: Path, started: float) -> None:
         self.state = state
+        self.started = started
         self.root = mount_root
         self.volumes: dict[str, Volume] = {}
         self.version = 1  # grows with each change worth a report
@@ -156,6 +161,16 @@ class Ledger:
                 volume.name, "mounting", stored.serial, formatted=volume.formatted, problem=problem or volume.reason
             )
         return wire.VolumeReport(volume.name, "unmounted", stored.floor, problem=problem)
+
+    def doubtful(self, volume: Volume, now: float) -> bool:
+        """
+        Whether all users are from before the gate's start, and that is long ago.
+
+        A dockerd that was killed may never say Unmount for them. Not at once: a container that was answered just before
+        still has to take its mount over, and must not find an empty directory.
+        """
+        ids = self.stored(volume.name).ids
+        return bool(ids) and ids <= volume.inherited and now - self.started >= TAKEN_OVER_SECONDS
 
     def without(self, name: str, mount_id: str) -> frozenset[str]:
         """The users that are left when this one goes; an ID that is not known can only be one of the unknown users."""

@@ -130,7 +130,7 @@ class Mounting:
             self._proceed(volume, grant)
             self._ledger.put(volume.name, number=device.number)
             self._say(volume, f"mounting {device.path}")
-            await self._host.mount(device, grant.fstype, target)
+            await self._host.mount(device.path, grant.fstype, target)
         finally:
             device.close()
         self._ledger.refresh(self._host.mounted())

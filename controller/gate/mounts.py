@@ -27,6 +27,7 @@ class Mounted:
     path: Path
     number: str  # major:minor
     fstype: str
+    source: str  # the device's path when it was mounted
 
 
 class Nameplate(msgspec.Struct, frozen=True):
@@ -48,11 +49,11 @@ def parse_mountinfo(text: str, root: Path) -> dict[Path, Mounted]:
     for line in text.splitlines():
         left, _, right = line.partition(" - ")
         fields = left.split()
-        if len(fields) < 6 or not right:
+        if len(fields) < 6 or len(right.split()) < 2:
             continue
         path = Path(_unescape(fields[4]))
         if path.parent == root and not fields[2].startswith("0:"):
-            found[path] = Mounted(path, fields[2], right.split()[0])
+            found[path] = Mounted(path, fields[2], *map(_unescape, right.split()[:2]))
     return found
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import msgspec
 import structlog
 
 from controller.gate.host import Host
 from controller.gate.ledger import GateError, Ledger, Volume
-from controller.gate.mounts import MountFailed
+from controller.gate.mounts import Mounted, MountFailed
 from controller.gate.state import INHERITED, VolumeState
 
 log = structlog.get_logger()
@@ -41,8 +42,36 @@ class Unmounting:
         """The controller wants the disk back: unmount if no container uses it."""
         async with volume.work:
             self._ledger.refresh(self._host.mounted())
-            if volume.mounted is not None and not self._ledger.stored(volume.name).ids:
+            if volume.mounted is None:
+                return
+            if not self._ledger.stored(volume.name).ids:
                 await self._unmount(volume)
+            elif self._ledger.doubtful(volume, asyncio.get_running_loop().time()):
+                await self._try_without(volume, volume.mounted)
+
+    async def _try_without(self, volume: Volume, mounted: Mounted) -> None:
+        """
+        Unmount our own mount, to see whether a container still has the file system. If so, mount it again: it is the
+        same file system in this kernel, and the container notices nothing.
+        """
+        target = self._ledger.target(volume.name)
+        with suppress(MountFailed):
+            await self._host.flush(target)
+            await self._host.unmount(target)
+        self._ledger.refresh(self._host.mounted())
+        if volume.mounted is not None:
+            return
+        if not await self._host.in_use(mounted.number):
+            log.info("users.forgotten", volume=volume.name, why="no container uses the volume any more")
+            await self._settle(volume)
+            return
+        try:
+            await self._host.mount(mounted.source, mounted.fstype, target)
+        except MountFailed as error:
+            volume.problem = str(error)
+        self._ledger.refresh(self._host.mounted())
+        volume.inherited = frozenset()  # asked and answered: they live
+        volume.held = volume.mounted is None
 
     async def _unmount(self, volume: Volume) -> None:
         """Under the volume's lock."""
@@ -153,3 +182,5 @@ async def rebuild(ledger: Ledger, host: Host, boot: str) -> None:
             volumes[name] = msgspec.structs.replace(one, ids=one.ids or frozenset({INHERITED}), number=here.number)
     ledger.state.rebuild(boot, volumes)
     ledger.refresh(table)
+    for name, one in volumes.items():
+        ledger.volume(name).inherited = one.ids

@@ -226,6 +226,47 @@ async def test_release_unmounts_what_nobody_uses_and_leaves_what_is_used(
         await until(lambda: controller.history(VOLUME)[-1] == ("unmounted", 4))
 
 
+async def test_user_that_dockerd_forgot_does_not_keep_the_disk(tmp_path: Path, controller: FakeController) -> None:
+    """A killed dockerd never says Unmount: when the controller asks, a user without a container counts no more."""
+    async with running(host(tmp_path), controller, tmp_path) as gate:
+        await gate.mount(VOLUME, "a")
+
+    async with running(host(tmp_path), controller, tmp_path) as gate:
+        controller.release(VOLUME, 4)
+        await until(lambda: controller.history(VOLUME)[-1] == ("mounted", 4))
+        gate.ledger.started -= 3600
+        await until(lambda: controller.history(VOLUME)[-1] == ("unmounted", 4))
+        assert not is_mounted(tmp_path)
+
+
+async def test_user_from_before_the_restart_keeps_the_disk_while_its_container_lives(
+    tmp_path: Path, controller: FakeController
+) -> None:
+    """Asking for the disk takes nothing from a container that was there before the gate's restart."""
+    async with running(host(tmp_path), controller, tmp_path) as gate:
+        path = await gate.mount(VOLUME, "a")
+        (path / "row").write_text("kept")
+    copied, elsewhere = tmp_path / "copied", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    holder = in_own_namespace(f"mount --bind '{path}' {elsewhere}; touch {copied}; exec sleep 600")
+    try:
+        await until(copied.exists)
+        async with running(host(tmp_path), controller, tmp_path) as gate:
+            gate.ledger.started -= 3600
+            controller.release(VOLUME, 4)
+            await until(lambda: gate.ledger.volume(VOLUME).inherited == frozenset())
+            assert (path / "row").read_text() == "kept"
+            assert gate.ledger.report()[0].state == "mounted"
+
+            holder.send_signal(signal.SIGKILL)
+            holder.wait()
+            await gate.unmount(VOLUME, "a")
+            await until(lambda: controller.history(VOLUME)[-1] == ("unmounted", 4))
+    finally:
+        holder.kill()
+        holder.wait()
+
+
 async def test_promise_outlives_the_process(tmp_path: Path, controller: FakeController, spare: Disk) -> None:
     """What was refused before the gate's crash is refused after it."""
     controller.release(VOLUME, 9)
