@@ -48,6 +48,9 @@ class Disks:
     def add_machine(self, vm: str) -> None:
         (self._machines / vm).mkdir(parents=True, exist_ok=True)
 
+    def folder(self, vm: str) -> Path:
+        return self._machines / vm
+
     def image(self, disk: str, vm: str) -> Path:
         return self._machines / vm / f"{disk}{_SUFFIX}"
 

@@ -11,7 +11,7 @@ import asyncio
 import hmac
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -19,6 +19,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from deploy.lab.devices import Refusals
 from deploy.lab.disks import Disks, StorageRefusal
 from deploy.lab.events import Events, EventWord
 from deploy.lab.machine import Machine
@@ -126,7 +127,9 @@ class MachineHost:
     async def detach(self, request: web.Request) -> web.Response:
         return await self._each(request, Machine.detach, "detached")
 
-    async def _each(self, request: web.Request, act: Callable[[Machine, str], None], word: EventWord) -> web.Response:
+    async def _each(
+        self, request: web.Request, act: Callable[[Machine, Sequence[str]], Refusals], word: EventWord
+    ) -> web.Response:
         machine, body = self._machine(request), await _body(request, DisksBody)
         async with self._locks[machine.node.vm]:
             answers = await asyncio.to_thread(self._all, machine, body, act)
@@ -137,12 +140,17 @@ class MachineHost:
         )
         return _json(answers)
 
-    def _all(self, machine: Machine, body: DisksBody, act: Callable[[Machine, str], None]) -> list[Answer]:
+    def _all(
+        self, machine: Machine, body: DisksBody, act: Callable[[Machine, Sequence[str]], Refusals]
+    ) -> list[Answer]:
         try:
             self.disks.raise_stamp(machine.node.vm, body.epoch)
         except StorageRefusal as refusal:
             return [Answer(disk, "refused", str(refusal)) for disk in body.disks]
-        return [_one(machine, disk, act) for disk in body.disks]
+        refusals = act(machine, body.disks)
+        return [
+            Answer(disk, "refused", refusals[disk]) if disk in refusals else Answer(disk, "done") for disk in body.disks
+        ]
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
@@ -179,14 +187,6 @@ class MachineHost:
             if wanted in {vm, machine.node.name}:
                 return machine
         raise LookupError(f"There is no machine {wanted!r} in this lab.")
-
-
-def _one(machine: Machine, disk: str, act: Callable[[Machine, str], None]) -> Answer:
-    try:
-        act(machine, disk)
-    except (StorageRefusal, LabError) as error:
-        return Answer(disk, "refused", str(error))
-    return Answer(disk, "done")
 
 
 def _json(value: object, status: int = 200) -> web.Response:

@@ -24,7 +24,7 @@ _LOOP_CTL_GET_FREE = 0x4C82
 _LOOP_MAJOR = 7
 _FS_IOC_SHUTDOWN = 0x8004587D  # one number for ext4, xfs and f2fs
 _NO_LOG_FLUSH = (2).to_bytes(4, "little")  # what is not on the disk yet is lost, the journal too
-_POLL = 0.005
+_POLL = 0.001
 
 
 def device_number(number: int) -> int:
@@ -35,10 +35,10 @@ def backed_under(folder: Path) -> dict[Path, int]:
     """Image -> loop number, for all loop devices with an image under a folder, as the kernel says."""
     found = {}
     for entry in Path("/sys/block").glob("loop*/loop/backing_file"):
-        with suppress(OSError):
-            path = Path(entry.read_text().rstrip("\n").removesuffix(" (deleted)"))
-            if path.is_relative_to(folder):
-                found[path] = int(entry.parts[3].removeprefix("loop"))
+        number = int(entry.parts[3].removeprefix("loop"))
+        path = _backing(number)
+        if path is not None and path.is_relative_to(folder):
+            found[path] = number
     return found
 
 
@@ -95,10 +95,14 @@ def claim(number: int) -> int | None:
         raise
 
 
-def holders(number: int, among: Iterable[int]) -> list[int]:
-    """Processes that have the device open (a mount is not seen here)."""
-    device = device_number(number)
-    return [pid for pid in among if any(_open_files(pid, lambda status: status.st_rdev == device))]
+def users(among: Iterable[int]) -> dict[int, int]:
+    """Device number -> a process that has the loop device open (a mount is not seen here)."""
+    found: dict[int, int] = {}
+    for pid in among:
+        for entry in _open_files(pid, lambda status: os.major(status.st_rdev) == _LOOP_MAJOR):
+            with suppress(OSError):
+                found[entry.stat().st_rdev] = pid
+    return found
 
 
 def _open_files(pid: int, test: Callable[[os.stat_result], bool]) -> Iterator[Path]:
@@ -116,7 +120,7 @@ def free(number: int, image: Path, claimed: int | None = None, seconds: float = 
     Raises LabError when something still holds the device after ``seconds``.
     """
     deadline = time.monotonic() + seconds
-    while backed_under(image.parent).get(image) == number:
+    while _backing(number) == image:
         with suppress(OSError):  # ENXIO: it went by itself
             device = claimed if claimed is not None else os.open(f"/dev/loop{number}", os.O_RDONLY | os.O_CLOEXEC)
             claimed = None
@@ -124,13 +128,21 @@ def free(number: int, image: Path, claimed: int | None = None, seconds: float = 
                 fcntl.ioctl(device, _LOOP_CLR_FD)
             finally:
                 os.close(device)
-        if backed_under(image.parent).get(image) != number:
+        if _backing(number) != image:
             return
         if time.monotonic() > deadline:
             raise LabError(f"/dev/loop{number} ({image.name}) is still in use after {seconds:g} s.")
         time.sleep(_POLL)
     if claimed is not None:
         os.close(claimed)
+
+
+def _backing(number: int) -> Path | None:
+    try:
+        text = Path(f"/sys/block/loop{number}/loop/backing_file").read_text()
+    except OSError:
+        return None
+    return Path(text.rstrip("\n").removesuffix(" (deleted)"))
 
 
 def lose_cache(init: int, numbers: Iterable[int]) -> list[str]:

@@ -13,13 +13,14 @@ import subprocess
 import sys
 import time
 import uuid
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from deploy.lab import cgroups, loops, network, processes
-from deploy.lab.disks import Disks, StorageRefusal
+from deploy.lab.devices import Devices, Refusals
+from deploy.lab.disks import Disks
 from deploy.lab.names import MARK, ROLE, LabError, LabNode, LabSpec, Layout
 from deploy.lab.names import REGISTRY_PORT as REGISTRY
 
@@ -27,7 +28,6 @@ PowerWord = Literal["on", "off", "frozen"]
 
 _START_SECONDS = 20.0
 _DEATH_SECONDS = 60.0
-_MOST_DISKS = 64
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--fork", "--propagation", "slave")
 
@@ -48,7 +48,7 @@ class Machine:
         """Off only when every process is gone and no loop device holds a disk of this machine any more."""
         init = self.init()
         if init is None:
-            return "on" if self._loops() or processes.marked(self.layout.lab, self._role) else "off"
+            return "on" if self.devices.loops() or processes.marked(self.layout.lab, self._role) else "off"
         return "frozen" if processes.state(init) in {"T", "t"} else "on"
 
     def boot_id(self) -> str:
@@ -64,9 +64,6 @@ class Machine:
     @property
     def _dev(self) -> Path:
         return self.layout.node_dev(self.node.name)
-
-    def _loops(self) -> dict[Path, int]:
-        return loops.backed_under(self.layout.machines / self.node.vm)
 
     # -- power -----------------------------------------------------------------------------------------------
 
@@ -84,8 +81,7 @@ class Machine:
         store.mkdir(parents=True, exist_ok=True)
         Path("/var/lib/docker").mkdir(parents=True, exist_ok=True)  # where each node mounts its own data
         self._make_dev()
-        for disk in self.disks.of(self.node.vm):
-            self._connect(disk)
+        self.devices.connect_all()
         self._start(self._write_boot(run, store))
 
     def _make_dev(self) -> None:
@@ -163,13 +159,12 @@ class Machine:
         network.unplug(self.layout, self.node.name)
         init = self.init()
         if init is not None:
-            loops.lose_cache(init, self._loops().values())
+            loops.lose_cache(init, self.devices.loops().values())
             processes.kill(init)
             if not processes.wait_gone(init, _DEATH_SECONDS):
                 raise LabError(f"{self.node.name}: its processes did not end within {_DEATH_SECONDS:g} s.")
         self._wait_for_marked()
-        for image, number in self._loops().items():
-            loops.free(number, image)
+        self.devices.release_all()
         while self._dev.is_mount():
             network.run("umount", "--lazy", str(self._dev))
         cgroups.remove(f"{self.layout.cgroup}/{self.node.name}")
@@ -208,68 +203,19 @@ class Machine:
 
     # -- disks -------------------------------------------------------------------------------------------------
 
-    def attach(self, disk: str) -> None:
-        """Raises StorageRefusal when another VM has the disk, LabError when no device could be had."""
-        holder = self.disks.holder(disk)
-        if holder == self.node.vm:
-            return
-        if holder is None:
-            if len(self.disks.of(self.node.vm)) >= _MOST_DISKS:
-                raise StorageRefusal(f"{self.node.name} has {_MOST_DISKS} disks, which is the most it can have.")
-            with suppress(FileNotFoundError):
-                self.disks.give(disk, self.node.vm)
-        if (holder := self.disks.holder(disk)) != self.node.vm:
-            raise StorageRefusal(f"Disk {disk} is attached to {holder}.")
-        if self.init() is None:
-            return  # the device appears when the machine starts
-        try:
-            self._connect(disk)
-        except LabError:
-            self.disks.take(disk, self.node.vm)
-            raise
+    @property
+    def devices(self) -> Devices:
+        return Devices(self.node.name, self.node.vm, self._dev, self.disks)
 
-    def detach(self, disk: str) -> None:
-        """Raises StorageRefusal while the running machine uses the disk: we share its kernel and cannot cut its I/O."""
-        if disk not in self.disks.of(self.node.vm):
-            return
-        image = self.disks.image(disk, self.node.vm)
-        number = self._loops().get(image)
-        if number is not None:
-            self._disconnect(disk, image, number)
-        self.disks.take(disk, self.node.vm)
+    def attach(self, disks: Sequence[str]) -> Refusals:
+        return self.devices.attach(disks, running=self.init() is not None)
 
-    def _connect(self, disk: str) -> None:
-        image = self.disks.image(disk, self.node.vm)
-        number = self._loops().get(image)
-        if number is None:
-            number = loops.attach(image)
-        self._show(disk, number)
-
-    def _show(self, disk: str, number: int) -> None:
-        with suppress(FileExistsError):
-            os.mknod(self._dev / f"loop{number}", 0o660 | 0o060000, loops.device_number(number))
-        link = self._dev / f"disk/by-id/reberth-lab-{disk}"
-        link.unlink(missing_ok=True)
-        link.symlink_to(f"../../loop{number}")
-
-    def _disconnect(self, disk: str, image: Path, number: int) -> None:
-        claimed = loops.claim(number)
-        if claimed is None:
-            raise StorageRefusal(f"{self.node.name} has disk {disk} mounted: unmount it or power the machine off.")
-        (self._dev / f"disk/by-id/reberth-lab-{disk}").unlink(missing_ok=True)
-        (self._dev / f"loop{number}").unlink(missing_ok=True)  # nobody can open it from here on
-        init = self.init()
-        users = loops.holders(number, processes.members(init)) if init is not None else []
-        if users:
-            os.close(claimed)
-            self._show(disk, number)
-            raise StorageRefusal(f"{self.node.name} has disk {disk} open (process {users[0]}).")
-        loops.free(number, image, claimed)
+    def detach(self, disks: Sequence[str]) -> Refusals:
+        return self.devices.detach(disks, self.init())
 
     def settle(self) -> None:
         """After a restart of the machine host: finish what the last one began, so that devices equal attachments."""
         if self.init() is None:
             self.power_off()
-            return
-        for disk in self.disks.of(self.node.vm):
-            self._connect(disk)
+        else:
+            self.devices.connect_all()
