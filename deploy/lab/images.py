@@ -14,16 +14,17 @@ import http.client
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker
-from docker.errors import ImageNotFound
+from docker.errors import DockerException, ImageNotFound
 from docker.utils.build import exclude_paths
 
 from deploy.lab import rootfs
-from deploy.lab.builder import Progress, build, builder, push
+from deploy.lab.builder import BuildFailed, Progress, build, builder, push
 from deploy.lab.lab import Lab
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -42,10 +43,20 @@ class Images:
 
 def ensure_images(lab: Lab, progress: Progress) -> Images:
     """
-    Build what the registry lacks and push it there. Nothing to do takes milliseconds, the first time some minutes.
+    Build what the registry lacks, push it there, and let every node that is on pull it.
 
-    Raises BuildFailed, with the cause in the text.
+    The first time takes some minutes, with nothing to do it is milliseconds. Raises BuildFailed, with the cause in the
+    text.
     """
+    wanted = _ensure_pushed(lab, progress)
+    with ThreadPoolExecutor(max_workers=max(1, len(lab.nodes))) as pool:
+        for text in pool.map(lambda node: _pull(lab, node.name, wanted), lab.nodes):
+            if text:
+                progress(text)
+    return wanted
+
+
+def _ensure_pushed(lab: Lab, progress: Progress) -> Images:
     base = f"reberth-base:{_digest(_base_inputs())}"
     wanted = Images(
         reberth=f"{lab.registry}/reberth:{_digest(_our_inputs(base))}",
@@ -59,6 +70,29 @@ def ensure_images(lab: Lab, progress: Progress) -> Images:
             with builder(folder / "builder", lab.registry) as client:
                 _make(client, base, wanted, progress)
     return wanted
+
+
+def _pull(lab: Lab, node: str, images: Images) -> str:
+    """
+    The lab's dockerds start tasks from images they have, and pull none (a failover shall not measure downloads).
+
+    Answers what was done, for people.
+    """
+    if lab.power(node) != "on":
+        return f"{node} is {lab.power(node)}: it has the images once it is on and they are asked for again"
+    pulled = False
+    try:
+        with closing(lab.docker(node, timeout=600)) as client:
+            for reference in (images.reberth, images.postgres):
+                try:
+                    client.images.get(reference)
+                except ImageNotFound:
+                    repository, _, tag = reference.rpartition(":")
+                    client.images.pull(repository, tag)
+                    pulled = True
+    except DockerException as error:
+        raise BuildFailed(f"{node} cannot pull the images from the lab's registry: {error}") from error
+    return f"{node} has pulled the images" if pulled else ""
 
 
 def _make(client: docker.DockerClient, base: str, wanted: Images, progress: Progress) -> None:

@@ -1,0 +1,51 @@
+# `make help` lists what there is. Everything may be interrupted and run again; what it makes is in .venv and .cache.
+SHELL := /bin/sh
+.SHELLFLAGS := -eu -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: help setup packages check static test drill bench lock clean clean-cache
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+setup: ## .venv with the locked dependencies and the command .venv/bin/reberth, and what a lab needs
+	@deploy/setup.sh
+
+packages: setup
+	@$(BIN)/python -m deploy.lab.prepare
+
+static: setup
+	@echo "check: format, lint, types, layers"
+	@$(BIN)/ruff format -q --check . || { echo "cure: .venv/bin/ruff format ."; exit 1; }
+	@$(BIN)/ruff check -q .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports >.cache/lint-imports.log 2>&1 || { cat .cache/lint-imports.log; exit 1; }
+
+check: static ## fast checks: format, lint, types, layers, unit tests and simulation; under a minute, needs no root
+	@echo "check: unit tests and simulation"
+	@$(BIN)/python -m pytest -q tests/unit tests/sim $(ARGS)
+
+# pytest's last line names how many passed.
+test: static packages ## everything: the checks, then all tests, with labs and real file systems (root)
+	@echo "test: all tests"
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+drill: packages ## power a node off in a lab and watch PostgreSQL move; ARGS='--fault freeze --report DIR', see --help
+	@$(BIN)/reberth drill $(ARGS)
+
+bench: packages ## measurements (tests/bench); they say numbers and judge nothing
+	@$(BIN)/python -m pytest -q -s tests/bench $(ARGS) || [ $$? -eq 5 ]
+
+lock: setup ## requirements/*.txt anew from pyproject.toml
+	@deploy/lock.sh
+
+clean: ## take down the labs of this working copy, remove reports and tool caches; the image cache stays
+	@[ ! -x $(BIN)/python ] || $(BIN)/python -m deploy.lab.clean
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* mutants dist drill-report
+
+clean-cache: clean ## also remove .cache: the next lab makes its images anew
+	@rm -rf .cache
