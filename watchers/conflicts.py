@@ -1,0 +1,102 @@
+"""
+Why a volume must not be given to whoever wants it now: one sentence with the cure. Pure.
+
+It is shown in ``docker service ps``, so it starts with the service and says what to change in the stack file.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from controller.model import Node, NodeId, Spec
+from controller.options import BadOptions, difference, parse_options
+from controller.templates import varies
+from watchers.docker_json import Mount, RawService, RawTask
+
+_START_FIRST = "start-first"
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """One task's wish for one volume. ``options``: the expanded ``driver_opts``; ``problem``: already known."""
+
+    task: RawTask
+    service: RawService
+    mount: Mount
+    options: Mapping[str, str]
+    problem: str | None = None
+
+
+def conflict(wants: Sequence[Want], nodes: Mapping[NodeId, Node], spec: Spec | None) -> str | None:
+    """The first reason why nothing may be granted, with the cure; ``wants`` are newest first and not empty."""
+    checks = (_problems(wants), _orders(wants), _replicas(wants), _places(wants, nodes), _differences(wants, spec))
+    return next((sentence for found in checks for sentence in found), None)
+
+
+def _problems(wants: Sequence[Want]) -> Iterable[str]:
+    for want in wants:
+        if want.problem is not None:
+            yield f"service {want.service.spec.name}: {want.problem}"
+
+
+def _orders(wants: Sequence[Want]) -> Iterable[str]:
+    for want in wants:
+        configured = {
+            "update_config": want.service.spec.update_config,
+            "rollback_config": want.service.spec.rollback_config,
+        }
+        for section, update in configured.items():
+            if update is not None and update.order == _START_FIRST:
+                yield (
+                    f"service {want.service.spec.name} has order {_START_FIRST}, which starts the new container while "
+                    f"the old one still has the disk: set order: stop-first in deploy.{section}"
+                )
+
+
+def _replicas(wants: Sequence[Want]) -> Iterable[str]:
+    slots: defaultdict[str, set[int]] = defaultdict(set)
+    for want in wants:
+        name, replicated = want.service.spec.name, want.service.spec.mode.replicated
+        slots[name].add(want.task.slot)
+        asked = (replicated.replicas or 0) if replicated is not None else 0
+        shared = asked if asked > 1 and not varies(want.mount.source) else len(slots[name] - {0})
+        if shared > 1:
+            yield (
+                f"service {name} runs {shared} replicas on this one volume: set replicas: 1, or put {{{{.Task.Slot}}}} "
+                "into the volume's name to give each replica its own"
+            )
+
+
+def _places(wants: Sequence[Want], nodes: Mapping[NodeId, Node]) -> Iterable[str]:
+    places = {want.task.node_id: want for want in reversed(wants) if want.task.node_id}
+    if len(places) > 1:
+        said = ", ".join(
+            sorted(f"{want.service.spec.name} on {_hostname(node, nodes)}" for node, want in places.items())
+        )
+        yield (
+            f"it is wanted on {len(places)} nodes at once ({said}), but a disk can be on one VM only, also for "
+            "reading: bind the services to one node with a placement constraint, or give each its own volume"
+        )
+
+
+def _differences(wants: Sequence[Want], spec: Spec | None) -> Iterable[str]:
+    for want in wants:
+        sentence = _difference(want.options, spec)
+        if sentence is not None:
+            yield f"service {want.service.spec.name}: {sentence}"
+
+
+def _difference(options: Mapping[str, str], spec: Spec | None) -> str | None:
+    if not options:
+        return None
+    if spec is not None:
+        return difference(options, spec)
+    found = parse_options(options)
+    return found.why if isinstance(found, BadOptions) else None
+
+
+def _hostname(node: str, nodes: Mapping[NodeId, Node]) -> str:
+    found = nodes.get(NodeId(node))
+    return found.hostname if found is not None else node

@@ -1,0 +1,183 @@
+"""
+Docker's nodes, services and tasks -> the model's nodes and claims. Pure.
+
+A claim is what Swarm wants now: the newest wanted task of each slot. During a move the old task is wanted no more
+(desired state ``shutdown``) although it may still be seen running: that is no conflict. Whatever makes a volume wanted
+by two at once, or in a way that cannot work, becomes the claim's ``conflict``: one sentence with the cure.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from controller.model import Claim, ClaimTask, Node, NodeId, NodeState, Spec, TaskId, VolumeName
+from controller.names import BadName, volume_name
+from controller.templates import Context, Unassigned, Unexpandable, expand
+from watchers.conflicts import Want, conflict
+from watchers.docker_json import Mount, RawNode, RawService, RawTask
+
+DRIVER = "reberth"
+
+# Swarm's task states up to "running", in order; a job's task is wanted as "complete" until it is seen complete.
+STATES = ("new", "pending", "assigned", "accepted", "preparing", "ready", "starting", "running")
+WANTED = (*STATES, "complete")
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmSnapshot:
+    """Swarm's state of one moment. ``tasks``: the wanted ones of services that may mount volumes of ours."""
+
+    nodes: Mapping[NodeId, Node]
+    leader: NodeId | None
+    services: tuple[RawService, ...] = ()
+    tasks: tuple[RawTask, ...] = ()
+
+    def claims(self, specs: Mapping[VolumeName, Spec]) -> Mapping[VolumeName, Claim]:
+        """Who wants which volume. ``specs`` are those of the records: for external volumes and differing options."""
+        return claims(self.services, self.tasks, self.nodes, specs)
+
+
+def decode_node(raw: RawNode) -> Node:
+    """VM, boot and ``down_for`` are not Swarm's to know and stay empty."""
+    manager = raw.manager_status
+    address = manager.addr.rpartition(":")[0] if manager is not None and manager.addr else raw.status.addr
+    return Node(
+        id=NodeId(raw.id),
+        hostname=raw.description.hostname,
+        state=_node_state(raw.status.state),
+        manager=raw.spec.role == "manager",
+        available=raw.spec.availability == "active",
+        address=address,
+    )
+
+
+def leader_of(nodes: Iterable[RawNode]) -> NodeId | None:
+    """Swarm's own leader; None during an election."""
+    return next((NodeId(raw.id) for raw in nodes if raw.manager_status is not None and raw.manager_status.leader), None)
+
+
+def may_mount(service: RawService) -> bool:
+    """Whether tasks of the service may mount volumes of ours; for sure only the expanded names tell."""
+    return any(_may_be_ours(mount) for mount in service.spec.task_template.mounts)
+
+
+def claims(
+    services: Iterable[RawService],
+    tasks: Iterable[RawTask],
+    nodes: Mapping[NodeId, Node],
+    specs: Mapping[VolumeName, Spec],
+) -> Mapping[VolumeName, Claim]:
+    """Who wants which volume. ``specs`` are those of the records, for external volumes and differing options."""
+    known = {service.id: service for service in services}
+    wants: defaultdict[VolumeName, list[Want]] = defaultdict(list)
+    for task in _newest(task for task in tasks if _wanted(task)):
+        service = known.get(task.service_id)
+        if service is None:
+            continue  # removed between the two lists: the next look shows its tasks unwanted
+        for name, want in _wants(task, service, nodes, specs):
+            wants[name].append(want)
+    return {name: _claim(name, found, nodes, specs.get(name)) for name, found in wants.items()}
+
+
+def _wanted(task: RawTask) -> bool:
+    return task.desired_state in WANTED and task.status.state in STATES
+
+
+def _newest(tasks: Iterable[RawTask]) -> Sequence[RawTask]:
+    """The newest of each slot, newest first. Tasks of a global service have no slot: the node stands for it."""
+    newest: dict[tuple[str, int, str], RawTask] = {}
+    for task in sorted(tasks, key=lambda task: sortable_time(task.created_at)):
+        newest[(task.service_id, task.slot, "" if task.slot else task.node_id)] = task
+    return sorted(newest.values(), key=lambda task: sortable_time(task.created_at), reverse=True)
+
+
+def _wants(
+    task: RawTask, service: RawService, nodes: Mapping[NodeId, Node], specs: Mapping[VolumeName, Spec]
+) -> Iterable[tuple[VolumeName, Want]]:
+    context = _context(task, service, nodes)
+    seen: set[VolumeName] = set()
+    for mount in task.spec.mounts:
+        if not _may_be_ours(mount):
+            continue
+        name, problem = _name(mount, context)
+        external = not mount.driver.name
+        if name is None or name in seen or (external and name not in specs):
+            continue
+        seen.add(name)  # two mounts of one volume in one task are one wish
+        options, bad = _options(mount, context)
+        yield name, Want(task, service, mount, options, problem or bad)
+
+
+def _name(mount: Mount, context: Context) -> tuple[VolumeName | None, str | None]:
+    """The volume's name and what is wrong with it. A bad name stands as the user wrote it; None: not known yet."""
+    expanded = expand(mount.source, context)
+    if isinstance(expanded, Unassigned):
+        return None, None
+    if isinstance(expanded, Unexpandable):
+        return VolumeName(mount.source), expanded.why
+    name = volume_name(expanded)
+    if isinstance(name, BadName):
+        return VolumeName(expanded), name.why
+    return name, None
+
+
+def _options(mount: Mount, context: Context) -> tuple[Mapping[str, str], str | None]:
+    options: dict[str, str] = {}
+    for key, text in (mount.driver.options or {}).items():
+        value = expand(text, context)
+        if isinstance(value, Unexpandable):
+            return {}, value.why
+        if isinstance(value, Unassigned):
+            return {}, None  # to be checked when the node is known
+        options[key] = value
+    return options, None
+
+
+def _claim(name: VolumeName, wants: Sequence[Want], nodes: Mapping[NodeId, Node], spec: Spec | None) -> Claim:
+    assigned = [NodeId(want.task.node_id) for want in wants if want.task.node_id]
+    return Claim(
+        volume=name,
+        node=assigned[0] if assigned else None,  # of several (a conflict) that of the newest task
+        tasks=tuple(_claim_task(want) for want in wants),
+        conflict=conflict(wants, nodes, spec),
+    )
+
+
+def _claim_task(want: Want) -> ClaimTask:
+    node = NodeId(want.task.node_id) if want.task.node_id else None
+    return ClaimTask(TaskId(want.task.id), want.service.spec.name, node, sortable_time(want.task.created_at))
+
+
+def _may_be_ours(mount: Mount) -> bool:
+    """Without a driver it is an external volume of any driver: its name decides."""
+    if mount.type != "volume" or not mount.source:
+        return False
+    return mount.driver.name.removesuffix(":latest") in ("", DRIVER)
+
+
+def _context(task: RawTask, service: RawService, nodes: Mapping[NodeId, Node]) -> Context:
+    node = nodes.get(NodeId(task.node_id))
+    return Context(
+        service_id=task.service_id,
+        service_name=service.spec.name,
+        task_id=task.id,
+        slot=task.slot,
+        node=task.node_id,
+        hostname=node.hostname if node is not None else "",
+        labels=service.spec.labels or {},
+    )
+
+
+def _node_state(text: str) -> NodeState:
+    try:
+        return NodeState(text)
+    except ValueError:
+        return NodeState.UNKNOWN  # a state that we do not know is never "down"
+
+
+def sortable_time(created: str) -> str:
+    """Docker's RFC 3339 time with all nine digits, as it leaves out trailing zeros; then text order is time order."""
+    whole, _, fraction = created.removesuffix("Z").partition(".")
+    return f"{whole}.{fraction:0<9}Z" if whole else ""

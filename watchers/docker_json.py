@@ -1,0 +1,165 @@
+"""
+The parts of Docker's JSON that Reberth reads, as frozen Structs. Unknown fields are skipped: each version adds some.
+
+Field names and nullability as seen with dockerd 20.10.24 (recorded in tests/fixtures/docker) and in the Engine API's
+reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class DecodeError(Exception):
+    """Docker answered with something that is not what its API promises."""
+
+
+class _Docker(msgspec.Struct, frozen=True, rename="pascal"):
+    pass
+
+
+class DriverConfig(_Docker, frozen=True):
+    name: str = ""
+    options: Mapping[str, str] | None = None
+
+
+class VolumeOptions(_Docker, frozen=True):
+    driver_config: DriverConfig | None = None
+
+
+class Mount(_Docker, frozen=True):
+    type: str = ""
+    source: str = ""
+    target: str = ""
+    read_only: bool = False
+    volume_options: VolumeOptions | None = None
+
+    @property
+    def driver(self) -> DriverConfig:
+        options = self.volume_options
+        return (options.driver_config if options is not None else None) or DriverConfig()
+
+
+class ContainerSpec(_Docker, frozen=True):
+    mounts: tuple[Mount, ...] | None = None
+
+
+class TaskSpec(_Docker, frozen=True):
+    container_spec: ContainerSpec | None = None
+
+    @property
+    def mounts(self) -> tuple[Mount, ...]:
+        return (self.container_spec.mounts if self.container_spec is not None else None) or ()
+
+
+class TaskStatus(_Docker, frozen=True):
+    state: str = "new"
+
+
+class RawTask(_Docker, frozen=True):
+    id: str = msgspec.field(name="ID")
+    desired_state: str
+    service_id: str = msgspec.field(name="ServiceID", default="")
+    node_id: str = msgspec.field(name="NodeID", default="")
+    slot: int = 0
+    created_at: str = ""
+    status: TaskStatus = TaskStatus()
+    spec: TaskSpec = TaskSpec()
+
+
+class Replicated(_Docker, frozen=True):
+    replicas: int | None = None
+
+
+class Mode(_Docker, frozen=True):
+    replicated: Replicated | None = None
+
+
+class Update(_Docker, frozen=True):
+    order: str = ""
+
+
+class ServiceSpec(_Docker, frozen=True):
+    name: str = ""
+    labels: Mapping[str, str] | None = None
+    task_template: TaskSpec = TaskSpec()
+    mode: Mode = Mode()
+    update_config: Update | None = None
+    rollback_config: Update | None = None
+
+
+class RawService(_Docker, frozen=True):
+    id: str = msgspec.field(name="ID")
+    spec: ServiceSpec = ServiceSpec()
+
+
+class NodeSpec(_Docker, frozen=True):
+    role: str = "worker"
+    availability: str = "active"
+
+
+class NodeStatus(_Docker, frozen=True):
+    state: str = "unknown"
+    addr: str = ""
+
+
+class ManagerStatus(_Docker, frozen=True):
+    leader: bool = False
+    reachability: str = "unknown"
+    addr: str = ""
+
+
+class NodeDescription(_Docker, frozen=True):
+    hostname: str = ""
+
+
+class RawNode(_Docker, frozen=True):
+    id: str = msgspec.field(name="ID")
+    spec: NodeSpec = NodeSpec()
+    description: NodeDescription = NodeDescription()
+    status: NodeStatus = NodeStatus()
+    manager_status: ManagerStatus | None = None
+
+
+class SwarmInfo(_Docker, frozen=True):
+    node_id: str = msgspec.field(name="NodeID", default="")
+    node_addr: str = ""
+    control_available: bool = False
+    local_node_state: str = "inactive"
+    error: str = ""
+
+
+class RawInfo(_Docker, frozen=True):
+    swarm: SwarmInfo = SwarmInfo()
+
+
+def nodes_from(answer: object) -> tuple[RawNode, ...]:
+    """``GET /nodes``. Raises DecodeError."""
+    return _convert(answer, tuple[RawNode, ...], "/nodes")
+
+
+def services_from(answer: object) -> tuple[RawService, ...]:
+    """``GET /services``. Raises DecodeError."""
+    return _convert(answer, tuple[RawService, ...], "/services")
+
+
+def tasks_from(answer: object) -> tuple[RawTask, ...]:
+    """``GET /tasks``. Raises DecodeError."""
+    return _convert(answer, tuple[RawTask, ...], "/tasks")
+
+
+def info_from(answer: object) -> RawInfo:
+    """``GET /info``. Raises DecodeError."""
+    return _convert(answer, RawInfo, "/info")
+
+
+def _convert(answer: object, form: type[T], where: str) -> T:
+    try:
+        return msgspec.convert(answer, form)
+    except msgspec.ValidationError as error:
+        raise DecodeError(f"Docker's answer to {where} has an unknown form: {error}") from error
