@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -157,17 +158,18 @@ class LabDriver:
         pause = first
         while True:
             try:
-                async for event in self._listen():
-                    pause = first
-                    yield event
+                async with aclosing(self._listen()) as events:
+                    async for event in events:
+                        pause = first
+                        yield event
                 why = "the stream ended"
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError) as error:
                 why = _words(error)
             log.info("watch.lost", why=why, again_in=pause)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
             pause = min(2 * pause, most)
 
-    async def _listen(self) -> AsyncIterator[PowerEvent]:
+    async def _listen(self) -> AsyncGenerator[PowerEvent, None]:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._settings.connect_timeout, sock_read=_SILENCE)
         async with self._open().get("/v1/events", timeout=timeout) as response:
             response.raise_for_status()
