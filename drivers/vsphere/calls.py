@@ -50,8 +50,11 @@ class Calls:
         await self._task(lambda now: client.power_off(now, ref))
 
     async def create_disk(self, path: str, size_kib: int) -> None:
-        disk_format = self._settings.disk_format
-        await self._task(lambda now: client.create_disk(now, path, size_kib, disk_format))
+        wanted = self._settings
+        policy = None
+        if (name := wanted.storage_policy) is not None:
+            policy = await self._call(lambda now: client.policy_id(now, name))
+        await self._task(lambda now: client.create_disk(now, path, size_kib, wanted.disk_format, policy))
 
     async def delete_disk(self, path: str) -> None:
         await self._task(lambda now: client.delete_disk(now, path))

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
+from http.cookies import SimpleCookie
 from typing import Any, TypeVar
 from xml.parsers.expat import ExpatError
 
-from pyVmomi import vim, vmodl
+from pyVmomi import pbm, vim, vmodl
 from pyVmomi.SoapAdapter import SoapStubAdapter
 
 from drivers.vsphere.convert import Place, Vm
@@ -53,6 +54,21 @@ class _Stub(SoapStubAdapter):
         super().__init__(host=settings.host, port=settings.port, version=API_VERSION, poolSize=8)  # type: ignore[no-untyped-call]
         self.scheme: Any = wires.connection
         self._sent = sent
+
+    def sibling(self, path: str, version: str) -> SoapStubAdapter:
+        """For another service behind the same server, in the same session."""
+        session = SimpleCookie(self.cookie)["vmware_soap_session"].value
+        stub = SoapStubAdapter(
+            host=self.host.rsplit(":", 1)[0],
+            port=self.port,
+            path=path,
+            version=version,
+            poolSize=0,
+            requestContext={"vcSessionCookie": session},
+        )
+        stub.scheme = self.scheme
+        stub.cookie = self.cookie
+        return stub
 
     def InvokeMethod(self, mo: object, info: object, args: object, outerStub: object = None) -> object:  # noqa: N802, N803
         self._sent[str(getattr(info, "name", info))] += 1
@@ -161,8 +177,20 @@ class Session:
         kinds: list[type] = [vim.VirtualMachine, vim.HostSystem]
         view = content.viewManager.CreateContainerView(content.rootFolder, kinds, True)
         name = wanted.datastore.rsplit("/", 1)[-1]
-        place = Place(_id(datastore), name, wanted.folder.strip("/"))
+        place = Place(_id(datastore), name, wanted.folder.strip("/"), _aliases(content, datacenter, datastore, wanted))
         return Open(stub, content, datacenter, datastore, view, place)
+
+
+def _aliases(content: Any, datacenter: Any, datastore: Any, wanted: Settings) -> tuple[str, ...]:
+    """On vSAN a folder is an object of its own, and files are shown under its UUID."""
+    summary = datastore.summary
+    if summary.type != "vsan":
+        return ()
+    folder = wanted.folder.strip("/")
+    _make_folder(content, f"[{summary.name}] {folder}", datacenter)
+    url = summary.url.rstrip("/")
+    found = content.datastoreNamespaceManager.ConvertNamespacePathToUuidPath(datacenter, f"{url}/{folder}")
+    return (str(found).removeprefix(url).strip("/"),)
 
 
 # Reading
@@ -173,11 +201,17 @@ def look(now: Open, *, full: bool) -> tuple[tuple[Vm, ...], dict[str, str]]:
     specs = [_of(vim.VirtualMachine, _FULL if full else _LIGHT), _of(vim.HostSystem, _HOST)]
     vms: list[Vm] = []
     hosts: dict[str, str] = {}
-    for obj, properties in _retrieve(now, _through(now.view), specs):
-        if isinstance(obj, vim.VirtualMachine):
-            vms.append(decode_vm(_id(obj), properties, _KINDS))
-        else:
-            hosts[_id(obj)] = str(properties.get("runtime.connectionState", ""))
+    try:
+        for obj, properties in _retrieve(now, _through(now.view), specs):
+            if isinstance(obj, vim.VirtualMachine):
+                vms.append(decode_vm(_id(obj), properties, _KINDS))
+            else:
+                hosts[_id(obj)] = str(properties.get("runtime.connectionState", ""))
+    except vmodl.fault.ManagedObjectNotFound as error:
+        if error.obj is not None and _id(error.obj) == _id(now.view):
+            # The view belongs to the session and went with it.
+            raise Fault(Kind.NOT_AUTHENTICATED, "the session has ended") from None
+        raise
     return tuple(vms), hosts
 
 
@@ -215,15 +249,32 @@ def power_off(now: Open, ref: str) -> str:
 
 
 def make_folder(now: Open) -> None:
+    _make_folder(now.content, f"[{now.place.name}] {now.place.folder}", now.datacenter)
+
+
+def _make_folder(content: Any, name: str, datacenter: Any) -> None:
     try:
-        now.content.fileManager.MakeDirectory(f"[{now.place.name}] {now.place.folder}", now.datacenter, True)
+        content.fileManager.MakeDirectory(name, datacenter, True)
     except vim.fault.FileAlreadyExists:
         return
 
 
-def create_disk(now: Open, path: str, size_kib: int, disk_format: str) -> str:
+def policy_id(now: Open, name: str) -> str:
+    """The ID of a storage policy. vCenter only; its policy service takes the session of the main one."""
+    service: Any = pbm.ServiceInstance("ServiceInstance", now.stub.sibling("/pbm", "pbm.version.v7_0"))
+    manager = service.RetrieveContent().profileManager
+    kind = pbm.profile.ResourceType(resourceType="STORAGE")
+    ids = manager.QueryProfile(kind, "REQUIREMENT")
+    found = [each for each in manager.RetrieveContent(ids) if each.name == name] if ids else []
+    if len(found) != 1:
+        raise Fault(Kind.NOT_FOUND, f"there is no storage policy {name}, or the user may not see it")
+    return str(found[0].profileId.uniqueId)
+
+
+def create_disk(now: Open, path: str, size_kib: int, disk_format: str, policy: str | None) -> str:
+    profile = [] if policy is None else [vim.vm.DefinedProfileSpec(profileId=policy)]
     spec = vim.VirtualDiskManager.FileBackedVirtualDiskSpec(
-        adapterType="lsiLogic", diskType=_DISK_TYPES[disk_format], capacityKb=size_kib
+        adapterType="lsiLogic", diskType=_DISK_TYPES[disk_format], capacityKb=size_kib, profile=profile
     )
     return _id(now.content.virtualDiskManager.CreateVirtualDisk(path, now.datacenter, spec))
 

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Self
 
 from controller.model import DiskId, Power, VmId
 from drivers.base import StorageDriver
 from drivers.vsphere import create
 from tests.vcsim.admin import Admin
-from tests.vcsim.server import Spec, Started
+from tests.vcsim.server import FAULTS, STOCK, Spec, Started
 
 
 class VsphereRig:
-    faults = False
     driver: StorageDriver
     rival: StorageDriver
 
-    async def __aenter__(self) -> VsphereRig:
-        self._started = Started(Spec(faults=self.faults))
+    def __init__(self, spec: Spec = STOCK, **settings: object) -> None:
+        self._started = Started(spec)
+        self._settings = settings
+
+    async def __aenter__(self) -> Self:
         self.simulator = await asyncio.to_thread(self._started.__enter__)
         self.admin = await asyncio.to_thread(Admin, self.simulator)
         await asyncio.to_thread(self.admin.show_uuids)
         self._unused: Iterator[VmId] = iter([self.admin.uuid(index) for index in range(len(self.admin.vms))])
-        self.driver, self.rival = create(self.simulator.settings()), create(self.simulator.settings())
+        settings = self.simulator.settings(**self._settings)
+        self.driver, self.rival = create(settings), create(settings)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -49,8 +53,12 @@ class VsphereRig:
 
 
 class VsphereFaultsRig(VsphereRig):
-    faults = True
+    def __init__(self, spec: Spec = FAULTS, **settings: object) -> None:
+        super().__init__(spec, **settings)
+
+    async def fault(self, fault: str, /, **form: str) -> str:
+        return await asyncio.to_thread(lambda: self.simulator.fault(fault, **form))
 
     async def lose_host(self, vm: VmId) -> None:
         host = await asyncio.to_thread(self.admin.host, vm)
-        await asyncio.to_thread(self.simulator.fault, "host", name=host, state="notResponding")
+        await self.fault("host", name=host, state="notResponding")

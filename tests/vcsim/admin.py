@@ -52,6 +52,9 @@ class Admin:
         options = [vim.option.OptionValue(key=key.replace("_", "."), value=value) for key, value in values.items()]
         assert self.wait(vm.Reconfigure(vim.vm.ConfigSpec(extraConfig=options))) is None
 
+    def set_uuid(self, wanted: VmId, uuid: VmId) -> None:
+        assert self.wait(self.vm(wanted).Reconfigure(vim.vm.ConfigSpec(uuid=uuid))) is None
+
     def show_uuids(self) -> None:
         for vm in self.vms:
             self.set_extra(vm, disk_EnableUUID="TRUE")
@@ -61,13 +64,13 @@ class Admin:
         return self.wait(vm.PowerOn(None) if power is Power.ON else vm.PowerOff())
 
     def disks(self, wanted: VmId) -> list[str]:
-        return [disk.backing.fileName for disk in self._disks(wanted)]
+        return [disk.backing.fileName for disk in self.disk_devices(wanted)]
 
     def place(self, wanted: VmId, path: str) -> tuple[int, int]:
         """Controller key and unit of a disk."""
-        return next((d.controllerKey, d.unitNumber) for d in self._disks(wanted) if d.backing.fileName == path)
+        return next((d.controllerKey, d.unitNumber) for d in self.disk_devices(wanted) if d.backing.fileName == path)
 
-    def _disks(self, wanted: VmId) -> list[Any]:
+    def disk_devices(self, wanted: VmId) -> list[Any]:
         return [d for d in self.vm(wanted).config.hardware.device if isinstance(d, vim.vm.device.VirtualDisk)]
 
     def attach(self, wanted: VmId, path: str, unit: int) -> Any:

@@ -27,6 +27,7 @@ type faults struct {
 	lies    map[string]bool                            // VM names whose next change is made, and reported as failed
 	mute    map[string]int                             // method -> answers to swallow
 	calls   map[string]int
+	locked  map[string]bool // files that somebody outside of the inventory has open
 	down    bool
 	sizes   map[string]int64 // file -> KiB
 	version int
@@ -37,7 +38,7 @@ func newFaults(service *simulator.Service, stale, taskTime time.Duration) *fault
 		service: service, stale: stale, taskTime: taskTime,
 		crashed: map[types.ManagedObjectReference]time.Time{},
 		hung:    map[string]bool{}, lies: map[string]bool{}, mute: map[string]int{}, calls: map[string]int{},
-		sizes: map[string]int64{},
+		locked: map[string]bool{}, sizes: map[string]int64{},
 	}
 	for _, entity := range simulator.Map.All("VirtualMachine") {
 		old := entity.(*simulator.VirtualMachine)
@@ -86,6 +87,14 @@ func (f *faults) holder(file string, except *vm) *vm {
 		}
 	}
 	return nil
+}
+
+// busy says whether this VM would find the file locked.
+func (f *faults) busy(file string, except *vm) bool {
+	f.mu.Lock()
+	outside := f.locked[file]
+	f.mu.Unlock()
+	return outside || f.holder(file, except) != nil
 }
 
 func (f *faults) take(set map[string]bool, name string) bool {
@@ -191,6 +200,8 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.hung[name] = !off
 	case "lie":
 		f.lies[name] = true
+	case "lock":
+		f.locked[r.FormValue("file")] = !off
 	case "mute":
 		f.mute[r.FormValue("method")]++
 	case "down":

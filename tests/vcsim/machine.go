@@ -125,7 +125,7 @@ func (v *vm) checkDisk(disk *types.VirtualDisk, invalid types.BaseMethodFault) t
 			return new(types.GenericVmConfigFault)
 		}
 	}
-	if v.running() && v.f.holder(file, v) != nil {
+	if v.running() && v.f.busy(file, v) {
 		return new(types.GenericVmConfigFault) // "Failed to lock the file"
 	}
 	return nil
@@ -178,7 +178,7 @@ func (v *vm) PowerOffVMTask(ctx *simulator.Context, req *types.PowerOffVM_Task) 
 func (v *vm) PowerOnVMTask(ctx *simulator.Context, req *types.PowerOnVM_Task) soap.HasFault {
 	ref := v.start("powerOn", func() types.BaseMethodFault {
 		for _, file := range v.files() {
-			if v.f.holder(file, v) != nil {
+			if v.f.busy(file, v) {
 				return new(types.GenericVmConfigFault) // "Failed to lock the file"
 			}
 		}

@@ -101,6 +101,10 @@ class Spec:
     session_idle: str = "0s"
 
 
+STOCK = Spec()
+FAULTS = Spec(faults=True)
+
+
 class Simulator:
     def __init__(self, spec: Spec, folder: Path) -> None:
         self.spec = spec
@@ -166,7 +170,7 @@ class Simulator:
 class Started:
     """A simulator in a temporary folder, for a ``with``."""
 
-    def __init__(self, spec: Spec = Spec()) -> None:
+    def __init__(self, spec: Spec = STOCK) -> None:
         self._spec = spec
 
     def __enter__(self) -> Simulator:

@@ -43,7 +43,7 @@ func (d *disks) CreateVirtualDiskTask(ctx *simulator.Context, req *types.CreateV
 }
 
 func (d *disks) DeleteVirtualDiskTask(ctx *simulator.Context, req *types.DeleteVirtualDisk_Task) soap.HasFault {
-	if d.f.holder(req.Name, nil) == nil {
+	if !d.f.busy(req.Name, nil) {
 		return d.VirtualDiskManager.DeleteVirtualDiskTask(ctx, req)
 	}
 	task := simulator.CreateTask(d, "deleteVirtualDisk", func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
