@@ -62,3 +62,9 @@ class VsphereFaultsRig(VsphereRig):
     async def lose_host(self, vm: VmId) -> None:
         host = await asyncio.to_thread(self.admin.host, vm)
         await self.fault("host", name=host, state="notResponding")
+
+    async def move_apart(self, vm: VmId, other: VmId) -> None:
+        """The two do not share a host from now on."""
+        if self.admin.host(vm) == self.admin.host(other):
+            host = next(each for each in self.admin.hosts() if each != self.admin.host(vm))
+            await self.fault("restart", vm=self.admin.name(other), on=host)

@@ -42,6 +42,10 @@ class Admin:
     def host(self, wanted: VmId) -> str:
         return str(self.vm(wanted).runtime.host.name)
 
+    def hosts(self) -> list[str]:
+        view = self._content.viewManager.CreateContainerView(self._content.rootFolder, [vim.HostSystem], True)
+        return sorted(host.name for host in view.view)
+
     def wait(self, task: Any) -> Any:
         """The task's fault, or None."""
         while task.info.state in {"queued", "running"}:

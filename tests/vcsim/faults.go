@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ type faults struct {
 	lies    map[string]bool                            // VM names whose next change is made, and reported as failed
 	mute    map[string]int                             // method -> answers to swallow
 	calls   map[string]int
+	slow    map[string]int  // method -> seconds that the next answer takes
 	locked  map[string]bool // files that somebody outside of the inventory has open
 	down    bool
 	sizes   map[string]int64 // file -> KiB
@@ -38,7 +40,7 @@ func newFaults(service *simulator.Service, stale, taskTime time.Duration) *fault
 		service: service, stale: stale, taskTime: taskTime,
 		crashed: map[types.ManagedObjectReference]time.Time{},
 		hung:    map[string]bool{}, lies: map[string]bool{}, mute: map[string]int{}, calls: map[string]int{},
-		locked: map[string]bool{}, sizes: map[string]int64{},
+		locked: map[string]bool{}, slow: map[string]int{}, sizes: map[string]int64{},
 	}
 	for _, entity := range simulator.Map.All("VirtualMachine") {
 		old := entity.(*simulator.VirtualMachine)
@@ -202,6 +204,8 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.lies[name] = true
 	case "lock":
 		f.locked[r.FormValue("file")] = !off
+	case "slow":
+		f.slow[r.FormValue("method")], _ = strconv.Atoi(r.FormValue("seconds"))
 	case "mute":
 		f.mute[r.FormValue("method")]++
 	case "down":

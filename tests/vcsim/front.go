@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 )
 
 var method = regexp.MustCompile(`<(?:[\w]+:)?Body[^>]*>\s*<(\w+)`)
@@ -35,6 +36,8 @@ func (f *faults) wrap(inner http.Handler) http.Handler {
 		f.mu.Lock()
 		away := f.down
 		f.calls[name]++
+		pause := time.Duration(f.slow[name]) * time.Second
+		delete(f.slow, name)
 		swallow := f.mute[name] > 0
 		if swallow {
 			f.mute[name]--
@@ -47,6 +50,7 @@ func (f *faults) wrap(inner http.Handler) http.Handler {
 			inner.ServeHTTP(httptest.NewRecorder(), r) // it happens, and nobody is told
 			panic(http.ErrAbortHandler)
 		}
+		time.Sleep(pause)
 		inner.ServeHTTP(w, r)
 	})
 }
