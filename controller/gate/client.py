@@ -23,6 +23,8 @@ from controller.gate.managers import NoManagers, manager_addresses
 if TYPE_CHECKING:
     import aiohttp
 
+    from controller.identity import SwarmIdentity
+
 Answer = TypeVar("Answer", bound=wire.Message)
 
 CONNECT_SECONDS = 3.0
@@ -222,51 +224,30 @@ class ControllerClient:
         return self._session
 
 
-class ReloadingContext:
-    """Makes the TLS context anew when Swarm has renewed the node's certificate."""
+class NodeCertificate:
+    """The TLS context from the node's Swarm certificate, as soon as there is one, and renewed with it."""
 
-    FILES = ("swarm-node.crt", "swarm-node.key", "swarm-root-ca.crt")
-
-    def __init__(self, certificates: Path, make: Callable[[Path], ssl.SSLContext] | None = None) -> None:
+    def __init__(self, certificates: Path) -> None:
         self._certificates = certificates
-        self._make = make
-        self._seen: tuple[tuple[int, int, int], ...] | None = None
-        self._context: ssl.SSLContext | None = None
+        self._identity: SwarmIdentity | None = None
 
     def __call__(self) -> ssl.SSLContext:
         """The context for now. Raises ControllerUnreachable with the reason."""
-        try:
-            seen = tuple(self._stamp(self._certificates / name) for name in self.FILES)
-        except OSError as error:
-            raise ControllerUnreachable(
-                f"the node's Swarm certificate {error.filename} cannot be read ({error.strerror}); "
-                "is this node in the swarm, and is it unlocked?"
-            ) from error
-        if self._context is None or seen != self._seen:
-            self._context, self._seen = self._build(), seen
-        return self._context
+        from controller.identity import IdentityError, SwarmIdentity  # noqa: PLC0415 -- slow: it brings OpenSSL
 
-    @staticmethod
-    def _stamp(path: Path) -> tuple[int, int, int]:
-        stat = path.stat()
-        return stat.st_mtime_ns, stat.st_size, stat.st_ino
-
-    def _build(self) -> ssl.SSLContext:
-        if self._make is not None:
-            return self._make(self._certificates)
-        from controller.identity import IdentityError, client_context  # noqa: PLC0415
-
-        try:
-            return client_context(self._certificates)
-        except IdentityError as error:
-            raise ControllerUnreachable(str(error)) from error
+        if self._identity is None:
+            try:
+                self._identity = SwarmIdentity(self._certificates)
+            except IdentityError as error:
+                raise ControllerUnreachable(str(error)) from error
+        return self._identity.client  # while a renewal is half done this is the last good one
 
 
 def swarm_client(docker_root: Path, port: int, problem: str | None = None) -> ControllerClient:
     """The client of a node in a swarm: used by the gate and by the node service."""
     return ControllerClient(
         addresses=lambda: manager_addresses(docker_root, port),
-        context=ReloadingContext(docker_root / "swarm" / "certificates"),
+        context=NodeCertificate(docker_root / "swarm" / "certificates"),
         problem=problem,
     )
 
