@@ -22,7 +22,7 @@ from controller.gates import Gates
 from controller.model import Epoch, NodeState, Policy, VmId, VolumeName, World
 from controller.observe import Observer
 from controller.records import Records, RecordsUnavailable
-from controller.scribe import Result, Setback
+from controller.scribe import Changed, Progress, Result, Setback
 
 Planner = Callable[[World, Policy], Sequence[Action]]
 
@@ -61,6 +61,22 @@ class Watched(Protocol):
     def paused(self) -> str | None: ...
 
 
+class Counted(Protocol):
+    """Counts what was done, for people who watch."""
+
+    def looked(self, seconds: float) -> None: ...
+
+    def operated(self, action: str, end: str, seconds: float) -> None: ...
+
+
+class Uncounted:
+    def looked(self, seconds: float) -> None:
+        pass
+
+    def operated(self, action: str, end: str, seconds: float) -> None:
+        pass
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the loop joins. ``jitter`` gives a factor near 1, so that many volumes do not retry in step."""
@@ -78,6 +94,7 @@ class Parts:
     wall: Callable[[], float]
     jitter: Callable[[], float]
     pace: Pace = field(default_factory=Pace)
+    counted: Counted = field(default_factory=Uncounted)
 
 
 class Reconciler:
@@ -89,6 +106,14 @@ class Reconciler:
         self._number = 0
         self._next_look = 0.0
         self._term: Epoch | None = None
+        self._closing = False
+
+    async def drain(self, seconds: float) -> None:
+        """Start nothing more, and give what is under way so long to end. What does not is found by its intent."""
+        self._closing = True
+        ends = self._p.clock() + seconds
+        while self._busy and self._p.clock() < ends:
+            await self._p.board.changed.wait(0.1)
 
     async def run(self) -> None:
         """For ever. An exception that nobody expected ends it, and the process with it: Swarm starts another."""
@@ -107,6 +132,7 @@ class Reconciler:
         self._term = epoch
         busy, busy_vms, began = set(self._busy), set(self._busy_vms), self._p.clock()
         world = await self._p.observer.look(epoch, self._p.lead.paused)
+        self._p.counted.looked(self._p.clock() - began)
         if self._p.lead.epoch != epoch:
             self._next_look = self._p.clock()
             return
@@ -162,7 +188,7 @@ class Reconciler:
 
     def _start(self, operations: asyncio.TaskGroup, world: World, group: Sequence[Action]) -> None:
         vm = self._shared_vm(group[0])
-        if self._p.executor is None or (vm is not None and vm in self._busy_vms):
+        if self._closing or self._p.executor is None or (vm is not None and vm in self._busy_vms):
             return
         self._busy |= {each.volume for each in group}
         if vm is not None:
@@ -170,6 +196,7 @@ class Reconciler:
         operations.create_task(self._operate(self._p.executor, world, group, vm))
 
     async def _operate(self, executor: Executor, world: World, group: Sequence[Action], vm: VmId | None) -> None:
+        began = self._p.clock()
         try:
             results = await executor.run(world, group)
         finally:
@@ -178,20 +205,25 @@ class Reconciler:
                 self._busy_vms.discard(vm)
         for action in group:
             self._learn(action, results[action.volume])
+            end = type(results[action.volume]).__name__.lower()
+            self._p.counted.operated(kind(action), end, self._p.clock() - began)
         self._p.poke(f"{kind(group[0])} ended")
 
     def _learn(self, action: Action, result: Result) -> None:
-        volume = action.volume
-        if not isinstance(result, Setback):
+        volume, pace = action.volume, self._p.pace
+        if isinstance(result, Progress):
             self._backoffs.pop(volume, None)
             self._p.board.setbacks.pop(volume, None)
             return
         key = _key(action)
         before = self._backoffs.get(volume)
         failures = before.failures + 1 if before is not None and before.action == key else 1
-        pace = self._p.pace
+        if isinstance(result, Changed) and failures == 1:
+            self._backoffs[volume] = Backoff(key, failures, self._p.clock())  # nothing is wrong: look, and go on
+            return
         seconds = min(pace.backoff * 2 ** (failures - 1), pace.backoff_limit) * self._p.jitter()
-        wait = max(seconds, result.retry_after or 0.0)
+        asked = result.retry_after if isinstance(result, Setback) else None
+        wait = max(seconds, asked or 0.0)
         self._backoffs[volume] = Backoff(key, failures, self._p.clock() + wait)
         self._p.board.setbacks[volume] = result.why
         _log.warning("operation.failed", volume=volume, action=kind(action), why=result.why, retry_in=round(wait, 1))
