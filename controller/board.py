@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from controller.actions import Action, Alarm, Converged, DropGrants, Refuse, Wait
 from controller.model import BootId, VmId, VolumeName, VolumeRecord, World
 
+SHORTEST = 0.001  # seconds: what is left after rounding must not make a waiter spin
+
 
 class Signal:
     """Wakes everyone who waits. A waiter that checked before waiting, with no ``await`` between, misses nothing."""
@@ -29,7 +31,7 @@ class Signal:
         """Until the next `fire`, or so many seconds."""
         event = self._event
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(max(seconds, SHORTEST)):
                 await event.wait()
         except TimeoutError:
             return
@@ -50,7 +52,7 @@ class Poke:
     async def wait(self, seconds: float) -> str:
         """The reason of the first poke since the last call, or that time has passed."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(max(seconds, SHORTEST)):
                 await self._event.wait()
         except TimeoutError:
             return "time to look again"
@@ -71,6 +73,7 @@ class Look:
 class Board:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
+        self.begun = 0
         self.look: Look | None = None
         self.decisions: dict[VolumeName, Action] = {}
         self.setbacks: dict[VolumeName, str] = {}  # why the last operation did not succeed
@@ -114,10 +117,15 @@ class Board:
             return read
         return written[1]
 
-    async def look_after(self, moment: float, seconds: float) -> Look | None:
-        """A look that began after ``moment`` on the loop's clock; None when none ends within so many seconds."""
-        ends = self._clock() + seconds
-        while self.look is None or self.look.began < moment:
+    def begin(self) -> int:
+        """The loop begins to look: the number of the look."""
+        self.begun += 1
+        return self.begun
+
+    async def fresh_look(self, seconds: float) -> Look | None:
+        """A look that begins after this call; None when none ends within so many seconds."""
+        begun, ends = self.begun, self._clock() + seconds
+        while self.look is None or self.look.number <= begun:
             left = ends - self._clock()
             if left <= 0:
                 return None

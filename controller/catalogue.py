@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import replace
 
 from controller.answers import No, Status, try_later
@@ -27,13 +26,11 @@ class Catalogue:
         board: Board,
         records: Records,
         poke: Poke,
-        clock: Callable[[], float],
         no_storage: str | None = None,
     ) -> None:
         self._board = board
         self._records = records
         self._poke = poke
-        self._clock = clock
         self._no_storage = no_storage
 
     async def create(self, asked: CreateVolume) -> Volume | No:
@@ -93,9 +90,8 @@ class Catalogue:
     async def remove(self, asked: RemoveVolume) -> Empty | No:
         """Mark the volume for deletion; the loop unmounts, detaches and deletes it."""
         name = VolumeName(asked.name)
-        moment = self._clock()
         self._poke(f"volume {name} is to be removed")
-        look = await self._board.look_after(moment, LOOK_SECONDS)
+        look = await self._board.fresh_look(LOOK_SECONDS)
         if look is None or look.world.claims is None:
             return try_later(f"it cannot be seen just now whether a service uses volume {name}")
         claim = look.world.claims.get(name)

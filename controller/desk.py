@@ -61,7 +61,6 @@ class Desk:
         poke: Poke,
         lead: Pausing,
         policy: Policy,
-        clock: Callable[[], float],
         wall: Callable[[], float],
         me: str,
     ) -> None:
@@ -70,7 +69,6 @@ class Desk:
         self._poke = poke
         self._lead = lead
         self._policy = policy
-        self._clock = clock
         self._wall = wall
         self._me = me
 
@@ -125,9 +123,8 @@ class Desk:
 
     async def _fresh(self) -> None:
         """People ask about now. An older look has to do when Swarm does not answer."""
-        moment = self._clock()
         self._poke("a person asks")
-        await self._board.look_after(moment, LOOK_SECONDS)
+        await self._board.fresh_look(LOOK_SECONDS)
 
     def _find(self, name: str) -> Node | No:
         nodes = None if self._board.world is None else self._board.world.nodes

@@ -95,7 +95,7 @@ class Gatekeeper:
         if name in nodes:
             return nodes[name]
         self._poke(f"node {name} is new")
-        look = await self._board.look_after(self._clock(), LOOK_SECONDS)
+        look = await self._board.fresh_look(LOOK_SECONDS)
         return None if look is None or look.world.nodes is None else look.world.nodes.get(name)
 
     async def _register(self, caller: Caller, hostname: str) -> No | None:
@@ -228,15 +228,15 @@ class Gatekeeper:
         if isinstance(seen, No):
             return seen
         name = VolumeName(request.volume)
-        began = self._clock()
-        ends = began + min(request.wait, LONGEST_WAIT)
+        begun = self._board.begun
+        ends = self._clock() + min(request.wait, LONGEST_WAIT)
         looks: set[int] = set()
         while True:
             grant = self._usable(caller, name)
             if grant is not None:
                 return await self._allow(caller, name, grant)
             look = self._board.look
-            if look is not None and look.began >= began:
+            if look is not None and look.number > begun:
                 looks.add(look.number)
                 refusal = self._refusal(look, caller, name, seen.hostname, len(looks))
                 if refusal is not None:

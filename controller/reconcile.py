@@ -103,7 +103,6 @@ class Reconciler:
         self._busy: set[VolumeName] = set()
         self._busy_vms: set[VmId] = set()
         self._backoffs: dict[VolumeName, Backoff] = {}
-        self._number = 0
         self._next_look = 0.0
         self._term: Epoch | None = None
         self._closing = False
@@ -130,6 +129,7 @@ class Reconciler:
             self._stand_by()
             return
         self._term = epoch
+        number = self._p.board.begin()
         busy, busy_vms, began = set(self._busy), set(self._busy_vms), self._p.clock()
         world = await self._p.observer.look(epoch, self._p.lead.paused)
         self._p.counted.looked(self._p.clock() - began)
@@ -141,9 +141,8 @@ class Reconciler:
             name: self._p.board.decisions.get(name, action) if name in busy else action
             for name, action in planned.items()
         }
-        self._number += 1
         self._say(decisions)
-        self._p.board.publish(Look(self._number, began, self._p.wall(), world), decisions)
+        self._p.board.publish(Look(number, began, self._p.wall(), world), decisions)
         free = [action for name, action in planned.items() if name not in busy]
         for group in self._due(world, free, busy_vms):
             self._start(operations, world, group)

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field, replace
 from controller.answers import No
 from controller.board import Board, Poke
 from controller.catalogue import Catalogue
+from controller.desk import Desk
 from controller.execute import Executor
 from controller.gatekeeper import Gatekeeper
 from controller.gates import Gates
-from controller.memory_records import MemoryRecords, MemoryStore
+from controller.memory_records import Call, Fault, MemoryRecords, MemoryStore
 from controller.model import (
     Claim,
     ClaimTask,
@@ -69,6 +70,33 @@ class FakeSwarm:
         }
 
 
+class FragileRecords(MemoryRecords):
+    """Fails the n-th call from now, and can end the whole controller after some writes."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        super().__init__(store)
+        self._countdown: tuple[Call, int, Fault] | None = None
+        self.writes_left: int | None = None
+        self.killed = asyncio.Event()
+
+    def fail_nth(self, call: Call, nth: int, fault: Fault) -> None:
+        """``nth`` 0 is the next one."""
+        self._countdown = (call, nth, fault)
+
+    async def replace_volume(self, record: VolumeRecord) -> VolumeRecord | Stale:
+        if self._countdown is not None:
+            call, left, fault = self._countdown
+            self._countdown = (call, left - 1, fault) if left else None
+            if not left:
+                self.fail(call, fault)
+        if self.writes_left is not None:
+            self.writes_left -= 1
+            if self.writes_left <= 0:
+                self.killed.set()
+                await asyncio.Event().wait()
+        return await super().replace_volume(record)
+
+
 class FakeLead:
     """Leadership by hand, on the real record, so that a rival deposes us as in life."""
 
@@ -95,6 +123,10 @@ class FakeLead:
 
     async def new_epoch(self) -> bool:
         return await self.take()
+
+    async def pause(self, reason: str | None) -> bool:
+        self.paused = reason
+        return True
 
 
 class FakeGate:
@@ -194,12 +226,15 @@ def replace_wait(sync: Sync) -> Sync:
 class Controller:
     board: Board
     poke: Poke
-    records: MemoryRecords
+    records: FragileRecords
     lead: FakeLead
     gates: Gates
     keeper: Gatekeeper
     catalogue: Catalogue
+    desk: Desk
     loop: Reconciler
+    driver: MemoryDriver
+    dead: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class FakeCluster:
@@ -225,7 +260,7 @@ class FakeCluster:
             return WALL + clock()
 
         board, poke = Board(clock), Poke()
-        records = MemoryRecords(self.store)
+        records = FragileRecords(self.store)
         driver = MemoryDriver(self.storage)
         gates = Gates(clock, board.changed)
         lead = FakeLead(records, NodeId(name))
@@ -236,8 +271,9 @@ class FakeCluster:
             observer, plan, policy, executor, lead, records, gates, board, poke, clock, wall, lambda: 1.0, Pace()
         )
         keeper = Gatekeeper(board, gates, records, driver, poke, clock, wall)
-        catalogue = Catalogue(board, records, poke, clock)
-        return Controller(board, poke, records, lead, gates, keeper, catalogue, Reconciler(parts))
+        catalogue = Catalogue(board, records, poke)
+        desk = Desk(board, records, poke, lead, policy, wall, name)
+        return Controller(board, poke, records, lead, gates, keeper, catalogue, desk, Reconciler(parts), driver)
 
     def record(self, volume: VolumeName = DATA) -> VolumeRecord:
         return self.store.volumes[volume]
@@ -271,11 +307,42 @@ class Scene:
     one: Controller
     _group: asyncio.TaskGroup
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    loop: asyncio.Task[None] = field(init=False)
 
     def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = self._group.create_task(work)
         self._tasks.append(task)
         return task
+
+    @property
+    def desk(self) -> Desk:
+        return self.one.desk
+
+    def boot(self, node: str, boot: str) -> None:
+        """The node comes back with a new kernel; its gate knows nothing of before."""
+        self.cluster.storage.switch(VmId(f"vm-{node}"), Power.ON)
+        self.cluster.down(node, NodeState.READY)
+        gate = self.cluster.gates[NodeId(node)] = FakeGate(self.cluster, NodeId(node), boot)
+        self.spawn(gate.talk())
+
+    def die_after(self, writes: int) -> None:
+        """The acting controller's process ends in place of its so-many-th write of a record from now."""
+        self.one.records.writes_left = writes
+        self.spawn(self._die())
+
+    async def _die(self) -> None:
+        await self.one.records.killed.wait()
+        self.loop.cancel()
+        self.cluster.acting = None
+        self.one.dead.set()
+
+    async def take_over(self, name: str) -> Controller:
+        """Another controller acts from now on."""
+        two = self.cluster.controller(name)
+        await two.lead.take()
+        self.cluster.acting = two.keeper
+        self.spawn(two.loop.run())
+        return two
 
     def end(self) -> None:
         for task in self._tasks:
@@ -310,7 +377,7 @@ async def scene(cluster: FakeCluster | None = None, gates: str = "abc") -> Async
         made = Scene(cluster, controller, group)
         await controller.lead.take()
         cluster.acting = controller.keeper
-        made.spawn(controller.loop.run())
+        made.loop = made.spawn(controller.loop.run())
         for each in gates:
             made.spawn(cluster.gates[NodeId(each)].talk())
         try:

@@ -6,7 +6,13 @@ import asyncio
 
 import pytest
 
-from controller.model import EvidenceKind, Moment, NodeId
+from controller.answers import No
+from controller.desk import Confirm, Pause, Told
+from controller.memory_records import Call
+from controller.memory_records import Fault as RecordFault
+from controller.model import EvidenceKind, Moment, NodeId, NodeState, Operation, VmId, VolumeName
+from controller.wire import RemoveVolume
+from drivers.memory import Fault
 from tests.unit.shell import DATA, WALL, scene
 
 pytestmark = pytest.mark.looptime
@@ -54,3 +60,263 @@ async def test_a_node_that_loses_power_loses_the_volume_to_the_next_within_the_t
             Moment.GRANTED,
             Moment.MOUNTED,
         ]
+
+
+async def test_a_planned_move_needs_no_fence_and_waits_for_the_old_gate() -> None:
+    async with scene() as play:
+        await play.make()
+        play.want("a")
+        await play.until(("a",))
+        play.want("b", "t2")
+        await asyncio.sleep(5)
+        assert play.cluster.writers() == ("vm-a",)  # the old container has not ended
+        await play.cluster.gates[NodeId("a")].stop(DATA)
+        await play.until(("b",))
+        await asyncio.sleep(1)
+        assert play.cluster.entry(Moment.EVIDENCE).evidence is EvidenceKind.RELEASED
+        assert Moment.FENCED not in play.cluster.moments()
+        assert play.cluster.gates[NodeId("b")].formatted == []
+
+
+async def test_a_new_task_on_the_same_node_keeps_the_disk_attached() -> None:
+    async with scene() as play:
+        await play.make()
+        play.want("a")
+        await play.until(("a",))
+        await asyncio.sleep(1)
+        before = play.cluster.moments()
+        await play.cluster.gates[NodeId("a")].stop(DATA)
+        play.want("a", "t2")
+        await play.until(("a",))
+        await asyncio.sleep(1)
+        assert play.cluster.moments()[len(before) :] == [Moment.GRANTED, Moment.MOUNTED]
+
+
+async def test_a_node_that_is_down_while_its_vm_runs_is_powered_off_after_the_grace() -> None:
+    async with scene() as play:
+        await play.make()
+        play.want("a")
+        await play.until(("a",))
+        play.cluster.gates[NodeId("a")].frozen = True  # cut off: its container goes on writing
+        play.cluster.down("a")
+        start = asyncio.get_running_loop().time()
+        play.want("b", "t2")
+        await play.until(("b",))
+        grace = play.cluster.settings.policy.grace
+        assert grace <= asyncio.get_running_loop().time() - start < grace + 2
+        moments = play.cluster.moments()
+        assert moments.index(Moment.FENCED) < moments.index(Moment.EVIDENCE)
+        assert moments.count(Moment.FENCED) == 1
+
+
+async def test_a_vm_whose_power_nobody_knows_keeps_its_volume_until_a_person_says_that_it_is_dead() -> None:
+    async with scene() as play:
+        await play.make()
+        play.want("a")
+        await play.until(("a",))
+        play.cluster.gates[NodeId("a")].frozen = True
+        play.cluster.storage.vms[VmId("vm-a")].connected = False
+        play.cluster.down("a")
+        play.want("b", "t2")
+        await asyncio.sleep(300)
+        assert play.cluster.writers() == ("vm-a",)
+        told = await play.desk.confirm(Confirm("host-a", ""))
+        assert isinstance(told, No)
+        play.cluster.storage.vms[VmId("vm-a")].writing.clear()  # it is dead indeed
+        told = await play.desk.confirm(Confirm("host-a", "I pulled the plug", "anna"))
+        assert isinstance(told, Told), told
+        await play.until(("b",))
+        evidence = play.cluster.entry(Moment.EVIDENCE)
+        assert evidence.evidence is EvidenceKind.CONFIRMED
+        assert "I pulled the plug" in evidence.text
+        play.cluster.down("a", NodeState.READY)
+        await asyncio.sleep(30)
+        assert play.cluster.store.confirmations == {}
+
+
+async def test_the_old_node_returns_with_a_new_boot_and_can_be_the_next_target() -> None:
+    async with scene() as play:
+        await play.make()
+        play.want("a")
+        await play.until(("a",))
+        play.cluster.crash("a")
+        play.cluster.down("a")
+        play.want("b", "t2")
+        await play.until(("b",))
+        play.boot("a", "boot-a-2")
+        await asyncio.sleep(5)
+        assert play.cluster.writers() == ("vm-b",)
+        play.cluster.crash("b")
+        play.cluster.down("b")
+        play.want("a", "t3")
+        await play.until(("a",))
+
+
+@pytest.mark.parametrize("operation", [Operation.ATTACH, Operation.DETACH])
+@pytest.mark.parametrize("fault", [Fault.LOST_BEFORE, Fault.LOST_AFTER, Fault.LATE, Fault.UNREACHABLE, Fault.REFUSED])
+async def test_a_call_that_fails_in_any_way_delays_the_failover_and_no_more(operation: Operation, fault: Fault) -> None:
+    async with scene() as play:
+        await play.make()
+        play.want("a")
+        await play.until(("a",))
+        play.cluster.storage.fail(operation, fault)
+        play.cluster.crash("a")
+        play.cluster.down("a")
+        start = asyncio.get_running_loop().time()
+        play.want("b", "t2")
+        await play.until(("b",))
+        assert asyncio.get_running_loop().time() - start < 5
+        await asyncio.sleep(30)  # the late call comes now
+        assert play.cluster.writers() == ("vm-b",)
+        assert [each.vm for each in await play.one.driver.list_attachments()] == [VmId("vm-b")]
+
+
+async def test_after_a_call_in_doubt_the_epoch_is_raised_before_the_next_grant() -> None:
+    async with scene() as play:
+        await play.make()
+        play.cluster.storage.fail(Operation.ATTACH, Fault.LATE)
+        play.want("a")
+        await play.until(("a",))
+        first = next(call for call in play.cluster.storage.calls if call.operation is Operation.ATTACH)
+        assert first.epoch == 1
+        assert play.cluster.record().grants[-1].epoch > 1
+
+
+async def test_a_record_written_by_somebody_else_in_between_only_makes_it_look_again() -> None:
+    async with scene() as play:
+        await play.make()
+        for _ in range(2):
+            play.one.records.fail(Call.REPLACE_VOLUME, RecordFault.STALE)
+        start = asyncio.get_running_loop().time()
+        play.want("a")
+        await play.until(("a",))
+        assert asyncio.get_running_loop().time() - start < 2
+
+
+@pytest.mark.parametrize("fault", [RecordFault.LOST_BEFORE, RecordFault.LOST_AFTER])
+@pytest.mark.parametrize("nth", range(6))
+async def test_a_write_to_raft_without_an_answer_delays_the_failover_and_no_more(nth: int, fault: RecordFault) -> None:
+    async with scene() as play:
+        await play.make()
+        play.want("a")
+        await play.until(("a",))
+        await asyncio.sleep(1)
+        play.one.records.fail_nth(Call.REPLACE_VOLUME, nth, fault)
+        play.cluster.crash("a")
+        play.cluster.down("a")
+        play.want("b", "t2")
+        start = asyncio.get_running_loop().time()
+        await play.until(("b",))
+        assert asyncio.get_running_loop().time() - start < 5
+        await asyncio.sleep(30)
+        assert play.cluster.writers() == ("vm-b",)
+        assert len(play.cluster.record().grants) == 1
+
+
+@pytest.mark.parametrize("writes", range(1, 6))
+async def test_a_new_leader_finishes_what_the_old_one_began_at_any_step(writes: int) -> None:
+    """Five writes: grants dropped, detach intended, attach intended, granted, mounted."""
+    async with scene() as play:
+        await play.make()
+        play.want("a")
+        await play.until(("a",))
+        await asyncio.sleep(1)
+        play.cluster.crash("a")
+        play.cluster.down("a")
+        play.die_after(writes)
+        play.want("b", "t2")
+        await play.one.dead.wait()
+        two = await play.take_over("b")
+        await play.until(("b",))
+        await asyncio.sleep(30)
+        assert play.cluster.writers() == ("vm-b",)
+        assert two.lead.epoch == 2
+        assert play.cluster.record().intent is None
+
+
+async def test_an_old_leader_that_wakes_up_does_not_call_the_storage() -> None:
+    async with scene() as play:
+        await play.make()
+        play.want("a")
+        await play.until(("a",))
+        two = await play.take_over("b")
+        before = len(play.cluster.storage.calls)
+        play.one.poke("it wakes up")  # its lead still believes that it acts
+        play.want("b", "t2")
+        await play.cluster.gates[NodeId("a")].stop(DATA)
+        await play.until(("b",))
+        changing = {Operation.ATTACH, Operation.DETACH}
+        epochs = {call.epoch for call in play.cluster.storage.calls[before:] if call.operation in changing}
+        assert epochs == {two.lead.epoch}
+
+
+async def test_sixty_volumes_of_one_dead_node_move_in_one_call_each_way() -> None:
+    async with scene() as play:
+        names = [VolumeName(f"data-{number}") for number in range(60)]
+        for name in names:
+            await play.make(name)
+            play.want("a", f"t1-{name}", name)
+        for name in names:
+            await play.until(("a",), name)
+        await asyncio.sleep(1)
+        before = len(play.cluster.storage.calls)
+        play.cluster.crash("a")
+        play.cluster.down("a")
+        for name in names:
+            play.want("b", f"t2-{name}", name)
+        for name in names:
+            await play.until(("b",), name)
+        calls = [call.operation for call in play.cluster.storage.calls[before:]]
+        assert (calls.count(Operation.DETACH), calls.count(Operation.ATTACH)) == (1, 1)
+
+
+async def test_storage_that_cannot_be_read_stops_everything_and_says_so() -> None:
+    async with scene() as play:
+        await play.make()
+        play.cluster.storage.away = True
+        play.want("a")
+        await asyncio.sleep(60)
+        assert play.cluster.record().grants == ()
+        assert "the storage in memory does not answer" in play.one.board.why(DATA)
+        play.cluster.storage.away = False
+        await play.until(("a",))
+
+
+async def test_swarm_that_cannot_be_read_stops_everything_and_says_so() -> None:
+    async with scene() as play:
+        await play.make()
+        play.want("a")
+        await play.until(("a",))
+        play.cluster.swarm.unread = True
+        play.cluster.crash("a")
+        await asyncio.sleep(60)
+        assert "the swarm has no leader" in play.one.board.why(DATA)
+        assert [each.vm for each in await play.one.driver.list_attachments()] == [VmId("vm-a")]
+
+
+async def test_a_pause_holds_everything_until_it_is_ended() -> None:
+    async with scene() as play:
+        await play.make()
+        assert isinstance(await play.desk.pause(Pause("storage work")), Told)
+        play.want("a")
+        await asyncio.sleep(60)
+        assert play.cluster.record().grants == ()
+        assert "storage work" in play.one.board.why(DATA)
+        assert isinstance(await play.desk.pause(Pause()), Told)
+        await play.until(("a",))
+
+
+async def test_a_removed_volume_is_detached_and_deleted_with_its_record() -> None:
+    async with scene() as play:
+        await play.make()
+        play.want("a")
+        await play.until(("a",))
+        refused = await play.one.catalogue.remove(RemoveVolume(DATA))
+        assert isinstance(refused, No)
+        assert "service-data" in refused.why
+        play.cluster.swarm.wants.clear()
+        await play.cluster.gates[NodeId("a")].stop(DATA)
+        assert not isinstance(await play.one.catalogue.remove(RemoveVolume(DATA)), No)
+        await asyncio.sleep(30)
+        assert play.cluster.store.volumes == {}
+        assert play.cluster.storage.disks == {}
