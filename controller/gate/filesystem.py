@@ -179,3 +179,4 @@ async def _check(device: Device, fstype: str, say: Say) -> None:
         raise DiskRefused(
             f"e2fsck -p ended with {ended.code} on {device.path}: {ended.said}. Check the disk by hand with e2fsck"
         )
+    say(f"e2fsck: {ended.said}")  # says whether it replayed the journal: a planned move must not need it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -30,6 +31,7 @@ class Site(Protocol):
     def up(self, settings: DrillSettings, say: Say) -> Ground: ...
     def stacks(self, ground: Ground, cluster: Cluster, settings: DrillSettings, say: Say) -> Stacks: ...
     def logs(self, settings: DrillSettings) -> Path | None: ...
+    def engine_logs(self, settings: DrillSettings) -> Mapping[str, Path]: ...
     def down(self, settings: DrillSettings) -> None: ...
 
 
@@ -83,9 +85,7 @@ class Drill:
         cluster = Cluster(ground)
         with self.progress.phase("images") as line:
             stacks = site.stacks(ground, cluster, settings, line.say)
-        self._scene = scene = Scene(ground, cluster, stacks)
-        with self.progress.phase("images on every node"):
-            stacks.pull_images()
+        self._scene = scene = Scene(ground, cluster, stacks, site.engine_logs(settings))
         with self.progress.phase("Reberth deployed"):
             stacks.deploy_system()
             scene.ready(START_SECONDS)

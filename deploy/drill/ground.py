@@ -63,7 +63,6 @@ class DrillSettings:
     repeat: int = 1
     keep: bool = False
     report: Path = Path("drill-report")
-    cache: Path = Path(".cache")
     steady: float = 3.0  # of commits before the fault, and again after the recovery
     patience: float = 180.0  # from the fault to the next commit; a dead Swarm leader alone costs 37-53
     target: str = "any"  # which node may be hit: any, leader, follower

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 import psycopg
 
-from deploy.drill import report
+from deploy.drill import journal, report
 from deploy.drill.cluster import Place, Trouble
 from deploy.drill.compare import Comparison
 from deploy.drill.faults import Fault
@@ -52,6 +52,7 @@ class Round:
         self.settings = settings
         self.progress = progress
         self.node = ""
+        self._marks: Mapping[str, int] = {}
 
     def run(self, target: Target) -> report.Report:
         with LedgerClient(target) as client:
@@ -90,6 +91,7 @@ class Round:
     def _break(self, client: LedgerClient, before: Before) -> Recovery:
         cluster = self.scene.cluster
         service = cluster.database_service()
+        self._marks = journal.marks(self.scene.engine_logs)
         known = [task["ID"] for task in cluster.tasks(service)]
         with SwarmWatch(self.scene.ground.nodes, service, self.node, known) as watch:
             fault_at = time.time()
@@ -157,9 +159,15 @@ class Round:
             seconds=seconds(at, watched, history),
             proof=evidence(history, at),
             history=after(history, at),
+            replayed=self._replayed(place),
         )
         settings = self._settings(before, outcome.seconds)
         return assemble(self.fault, self.settings, outcome, _drawing(client, at, outcome, reading), settings)
+
+    def _replayed(self, place: Place | None) -> str:
+        if place is None or not self.fault.expected.clean:
+            return ""
+        return journal.complaint(self.scene.engine_logs, self._marks, place.node)
 
     def _place_after(self) -> Place | None:
         try:
@@ -178,7 +186,7 @@ class Round:
     def _history(self, volume: str, say: Say) -> tuple[HistoryRow, ...]:
         """A controller may be away for a moment (it was killed, or its leader changed): asked a few times."""
         explanation = Explanation(volume)
-        for _ in range(20):
+        for _ in range(10):
             try:
                 explanation = self.scene.cluster.explain(volume)
                 break

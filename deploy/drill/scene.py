@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from docker.errors import APIError
 
@@ -16,6 +18,7 @@ class Scene:
     ground: Ground
     cluster: Cluster
     stacks: Stacks
+    engine_logs: Mapping[str, Path] = field(default_factory=dict)  # by node; the gate's words are in them
 
     def hold_others(self, node: str) -> None:
         """No new task goes to another node: so the replacement of a killed container comes back where it was."""

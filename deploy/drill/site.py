@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.drill.cluster import Cluster
 from deploy.drill.ground import DrillError, DrillSettings, Ground, Say
 from deploy.drill.stacks import Stacks
-from deploy.lab.images import ensure_images
+from deploy.lab.images import PROJECT, ensure_images
 from deploy.lab.lab import Lab, LabSpec
 from deploy.lab.names import Layout
 from deploy.lab.packages import ensure_packages
@@ -34,7 +35,7 @@ class NamespacesSite:
             workers=settings.workers,
             heartbeat=settings.heartbeat,
             subnet=settings.subnet,
-            cache=settings.cache,
+            cache=PROJECT / ".cache",
         )
         self._lab = Lab.up(spec, say)
         return self._lab
@@ -50,7 +51,6 @@ class NamespacesSite:
             variables=values.variables,
             secrets=values.secrets,
             configs=values.configs,
-            images=(images.reberth, images.postgres),
         )
 
     def _need(self) -> Lab:
@@ -60,6 +60,10 @@ class NamespacesSite:
 
     def logs(self, settings: DrillSettings) -> Path | None:
         return Layout(settings.name).store
+
+    def engine_logs(self, settings: DrillSettings) -> Mapping[str, Path]:
+        layout = Layout(settings.name)
+        return {node.name: layout.node_store(node.name) / "dockerd.log" for node in self._need().nodes}
 
     def down(self, settings: DrillSettings) -> None:
         Lab.remove(settings.name)

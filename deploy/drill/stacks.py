@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_urlsafe
@@ -30,26 +29,9 @@ class Stacks:
     variables: Mapping[str, str]
     secrets: Mapping[str, bytes]
     configs: Mapping[str, bytes]
-    images: tuple[str, ...] = ()
     password: str = field(default_factory=lambda: token_urlsafe(18))
     system: str = SYSTEM
     database: str = DATABASE
-
-    def pull_images(self) -> None:
-        """
-        On every node, as an operator does before he needs them: a failover to a node that first has to fetch the
-        image lasts as long as the fetching.
-        """
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            list(pool.map(self._pull, [machine.name for machine in self.ground.nodes]))
-
-    def _pull(self, node: str) -> None:
-        client = self.ground.docker(node)
-        try:
-            for image in self.images:
-                client.images.pull(image)
-        finally:
-            client.close()
 
     def deploy_system(self) -> None:
         api = self.cluster.api()

@@ -74,7 +74,7 @@ def _ensure_pushed(lab: Lab, progress: Progress) -> Images:
 
 def _pull(lab: Lab, node: str, images: Images) -> str:
     """
-    The lab's dockerds start tasks from images they have, and pull none (a failover shall not measure downloads).
+    Before a task needs them: a failover shall not measure downloads.
 
     Answers what was done, for people.
     """

@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -44,6 +44,9 @@ class FakeSite:
 
     def logs(self, settings: DrillSettings) -> Path | None:
         return self.folder
+
+    def engine_logs(self, settings: DrillSettings) -> Mapping[str, Path]:
+        return {}
 
     def down(self, settings: DrillSettings) -> None:
         self.at_down()
