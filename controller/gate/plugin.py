@@ -30,9 +30,9 @@ _LEFT_OUT = re.compile(
     r"|usr/share/(doc|man|info|locale|lintian|bash-completion|zoneinfo|polkit-1|perl|perl5|python-wheels|pixmaps)"
     r"|usr/(include|src|games|lib/(apt|dpkg|python3\.[0-9]+/(ensurepip|idlelib|lib2to3|pydoc_data|test|tkinter)))"
     r"|usr/lib/[a-z0-9_]+-linux-gnu/(perl|perl-base|perl5|gconv)"
-    r"|opt/reberth/lib/python3\.[0-9]+/site-packages/(pyVmomi|pyVim|vsanapiutils|hatchling|pip)"
+    r"|opt/reberth/lib/python3\.[0-9]+/site-packages/(pyVmomi|pyVim|hatchling|pip|pygments|pydantic|pydantic_core|aiodocker)"
     r")/.+"
-    r"|usr/lib/[a-z0-9_]+-linux-gnu/lib(icu[a-z]+|perl|apt-pkg|apt-private)\.so.*"
+    r"|usr/lib/[a-z0-9_]+-linux-gnu/lib(icu[a-z0-9]+|perl|apt-pkg|apt-private)\.so.*"
     r"|usr/bin/perl.*"
 )
 
