@@ -17,14 +17,14 @@ def _roots() -> list[Path]:
     return [_ROOT] if _unified() else [path for path in _ROOT.glob("*") if path.is_dir() and not path.is_symlink()]
 
 
-def adopt(lab: str, node: str, pid: int) -> None:
+def adopt(lab: str, name: str, pid: int) -> None:
     """
     Move a node's first process into a group of its own, so that it does not end with the session that started it.
 
     Into a leaf: under version 2 a group that has processes cannot hand controllers to the containers' groups.
     """
     for root in _roots():
-        group = root / lab / node / "init"
+        group = root / lab / name / "init"
         with suppress(OSError):
             group.mkdir(parents=True, exist_ok=True)
             _inherit_cpuset(root, group)

@@ -19,6 +19,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from deploy.lab.deaths import tidy_the_dead
 from deploy.lab.devices import Refusals
 from deploy.lab.disks import Disks, StorageRefusal
 from deploy.lab.events import Events, EventWord
@@ -76,7 +77,13 @@ class MachineHost:
 
     def settle(self) -> None:
         for machine in self.machines.values():
-            machine.settle()
+            try:
+                machine.settle()
+            except LabError as error:  # the others can be served, and this one says "on" until it is really off
+                log.warning("machine.unsettled", node=machine.node.name, why=str(error))
+
+    async def tidy_the_dead(self) -> None:
+        await tidy_the_dead(self.machines, self._locks, lambda vm: self.events.tell(vm, "power-off"))
 
     # -- what drivers ask ------------------------------------------------------------------------------------
 
@@ -274,7 +281,10 @@ async def serve(name: str) -> None:
     layout.control.unlink(missing_ok=True)
     await web.UnixSite(control, str(layout.control)).start()  # in a folder that only root can enter
     log.info("host.ready", lab=name, why="all machines were looked at")
-    await stopped.wait()
+    async with asyncio.TaskGroup() as group:
+        tidying = group.create_task(host.tidy_the_dead())
+        await stopped.wait()
+        tidying.cancel()
     await drivers.cleanup()
     await control.cleanup()
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import docker
 import msgspec
 
-from deploy.lab import cleanup, network, processes, registry, swarm
+from deploy.lab import cgroups, cleanup, network, processes, registry, swarm
 from deploy.lab.control import HostControl
 from deploy.lab.names import LabError, LabNode, LabRecord, LabSpec, Layout
 
@@ -63,6 +63,9 @@ class Lab:
         registry.start(self._layout, self.spec)
         progress(f"The network {self.spec.subnet} and the registry {self.registry} are there.")
         self.host.start()
+        for role in ("host", "registry"):
+            for pid in processes.marked(self.spec.name, role):
+                cgroups.adopt(self._layout.cgroup, role, pid)  # out of the session that runs us
         progress(f"The machine host answers at {self.host.url}.")
         self._on_all(self._boot)
         progress(f"{len(self.nodes)} machines are on, with a dockerd each.")
