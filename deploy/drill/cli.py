@@ -11,11 +11,12 @@ import typer
 from rich.console import Console
 
 from deploy.drill.faults import FAULTS
-from deploy.drill.flow import INTERRUPTED, Drill, Result, Site
+from deploy.drill.flow import INTERRUPTED, Drill, Result
 from deploy.drill.ground import DrillError, DrillSettings, Interrupted
 from deploy.drill.interrupts import undisturbed
 from deploy.drill.progress import Progress
 from deploy.drill.report import summarize
+from deploy.drill.stage import Site
 
 app = typer.Typer(help="Break something on purpose, watch the recovery, check every acknowledged commit.")
 

@@ -18,6 +18,7 @@ from uuid import uuid4
 import psycopg
 
 from deploy.drill.compare import Comparison, compare
+from deploy.drill.ground import DrillError
 from deploy.drill.net import Cutter, first_open
 
 TABLE = """
@@ -37,7 +38,7 @@ ANSWER_SECONDS = 2.0  # a commit that takes longer is given up as in doubt
 PAUSE = 0.02  # between two commits, and between two rounds of looking for the server
 
 
-class NotDurable(Exception):
+class NotDurable(DrillError):
     """PostgreSQL is set up to lose commits: the drill would measure nothing."""
 
 

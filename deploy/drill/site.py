@@ -8,14 +8,17 @@ from pathlib import Path
 from deploy.drill.cluster import Cluster
 from deploy.drill.ground import DrillError, DrillSettings, Ground, Say
 from deploy.drill.stacks import Stacks
+from deploy.lab.builder import BuildFailed
 from deploy.lab.images import PROJECT, ensure_images
-from deploy.lab.lab import Lab, LabSpec
+from deploy.lab.lab import Lab, LabError, LabSpec
 from deploy.lab.names import Layout
 from deploy.lab.packages import ensure_packages
 from deploy.lab.values import stack_values
 
 
 class NamespacesSite:
+    errors: tuple[type[Exception], ...] = (LabError, BuildFailed)
+
     def __init__(self) -> None:
         self._lab: Lab | None = None
 

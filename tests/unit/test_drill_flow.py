@@ -29,6 +29,7 @@ class FakeSite:
     at_down: Callable[[], None] = lambda: None
     folder: Path | None = None
     steps: list[str] = field(default_factory=list)
+    errors: tuple[type[Exception], ...] = (LookupError,)
 
     def packages(self, say: Say) -> None:
         self.steps.append("packages")
@@ -106,6 +107,19 @@ def test_a_failure_before_the_fault_names_the_phase_the_reason_and_where_the_log
     assert "failed during: lab up. this site has no ground" in said
     assert (tmp_path / "report" / "logs" / "nodes-swarm01-dockerd.log").read_text() == "no space left"
     assert site.steps == ["packages", "up", "down"]
+
+
+def raise_lookup() -> None:
+    raise LookupError("the site's own sentence")
+
+
+def test_an_error_of_the_site_itself_is_a_sentence_too(tmp_path: Path) -> None:
+    site = FakeSite(at_up=raise_lookup)
+
+    result, said = drill(site, tmp_path)
+
+    assert result.code == 1
+    assert "failed during: lab up. the site's own sentence" in said
 
 
 def test_a_failed_lab_that_is_to_be_kept_is_left_and_the_cure_is_said(tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""Three replicas of one service, each with a volume named after its slot (deploy/examples/replicas.yml)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from docker.models.containers import Container
+
+from deploy.drill.cluster import Place, reasons, run_in, wait_for
+from deploy.drill.scene import Scene
+from deploy.drill.stacks import DEPLOY
+
+STACK = "shards"
+SERVICE = f"{STACK}_shard"
+
+
+class Shards:
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+
+    @contextmanager
+    def deployed(self) -> Iterator[None]:
+        self._docker("stack", "deploy", "-c", str(DEPLOY / "examples" / "replicas.yml"), STACK)
+        try:
+            wait_for(lambda: self._complaint({1, 2, 3}), 240)
+            yield
+        finally:
+            self._docker("stack", "rm", STACK)
+
+    def places(self) -> dict[int, Place]:
+        """Where each slot runs now; slots that run nowhere, or on the broken node, are missing."""
+        cluster = self.scene.cluster
+        names = cluster.hostnames()
+        found: dict[int, Place] = {}
+        for task in cluster.tasks(SERVICE):
+            status = task["Status"]
+            node = names.get(task.get("NodeID", ""), "")
+            if task["DesiredState"] == "running" and status["State"] == "running" and node != cluster.avoid:
+                found[int(task["Slot"])] = self._look(node, task["ID"], status["ContainerStatus"]["ContainerID"])
+        return found
+
+    def _look(self, node: str, task: str, container: str) -> Place:
+        mounts = self.scene.cluster.node_api(node).inspect_container(container)["Mounts"]
+        ours = next(mount for mount in mounts if mount.get("Driver", "").startswith("reberth"))
+        return Place(node, task, container, str(ours["Name"]), str(ours["Destination"]))
+
+    def write_marks(self) -> None:
+        for slot, place in self.places().items():
+            self._sql(place, f"CREATE TABLE mark AS SELECT 'slot {slot}' AS word")
+
+    def marks(self) -> dict[int, list[str]]:
+        return {slot: self._sql(place, "SELECT word FROM mark").split("\n") for slot, place in self.places().items()}
+
+    def wait_until_moved(self, slot: int, away_from: str) -> None:
+        def complaint() -> str:
+            place = self.places().get(slot)
+            moved = place is not None and place.node != away_from
+            return self._complaint({1, 2, 3}) or ("" if moved else f"slot {slot} has not left {away_from}")
+
+        wait_for(complaint, 180)
+
+    def _complaint(self, wanted: set[int]) -> str:
+        places = self.places()
+        missing = wanted - places.keys()
+        if missing:
+            cluster = self.scene.cluster
+            return f"slots {sorted(missing)} do not run: {reasons(cluster.tasks(SERVICE), cluster.hostnames())}"
+        silent = [slot for slot, place in places.items() if self._try(place, "SELECT 1")[0] != 0]
+        return f"slots {silent} do not answer" if silent else ""
+
+    def _container(self, place: Place) -> Container:
+        return self.scene.cluster.client(place.node).containers.get(place.container)
+
+    def _try(self, place: Place, sql: str) -> tuple[int | None, str]:
+        code, out, err = run_in(self._container(place), "psql", "-U", "postgres", "-XAtqc", sql)
+        return code, out.decode().strip() if code == 0 else err
+
+    def _sql(self, place: Place, sql: str) -> str:
+        code, words = self._try(place, sql)
+        assert code == 0, words
+        return words
+
+    def _docker(self, *words: str) -> None:
+        stacks = self.scene.stacks
+        environment = {**os.environ, **stacks.variables, **self.scene.ground.environment(self.scene.cluster.manager())}
+        subprocess.run(["docker", *words], env=environment, check=True, stdout=subprocess.DEVNULL, timeout=120)

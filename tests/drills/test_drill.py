@@ -1,0 +1,157 @@
+"""
+Drills on a real lab: each breaks something and must end with nothing lost, nothing invented and one writer at a time.
+
+One lab serves them all: three managers and a worker, with a short heartbeat.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from controller.model import EvidenceKind, Moment
+from deploy.drill import report
+from deploy.drill.faults import (
+    ControllerKill,
+    Cut,
+    DockerdRestart,
+    Drain,
+    Fault,
+    Freeze,
+    PowerOff,
+    Restart,
+    StackRemove,
+)
+from deploy.drill.ground import DrillSettings
+from deploy.drill.interrupts import undisturbed
+from deploy.drill.progress import Progress
+from deploy.drill.site import NamespacesSite
+from deploy.drill.stage import Stage
+from deploy.lab.lab import Lab
+from tests.drills.shards import Shards
+
+pytestmark = pytest.mark.timeout(900)
+
+
+def settings(folder: Path) -> DrillSettings:
+    number = os.getpid() % 200
+    return DrillSettings(
+        name=f"drills{os.getpid()}",
+        subnet=f"10.79.{number}.0/24",
+        workers=1,
+        heartbeat="1s",
+        delay="0s",
+        report=folder,
+        steady=2.0,
+    )
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    chosen = settings(tmp_path_factory.mktemp("drills"))
+    site = NamespacesSite()
+    made = Stage(site, chosen, Progress(Console(highlight=False)))
+    try:
+        made.prepare()
+        yield made
+    finally:
+        made.close()
+        with undisturbed():
+            site.down(chosen)
+    assert Lab.leftovers(chosen.name) == ()
+
+
+def drill(stage: Stage, fault: Fault) -> report.Report:
+    """One round, judged; the lab is ready for the next one afterwards. What it leaves for a failure is said."""
+    folder = stage.settings.report / fault.name
+    found = stage.round(fault)
+    report.write_json(folder / "report.json", found)
+    if found.verdict == "fail":
+        stage.collect(folder / "logs")
+    assert found.why == (), f"see {folder}: {msgspec.json.encode(found.details.history).decode()}"
+    stage.again(fault)
+    return found
+
+
+def moments(found: report.Report) -> set[Moment]:
+    return {row.moment for row in found.details.history}
+
+
+def test_a_node_that_loses_its_power_loses_its_disk_to_the_next_one(stage: Stage) -> None:
+    found = drill(stage, PowerOff())
+
+    assert found.evidence.kind is EvidenceKind.POWERED_OFF
+    seconds = found.seconds
+    assert None not in {seconds.node_down, seconds.evidence, seconds.detached, seconds.attached, seconds.accepting}
+
+
+def test_a_planned_move_is_released_and_unmounted_without_any_fence(stage: Stage) -> None:
+    found = drill(stage, Drain())
+
+    assert found.evidence.kind is EvidenceKind.RELEASED
+    assert Moment.FENCED not in moments(found)
+
+
+def test_a_container_that_is_killed_comes_back_to_a_disk_that_never_left(stage: Stage) -> None:
+    found = drill(stage, Restart())
+
+    assert found.details.moved[0] == found.details.moved[1]
+    assert {Moment.DETACHED, Moment.FENCED}.isdisjoint(moments(found))
+
+
+def test_postgresql_comes_back_by_itself_after_its_docker_engine_was_restarted(stage: Stage) -> None:
+    drill(stage, DockerdRestart())
+
+
+@pytest.mark.parametrize("moment", [0.0, 3.5, 5.0])
+def test_the_failover_is_finished_by_others_when_all_controllers_are_killed_in_its_middle(
+    stage: Stage, moment: float
+) -> None:
+    fault = ControllerKill(moment=moment)
+
+    drill(stage, fault)
+
+    assert fault.done
+
+
+def test_the_data_is_there_after_the_stack_was_removed_and_deployed_again(stage: Stage) -> None:
+    drill(stage, StackRemove())
+
+
+def test_a_machine_that_hangs_is_powered_off_before_its_disk_is_taken(stage: Stage) -> None:
+    found = drill(stage, Freeze())
+
+    assert Moment.FENCED in moments(found)
+
+
+def test_a_machine_that_nobody_reaches_is_powered_off_before_its_disk_is_taken(stage: Stage) -> None:
+    found = drill(stage, Cut())
+
+    assert Moment.FENCED in moments(found)
+
+
+def test_each_of_three_replicas_keeps_its_own_volume_when_one_of_them_moves(stage: Stage) -> None:
+    shards = Shards(stage.scene)
+    with shards.deployed():
+        shards.write_marks()
+        before = shards.places()
+        assert sorted(place.volume for place in before.values()) == ["shard-data-1", "shard-data-2", "shard-data-3"]
+
+        node = before[1].node
+        stage.scene.ground.power_off(node)
+        stage.scene.cluster.avoid = node
+        try:
+            shards.wait_until_moved(1, node)
+            assert shards.marks() == {1: ["slot 1"], 2: ["slot 2"], 3: ["slot 3"]}
+            assert {slot: place.volume for slot, place in shards.places().items()} == {
+                slot: place.volume for slot, place in before.items()
+            }
+        finally:
+            stage.scene.ground.power_on(node)
+            stage.scene.cluster.avoid = ""
+            stage.scene.ready()
