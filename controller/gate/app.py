@@ -24,10 +24,12 @@ BACKLOG = 128
 def listen(path: Path) -> socket.socket:
     """Docker's connections wait in the backlog until somebody accepts them."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)  # of the process before us
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
+    listener.bind(str(fresh))
     listener.listen(BACKLOG)
+    fresh.replace(path)  # over the one of the process before us, which answers nobody
     return listener
 
 

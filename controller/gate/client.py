@@ -30,6 +30,7 @@ Answer = TypeVar("Answer", bound=wire.Message)
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0  # beyond the time the controller was asked to wait
 MAX_HOPS = 8
+BAD_SETTING = 400
 SERVER_NAME = "swarm-manager"  # in every manager's certificate, in none of a worker's
 
 
@@ -136,7 +137,7 @@ class ControllerClient:
     ) -> Answer:
         """Ask one after the other until somebody decides. Raises ControllerRefused, ControllerUnreachable."""
         if self._problem is not None:
-            raise ControllerUnreachable(self._problem)
+            raise ControllerRefused(self._problem, BAD_SETTING)  # waiting does not cure it
         body = msgspec.json.encode(message)
         queue = self._candidates()
         whys: dict[str, str] = {}

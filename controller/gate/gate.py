@@ -31,7 +31,7 @@ log = structlog.get_logger()
 MOUNT_SECONDS = 95.0
 UNMOUNT_SECONDS = 50.0
 CREATE_SECONDS = 95.0
-REMOVE_SECONDS = 20.0
+REMOVE_SECONDS = 10.0
 CHECK_SECONDS = 3.0
 
 
@@ -160,7 +160,9 @@ class Gate:
             if path is not None and mount_id in self.ledger.stored(volume.name).ids:
                 return path
             if volume.mount_job is None:
-                volume.mount_job = self._start(self._mounting.run(volume), lambda: setattr(volume, "mount_job", None))
+                volume.mount_job = self._start(
+                    lambda: self._mounting.run(volume), lambda: setattr(volume, "mount_job", None)
+                )
             failure = await asyncio.shield(volume.mount_job)
             if failure is not None:
                 await self._forget_if_unknown(volume.name)
@@ -184,7 +186,9 @@ class Gate:
             async with asyncio.timeout(UNMOUNT_SECONDS):
                 while volume.unmount_job is not None:
                     await asyncio.shield(volume.unmount_job)
-                failure = await asyncio.shield(self._start_unmount(volume, self._unmounting.leave(volume, mount_id)))
+                failure = await asyncio.shield(
+                    self._start_unmount(volume, lambda: self._unmounting.leave(volume, mount_id))
+                )
         except TimeoutError as error:
             raise GateError(f"volume {name} is still being unmounted after {UNMOUNT_SECONDS:.0f} s") from error
         if failure is not None:
@@ -207,7 +211,7 @@ class Gate:
             volume.interrupt()
         unused = not stored.ids or self.ledger.doubtful(volume, asyncio.get_running_loop().time())
         if volume.mounted is not None and unused and volume.unmount_job is None and not volume.work.locked():
-            self._start_unmount(volume, self._unmounting.release(volume))
+            self._start_unmount(volume, lambda: self._unmounting.release(volume))
 
     async def _watch(self) -> None:
         while True:
@@ -218,13 +222,15 @@ class Gate:
 
     def _start_check(self, volume: Volume) -> None:
         volume.checking = True
-        self._start(self._unmounting.check(volume), lambda: setattr(volume, "checking", False))
+        self._start(lambda: self._unmounting.check(volume), lambda: setattr(volume, "checking", False))
 
-    def _start_unmount(self, volume: Volume, work: Awaitable[None]) -> asyncio.Future[GateError | None]:
+    def _start_unmount(self, volume: Volume, work: Callable[[], Awaitable[None]]) -> asyncio.Future[GateError | None]:
         volume.unmount_job = self._start(work, lambda: setattr(volume, "unmount_job", None))
         return volume.unmount_job
 
-    def _start(self, work: Awaitable[None], ended: Callable[[], None]) -> asyncio.Future[GateError | None]:
+    def _start(
+        self, work: Callable[[], Awaitable[None]], ended: Callable[[], None]
+    ) -> asyncio.Future[GateError | None]:
         """Run a job that outlives its callers. Its result is what went wrong, or None."""
         future: asyncio.Future[GateError | None] = asyncio.get_running_loop().create_future()
 
@@ -248,9 +254,9 @@ class Gate:
             raise GateError(str(error)) from error
 
 
-async def _outcome(work: Awaitable[None]) -> GateError | None:
+async def _outcome(work: Callable[[], Awaitable[None]]) -> GateError | None:
     try:
-        await work
+        await work()
     except GateError as error:
         return error
     except StateUnwritable as error:
