@@ -29,13 +29,17 @@ def ignore() -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """The first signal raises `Interrupted` in the main thread; the old handlers are back at the end."""
+    """
+    The first signal raises `Interrupted` in the main thread. The old handlers are back at the end, unless one came: the
+    process has only to end then, and a second one shall not change its exit code.
+    """
     before = {number: signal.signal(number, _raise) for number in SIGNALS}
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) is _raise:
+                signal.signal(number, handler)
 
 
 @contextmanager

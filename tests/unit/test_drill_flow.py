@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -52,6 +52,14 @@ class FakeSite:
     def down(self, settings: DrillSettings) -> None:
         self.at_down()
         self.steps.append("down")
+
+
+@pytest.fixture(autouse=True)
+def _own_signals() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def send(number: signal.Signals) -> Callable[[], None]:
@@ -131,12 +139,18 @@ def test_a_failed_lab_that_is_to_be_kept_is_left_and_the_cure_is_said(tmp_path: 
     assert "reberth lab down --name mine" in said
 
 
-def test_the_signals_are_the_programs_own_again_after_the_drill(tmp_path: Path) -> None:
+def test_the_signals_are_the_programs_own_again_after_a_drill_without_an_interrupt(tmp_path: Path) -> None:
     before = [signal.getsignal(number) for number in SIGNALS]
 
-    drill(FakeSite(at_packages=send(signal.SIGINT)), tmp_path)
+    drill(FakeSite(), tmp_path)
 
     assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_a_late_second_interrupt_does_not_change_the_exit_code_of_the_first(tmp_path: Path) -> None:
+    drill(FakeSite(at_packages=send(signal.SIGINT)), tmp_path)
+
+    assert [signal.getsignal(number) for number in SIGNALS] == [signal.SIG_IGN] * 3
 
 
 def test_every_fault_is_known_by_its_own_name_and_made_afresh() -> None:
