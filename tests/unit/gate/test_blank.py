@@ -1,0 +1,100 @@
+"""Law 4, case by case."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.gate.blank import ROUNDING_BYTES, Findings, Format, Ours, Signature, Stranger, Wanted, judge
+
+UUID = "0d6a3b0c-9f1e-4a53-8a8f-2c7c3f5f4b11"
+OTHER = "11111111-2222-4333-8444-555555555555"
+GIB = 1 << 30
+BLANK = Findings(size=GIB, signatures=(), ambivalent=False, head_zero=True, tail_zero=True)
+OURS = replace(BLANK, signatures=(Signature("ext4", UUID, 0x438),) * 2, head_zero=False)
+NEVER_FORMATTED = Wanted("ext4", UUID, GIB, may_format=True)
+FORMATTED = replace(NEVER_FORMATTED, may_format=False)
+
+CASES = {
+    "blank": (BLANK, NEVER_FORMATTED, Format()),
+    "blank and rounded up": (replace(BLANK, size=GIB + ROUNDING_BYTES), NEVER_FORMATTED, Format()),
+    "ours": (OURS, FORMATTED, Ours()),
+    "ours, before the record knows": (OURS, NEVER_FORMATTED, Ours()),
+    "ours, and grown": (replace(OURS, size=4 * GIB), FORMATTED, Ours()),
+    "ours, in capitals": (replace(OURS, signatures=(Signature("ext4", UUID.upper()),)), FORMATTED, Ours()),
+    "ours cut off": (replace(BLANK, head_zero=False, tail_zero=False, tail=UUID), NEVER_FORMATTED, Format(resume=True)),
+    "ours cut off at once": (replace(BLANK, tail_zero=False, tail=UUID), NEVER_FORMATTED, Format(resume=True)),
+}
+REFUSED = {
+    "blank, but formatted before": (BLANK, FORMATTED, "no file system"),
+    "blank, too small": (replace(BLANK, size=GIB - 1), NEVER_FORMATTED, "less than"),
+    "blank, too large": (replace(BLANK, size=GIB + ROUNDING_BYTES + 1), NEVER_FORMATTED, "more than"),
+    "ours, shrunk": (replace(OURS, size=GIB - 1), FORMATTED, "less than"),
+    "another's": (replace(OURS, signatures=(Signature("ext4", OTHER),)), NEVER_FORMATTED, OTHER),
+    "ours under another type": (replace(OURS, signatures=(Signature("xfs", UUID),)), NEVER_FORMATTED, "found xfs"),
+    "ours and a second signature": (
+        replace(OURS, signatures=(*OURS.signatures, Signature("swap", OTHER))),
+        FORMATTED,
+        "swap",
+    ),
+    "ours, but ambivalent": (replace(OURS, ambivalent=True), FORMATTED, "contradicting"),
+    "blank, but ambivalent": (replace(BLANK, ambivalent=True), NEVER_FORMATTED, "contradicting"),
+    "data at the start": (replace(BLANK, head_zero=False), NEVER_FORMATTED, "first MiB is not empty"),
+    "data at the end": (replace(BLANK, tail_zero=False), NEVER_FORMATTED, "last MiB is not empty"),
+    "another's cut off": (replace(BLANK, tail_zero=False, tail=OTHER), NEVER_FORMATTED, "not empty"),
+    "ours cut off, but the record knows better": (replace(BLANK, tail=UUID), FORMATTED, "no file system"),
+}
+
+
+@pytest.mark.parametrize(("found", "wanted", "judgement"), CASES.values(), ids=CASES.keys())
+def test_disk_that_may_be_used(found: Findings, wanted: Wanted, judgement: Format | Ours) -> None:
+    """Blank or ours."""
+    assert judge(found, wanted) == judgement
+
+
+@pytest.mark.parametrize(("found", "wanted", "why"), REFUSED.values(), ids=REFUSED.keys())
+def test_disk_that_may_not_be_used(found: Findings, wanted: Wanted, why: str) -> None:
+    """Refused with what was found, and with a cure."""
+    judgement = judge(found, wanted)
+
+    assert isinstance(judgement, Stranger)
+    assert why in judgement.why
+    assert "look at the disk" in judgement.why
+
+
+SIGNATURES = st.lists(
+    st.builds(Signature, st.sampled_from(["ext4", "xfs", "swap", "dos"]), st.sampled_from([UUID, OTHER, ""])),
+    max_size=3,
+).map(tuple)
+
+
+@given(
+    found=st.builds(
+        Findings,
+        size=st.integers(0, 2 * GIB),
+        signatures=SIGNATURES,
+        ambivalent=st.booleans(),
+        head_zero=st.booleans(),
+        tail_zero=st.booleans(),
+        tail=st.sampled_from([None, UUID, OTHER]),
+        xfs_in_progress=st.booleans(),
+    ),
+    wanted=st.builds(
+        Wanted, st.sampled_from(["ext4", "xfs"]), st.just(UUID), st.integers(1, 2 * GIB), may_format=st.booleans()
+    ),
+)
+def test_nothing_foreign_is_ever_formatted(found: Findings, wanted: Wanted) -> None:
+    """Whatever is found: a format needs the record's leave, and a disk that is blank or carries our own remains."""
+    judgement = judge(found, wanted)
+
+    if isinstance(judgement, Format):
+        assert wanted.may_format
+        assert not found.ambivalent
+        assert found.size >= wanted.size_bytes
+        assert all(one.uuid == UUID for one in found.signatures)
+        assert judgement.resume or (found.head_zero and found.tail_zero and not found.signatures)
+    if isinstance(judgement, Ours):
+        assert {(one.type, one.uuid) for one in found.signatures} == {(wanted.fstype, UUID)}
