@@ -18,11 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import structlog
+
 from deploy.lab import cgroups, loops, network, processes
 from deploy.lab.devices import Devices, Refusals
 from deploy.lab.disks import Disks
 from deploy.lab.names import MARK, ROLE, LabError, LabNode, LabSpec, Layout
 from deploy.lab.names import REGISTRY_PORT as REGISTRY
+
+log = structlog.get_logger()
 
 PowerWord = Literal["on", "off", "frozen"]
 
@@ -159,7 +163,8 @@ class Machine:
         network.unplug(self.layout, self.node.name)
         init = self.init()
         if init is not None:
-            loops.lose_cache(init, self.devices.loops().values())
+            lost = loops.lose_cache(init, self.devices.loops().values())
+            log.info("cache.lost", node=self.node.name, devices=lost, why="a machine without power forgets")
             processes.kill(init)
             if not processes.wait_gone(init, _DEATH_SECONDS):
                 raise LabError(f"{self.node.name}: its processes did not end within {_DEATH_SECONDS:g} s.")

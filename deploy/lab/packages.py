@@ -10,11 +10,11 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from deploy.lab.names import LabError
+from deploy.lab.policy import ServicePolicy
 
 Progress = Callable[[str], None]
 
@@ -36,9 +36,7 @@ PROGRAMS = {
     "busybox": "busybox-static",
 }
 _UNITS = ("docker.service", "docker.socket", "containerd.service", "docker-registry.service")
-_POLICY = Path("/usr/sbin/policy-rc.d")
-_KEPT_POLICY = Path("/usr/sbin/policy-rc.d.before-reberth-lab")
-_FORBID = "#!/bin/sh\n# made by reberth's lab while it installs packages\nexit 101\n"
+_POLICY = ServicePolicy(Path("/usr/sbin/policy-rc.d"))
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LOCK_SECONDS = 300
 
@@ -55,13 +53,13 @@ def ensure_packages(progress: Progress) -> tuple[str, ...]:
 
     The lab needs an Engine API client with `stack deploy`: Debian's docker.io has it, and so has Docker's own CLI.
     """
-    _restore_policy()
+    _POLICY.restore()
     wanted = missing()
     if wanted:
         _check_possible(wanted)
         progress(f"Installing {', '.join(wanted)} (nothing of it is started).")
         before = _units_present()
-        with _no_services():
+        with _POLICY:
             _apt("update")
             _apt("install", "--yes", "--no-install-recommends", *map(_of_this_debian, wanted))
         _leave_off(_units_present() - before)
@@ -100,27 +98,6 @@ def _apt(*arguments: str) -> None:
     if done.returncode != 0:
         words = " / ".join(done.stdout.strip().splitlines()[-3:])
         raise LabError(f"`apt-get {arguments[0]}` failed: {words}")
-
-
-@contextmanager
-def _no_services() -> Iterator[None]:
-    """Forbid packages to start their services meanwhile, by Debian's own means, and put back what was there."""
-    if _POLICY.exists():
-        _POLICY.rename(_KEPT_POLICY)
-    _POLICY.write_text(_FORBID)
-    _POLICY.chmod(0o755)
-    try:
-        yield
-    finally:
-        _restore_policy()
-
-
-def _restore_policy() -> None:
-    """Also after an earlier run that was killed: our file is known by its text."""
-    if _POLICY.exists() and _POLICY.read_text() == _FORBID:
-        _POLICY.unlink()
-    if _KEPT_POLICY.exists() and not _POLICY.exists():
-        _KEPT_POLICY.rename(_POLICY)
 
 
 def _units_present() -> set[str]:
