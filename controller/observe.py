@@ -28,14 +28,10 @@ from controller.model import (
     VolumeName,
     World,
 )
-from controller.records import NodeRecord, Records, RecordsUnavailable
+from controller.records import NodeRecord, Records, RecordsUnavailable, SwarmUnread
 from drivers.base import DriverError, StorageDriver
 
 T = TypeVar("T")
-
-
-class SwarmUnread(Exception):
-    """Swarm's state could not be read: no quorum, no leader, or Docker does not answer."""
 
 
 class SwarmView(Protocol):

@@ -19,6 +19,10 @@ class RecordsUnavailable(Exception):
     """The records could not be read or written (no quorum, Docker does not answer), or a write is in doubt."""
 
 
+class SwarmUnread(Exception):
+    """Swarm's nodes, services or tasks could not be read: no quorum, no leader, or Docker does not answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stale:
     """Somebody else wrote first (or made, or removed it). Nothing was written."""

@@ -72,7 +72,7 @@ def claims(
     """Who wants which volume. ``specs`` are those of the records, for external volumes and differing options."""
     known = {service.id: service for service in services}
     wants: defaultdict[VolumeName, list[Want]] = defaultdict(list)
-    for task in _newest(task for task in tasks if _wanted(task)):
+    for task in _newest(task for task in tasks if is_wanted(task)):
         service = known.get(task.service_id)
         if service is None:
             continue  # removed between the two lists: the next look shows its tasks unwanted
@@ -81,7 +81,8 @@ def claims(
     return {name: _claim(name, found, nodes, specs.get(name)) for name, found in wants.items()}
 
 
-def _wanted(task: RawTask) -> bool:
+def is_wanted(task: RawTask) -> bool:
+    """Swarm wants it running, and it did not end yet."""
     return task.desired_state in WANTED and task.status.state in STATES
 
 

@@ -36,10 +36,10 @@ from controller.model import (
     VolumeName,
     VolumeRecord,
 )
-from controller.observe import Observer, Sources, SwarmUnread
+from controller.observe import Observer, Sources
 from controller.plan import plan
 from controller.reconcile import Pace, Parts, Reconciler
-from controller.records import Leadership, Stale
+from controller.records import Leadership, Stale, SwarmUnread
 from controller.scribe import Scribe
 from controller.settings import Settings
 from controller.wire import CreateVolume, MountGrant, MountRequest, Pending, Sync, VolumeReport

@@ -1,0 +1,270 @@
+"""Who acts: the rule, and contenders that live by it on one store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from controller.leadership import Beat, Follow, Leader, Take, Timing, View, step
+from controller.memory_records import Call, Fault, MemoryRecords, MemoryStore
+from controller.model import Epoch, NodeId
+from controller.records import Leadership, RecordsUnavailable, SwarmUnread
+
+ME, OTHER = NodeId("n1"), NodeId("n2")
+TIMING = Timing()
+
+
+def held(by: NodeId, epoch: int = 5) -> Leadership:
+    return Leadership(Epoch(epoch), by, f"{by}:7490", version=1)
+
+
+CALM = View(me=ME, swarm_leader=ME, record=held(OTHER), stood_still=0.0, mine=None, uptime=1000.0)
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (replace(CALM, record=None), Take),
+        (replace(CALM, record=None, swarm_leader=OTHER), Follow),
+        (replace(CALM, record=None, swarm_leader=OTHER, stood_still=15.0), Take),
+        (replace(CALM, record=held(ME), mine=Epoch(5)), Beat),
+        (replace(CALM, record=held(ME), mine=Epoch(5), swarm_leader=OTHER), Beat),
+        (replace(CALM, record=held(ME), mine=Epoch(5), stood_still=60.0), Beat),
+        (replace(CALM, record=held(ME), swarm_leader=OTHER), Take),
+        (replace(CALM, record=held(ME), mine=Epoch(4)), Follow),
+        (replace(CALM, record=held(ME), mine=Epoch(4), stood_still=15.0), Take),
+        (CALM, Take),
+        (replace(CALM, uptime=29.0), Follow),
+        (replace(CALM, uptime=29.0, stood_still=15.0), Take),
+        (replace(CALM, swarm_leader=OTHER), Follow),
+        (replace(CALM, swarm_leader=None), Follow),
+        (replace(CALM, swarm_leader=OTHER, stood_still=14.9), Follow),
+        (replace(CALM, swarm_leader=OTHER, stood_still=15.0), Take),
+    ],
+    ids=[
+        "first, on swarm's leader: take",
+        "first, elsewhere: follow",
+        "first, and nobody takes it: take",
+        "ours: beat",
+        "ours, though swarm's leader is another: beat",
+        "ours, after a long stall: beat",
+        "of this node's process before: take",
+        "of another process on this node: follow",
+        "of another process on this node that shows no life: take",
+        "on swarm's leader, held elsewhere: take",
+        "on swarm's leader, just started: follow",
+        "on swarm's leader, just started, holder shows no life: take",
+        "held elsewhere: follow",
+        "no swarm leader: follow",
+        "holder still for less than the patience: follow",
+        "holder shows no life: take",
+    ],
+)
+def test_the_rule(view: View, expected: type) -> None:
+    assert type(step(view, TIMING)) is expected
+
+
+@dataclass
+class Contender:
+    """One controller. ``records.reachable`` cuts it off from Raft; cancelling its ``run`` freezes it."""
+
+    name: NodeId
+    store: MemoryStore
+    leaders: list[NodeId | None]  # shared: its last entry is Swarm's leader
+    changes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.records = MemoryRecords(self.store)
+        clock = asyncio.get_running_loop().time
+        address = f"{self.name}:7490"
+        self.leader = Leader(self.records, self.name, address, self.swarm_leader, self.changes.append, clock)
+
+    async def swarm_leader(self) -> NodeId | None:
+        if not self.records.reachable:
+            raise SwarmUnread("no quorum")
+        return self.leaders[-1]
+
+
+@asynccontextmanager
+async def running(*contenders: Contender) -> AsyncIterator[list[asyncio.Task[None]]]:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(contender.leader.run()) for contender in contenders]
+        yield tasks
+        for task in tasks:
+            task.cancel()
+
+
+def pair() -> tuple[Contender, Contender, list[NodeId | None]]:
+    store, leaders = MemoryStore(), list[NodeId | None]([ME])
+    return Contender(ME, store, leaders), Contender(OTHER, store, leaders), leaders
+
+
+def epochs(*contenders: Contender) -> list[Epoch | None]:
+    return [contender.leader.epoch for contender in contenders]
+
+
+@pytest.mark.looptime
+async def test_the_controller_on_swarms_leader_acts_and_the_other_knows_its_address() -> None:
+    one, two, _ = pair()
+    async with running(one, two):
+        await asyncio.sleep(10)
+        assert epochs(one, two) == [1, None]
+        assert two.leader.acting_address == "n1:7490"
+
+
+@pytest.mark.looptime
+async def test_the_acting_controller_beats_and_is_left_alone() -> None:
+    one, two, _ = pair()
+    async with running(one, two):
+        await asyncio.sleep(300)
+        assert epochs(one, two) == [1, None]
+        assert one.store.leadership is not None
+        assert 50 <= one.store.leadership.beat <= 80
+
+
+@pytest.mark.looptime
+async def test_when_swarms_leader_changes_its_controller_takes_the_next_epoch_and_the_old_one_stops() -> None:
+    one, two, leaders = pair()
+    async with running(one, two):
+        await asyncio.sleep(100)
+        leaders.append(OTHER)
+        await asyncio.sleep(10)
+        assert epochs(one, two) == [None, 2]
+
+
+@pytest.mark.looptime
+async def test_a_frozen_holder_is_replaced_after_the_patience_and_refused_when_it_wakes() -> None:
+    one, two, _ = pair()
+    async with running(one, two) as tasks:
+        await asyncio.sleep(100)
+        tasks[0].cancel()
+        await asyncio.sleep(9)
+        assert epochs(one, two) == [1, None]
+        await asyncio.sleep(9)
+        assert epochs(one, two) == [None, 2]
+        assert not await one.leader.still_acting(Epoch(1))
+        assert one.store.leadership is not None
+        assert (one.store.leadership.holder, one.store.leadership.epoch) == (OTHER, 2)
+
+
+@pytest.mark.looptime
+async def test_a_holder_that_cannot_write_stops_acting_at_once_and_goes_on_when_it_can() -> None:
+    one, two, _ = pair()
+    async with running(one, two):
+        await asyncio.sleep(100)
+        one.records.reachable = two.records.reachable = False
+        await asyncio.sleep(3)
+        assert epochs(one, two) == [None, None]
+        await asyncio.sleep(60)
+        one.records.reachable = two.records.reachable = True
+        await asyncio.sleep(3)
+        assert epochs(one, two) == [1, None]
+
+
+@pytest.mark.looptime
+async def test_the_epoch_ends_by_the_own_clock_when_nothing_proves_it() -> None:
+    one, _, _ = pair()
+    async with running(one) as tasks:
+        await asyncio.sleep(1)
+        tasks[0].cancel()
+        await asyncio.sleep(13)
+        assert one.leader.epoch == 1
+        await asyncio.sleep(3)
+        assert one.leader.epoch is None
+        assert await one.leader.still_acting(Epoch(1))
+        assert one.leader.epoch == 1
+
+
+@pytest.mark.looptime
+async def test_still_acting_is_proven_by_a_write() -> None:
+    one, _, _ = pair()
+    async with running(one):
+        await asyncio.sleep(1)
+        before = one.records.calls.count(Call.REPLACE_LEADERSHIP)
+        assert await one.leader.still_acting(Epoch(1))
+        assert not await one.leader.still_acting(Epoch(2))
+        assert one.records.calls.count(Call.REPLACE_LEADERSHIP) == before + 2
+
+
+@pytest.mark.looptime
+async def test_without_an_answer_whether_we_still_act_nothing_is_claimed() -> None:
+    one, _, _ = pair()
+    async with running(one):
+        await asyncio.sleep(1)
+        one.records.fail(Call.REPLACE_LEADERSHIP, Fault.LOST_AFTER)
+        with pytest.raises(RecordsUnavailable):
+            await one.leader.still_acting(Epoch(1))
+        assert one.leader.epoch is None
+
+
+@pytest.mark.looptime
+async def test_an_epoch_whose_answer_was_lost_is_not_used_but_the_next_one_taken() -> None:
+    one, _, _ = pair()
+    one.records.fail(Call.REPLACE_LEADERSHIP, Fault.LOST_AFTER)
+    async with running(one):
+        await asyncio.sleep(1)
+        assert one.leader.epoch is None
+        await asyncio.sleep(5)
+        assert one.leader.epoch == 2
+
+
+@pytest.mark.looptime
+async def test_a_restarted_controller_takes_the_next_epoch_at_once() -> None:
+    one, _, leaders = pair()
+    async with running(one):
+        await asyncio.sleep(1)
+    again = Contender(ME, one.store, leaders)
+    async with running(again):
+        await asyncio.sleep(1)
+        assert again.leader.epoch == 2
+
+
+@pytest.mark.looptime
+async def test_a_new_epoch_can_be_taken_while_acting() -> None:
+    one, two, _ = pair()
+    async with running(one, two):
+        await asyncio.sleep(40)
+        assert await one.leader.new_epoch()
+        assert not await two.leader.new_epoch()
+        assert epochs(one, two) == [2, None]
+
+
+@pytest.mark.looptime
+async def test_a_pause_survives_a_change_of_the_acting_controller() -> None:
+    one, two, leaders = pair()
+    async with running(one, two):
+        await asyncio.sleep(100)
+        assert await one.leader.pause("storage work")
+        assert not await two.leader.pause("not mine to say")
+        leaders.append(OTHER)
+        await asyncio.sleep(10)
+        assert (two.leader.epoch, two.leader.paused) == (2, "storage work")
+        assert await two.leader.pause(None)
+        assert two.leader.paused is None
+
+
+@pytest.mark.looptime
+async def test_a_pause_written_by_another_hand_does_not_depose() -> None:
+    one, _, _ = pair()
+    async with running(one):
+        await asyncio.sleep(1)
+        record = await one.records.leadership()
+        assert record is not None
+        await one.records.replace_leadership(replace(record, paused="by hand"))
+        assert await one.leader.still_acting(Epoch(1))
+        assert one.leader.paused == "by hand"
+
+
+@pytest.mark.looptime
+async def test_whoever_waits_is_told_of_each_change_and_of_nothing_else() -> None:
+    one, two, leaders = pair()
+    async with running(one, two):
+        await asyncio.sleep(100)
+        assert one.changes == ["node n1 acts under epoch 1", "this controller acts under epoch 1"]
+        leaders.append(OTHER)
+        await asyncio.sleep(10)
+        assert one.changes[2:] == ["node n2 acts under epoch 2", "the controller on node n2 acts under epoch 2"]

@@ -1,0 +1,163 @@
+"""
+Swarm's state: read it whole, and say when to look again.
+
+Tasks have no events (moby#37403), and a task appears only 20 to 70 ms after the event of its node. So after each event
+of a node or service the tasks are polled in quick succession, and whoever waits is poked when the wanted ones changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiodocker
+import aiohttp
+
+from controller.model import NodeId
+from controller.records import SwarmUnread
+from watchers.decode import WANTED, SwarmSnapshot, decode_node, is_wanted, leader_of, may_mount
+from watchers.docker_json import DecodeError, RawTask, info_from, nodes_from, services_from, tasks_from
+from watchers.stream import DockerEvent, Gap, Heard, Pace, follow
+
+_KINDS = ("node", "service", "config")
+_LEADER_CONFIG = "reberth.leader"  # its sign of life every few seconds is no news
+_MANY = 4000  # service IDs in one request; beyond, all tasks are asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """
+    Seconds. ``after_event``: when to look at the tasks after an event (rescheduled ones come 20 to 70 ms after it,
+    a stop-first update takes up to the old container's stop grace); ``resync``: between looks when all is quiet;
+    ``deadline``: for one reading of Swarm.
+    """
+
+    after_event: tuple[float, ...] = (0.02, 0.04, 0.06, 0.08, 0.11, 0.15, 0.25, 0.5, 1.0, 2.0, 4.0, 7.0)
+    resync: float = 10.0
+    deadline: float = 5.0
+    stream: Pace = field(default_factory=Pace)
+
+
+class SwarmWatcher:
+    """Reads Swarm through any manager's Docker socket. ``docker`` stays the caller's to close."""
+
+    def __init__(
+        self,
+        docker: aiodocker.Docker,
+        poke: Callable[[str], None],
+        rhythm: Rhythm | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._docker = docker
+        self._poke = poke
+        self._rhythm = rhythm if rhythm is not None else Rhythm()
+        self._wall = wall
+        self._event = asyncio.Event()
+        self._services: tuple[str, ...] = ()
+        self._wanted: frozenset[tuple[str, str]] = frozenset()
+
+    async def me(self) -> NodeId:
+        """The daemon's own node. Raises SwarmUnread, also when it is not part of a swarm."""
+        async with self._reading("who this node is"):
+            found = info_from(await self._docker.system.info()).swarm
+        if not found.node_id:
+            raise SwarmUnread("this Docker daemon is in no swarm: run `docker swarm init` or `docker swarm join`")
+        return NodeId(found.node_id)
+
+    async def leader(self) -> NodeId | None:
+        """Swarm's own leader; None during an election. Raises SwarmUnread."""
+        async with self._reading("Swarm's managers"):
+            return leader_of(nodes_from(await self._docker.nodes.list(filters={"role": ["manager"]})))
+
+    async def snapshot(self) -> SwarmSnapshot:
+        """Nodes, services and wanted tasks, read one right after the other. Raises SwarmUnread."""
+        async with self._reading("Swarm's nodes, services and tasks"):
+            raw_nodes = nodes_from(await self._docker.nodes.list())
+            services = tuple(found for found in services_from(await self._docker.services.list()) if may_mount(found))
+            self._services = tuple(found.id for found in services)
+            # Last: a task seen must not be of a node or service too new to be in the lists before.
+            tasks = await self._tasks()
+        self._wanted = _sign(tasks)
+        nodes = {node.id: node for node in map(decode_node, raw_nodes)}
+        return SwarmSnapshot(nodes, leader_of(raw_nodes), services, tasks)
+
+    async def run(self) -> None:
+        """Poke when something changed, for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(follow(self._docker, _KINDS, self._hear, self._wall, self._rhythm.stream))
+            group.create_task(self._watch_tasks())
+
+    def _hear(self, heard: Heard) -> None:
+        match heard:
+            case Gap(why):
+                self._poke(why)
+            case DockerEvent(kind="config", name=name) if name == _LEADER_CONFIG or not name.startswith("reberth."):
+                return
+            case DockerEvent():
+                self._poke(f"{heard.kind} {heard.name or heard.id}: {heard.action}")
+        self._event.set()
+
+    async def _watch_tasks(self) -> None:
+        while True:
+            await self._quiet(self._rhythm.resync)
+            if self._event.is_set():
+                await self._burst()
+            else:
+                await self._look("periodic look")
+
+    async def _burst(self) -> None:
+        self._event.clear()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for offset in self._rhythm.after_event:
+            if await self._quiet(began + offset - loop.time()):
+                return  # a newer event starts anew
+            await self._look("the wanted tasks changed")
+
+    async def _quiet(self, seconds: float) -> bool:
+        """Whether an event came within these seconds."""
+        try:
+            async with asyncio.timeout(max(seconds, 0)):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _look(self, why: str) -> None:
+        try:
+            async with self._reading("Swarm's tasks"):
+                found = _sign(await self._tasks())
+        except SwarmUnread:
+            return  # the loop's own look will say so
+        if found != self._wanted:
+            self._wanted = found
+            self._poke(why)
+
+    async def _tasks(self) -> tuple[RawTask, ...]:
+        if not self._services:
+            return ()
+        filters: dict[str, list[str]] = {"desired-state": list(WANTED)}
+        if len(self._services) <= _MANY:
+            filters["service"] = list(self._services)
+        found = tasks_from(await self._docker.tasks.list(filters=filters))
+        return tuple(task for task in found if is_wanted(task))
+
+    @asynccontextmanager
+    async def _reading(self, what: str) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._rhythm.deadline):
+                yield
+        except aiodocker.DockerError as error:
+            raise SwarmUnread(f"cannot read {what}: {error.message}") from error
+        except TimeoutError as error:
+            raise SwarmUnread(f"cannot read {what}: no answer within {self._rhythm.deadline:g} s") from error
+        except (aiohttp.ClientError, OSError, DecodeError) as error:
+            raise SwarmUnread(f"cannot read {what}: {error}") from error
+
+
+def _sign(tasks: Iterable[RawTask]) -> frozenset[tuple[str, str]]:
+    """What a claim depends on, and no more: a task's way from preparing to running is no news."""
+    return frozenset((task.id, task.node_id) for task in tasks)
