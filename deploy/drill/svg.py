@@ -90,8 +90,8 @@ def _grid(axis: Scale, bottom: float) -> Iterator[str]:
     for tick in axis.ticks():
         yield _line(axis.x(tick), 20, bottom, "grid")
         yield _text(axis.x(tick), bottom + 16, f"{tick:g} s", "axis", "middle")
-    yield _line(axis.x(0), 14, bottom, "fault")
-    yield _text(axis.x(0), 11, "fault", "fault-name", "middle")
+    yield _line(axis.x(0), 16, bottom, "fault")
+    yield _text(axis.x(0), 13, "fault", "fault-name", "middle")
 
 
 def _phases(report: Report, axis: Scale, y: float) -> tuple[list[str], float]:
