@@ -125,8 +125,10 @@ class Reconciler:
     async def cycle(self, operations: asyncio.TaskGroup) -> None:
         """One look, one plan; the operations that follow run in ``operations``."""
         epoch = self._p.lead.epoch
+        if epoch is None or (self._term is not None and epoch > self._term + 1):
+            self._forget()  # somebody else acted in between, or does now
         if epoch is None:
-            self._stand_by()
+            self._next_look = self._p.clock() + self._p.pace.resync
             return
         self._term = epoch
         number = self._p.board.begin()
@@ -149,14 +151,13 @@ class Reconciler:
         operations.create_task(self._housekeep(world))
         self._next_look = self._p.clock() + self._sleep(free)
 
-    def _stand_by(self) -> None:
+    def _forget(self) -> None:
+        """What gates said to us does not count for a later term of ours: see World."""
         if self._term is not None:
-            # What gates said to us does not count for a later term of ours: see World.
             self._p.gates.forget()
             self._p.board.forget()
             self._backoffs.clear()
             self._term = None
-        self._next_look = self._p.clock() + self._p.pace.resync
 
     def _due(self, world: World, actions: Iterable[Action], busy_vms: set[VmId]) -> list[list[Action]]:
         """What is to be started now, in groups that are one call."""
