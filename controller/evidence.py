@@ -50,7 +50,7 @@ def _released(case: Case, vm: VmId, boot: BootId) -> Evidence | None:
     said = case.said(vm)
     if view is None or said is None or not fresh(case.index, view) or said.state is not MountState.UNMOUNTED:
         return None
-    if view.boot != boot and case.index.has(Rule.SAME_BOOT):
+    if view.boot != boot:
         return None
     if said.serial < case.entry.serial and case.index.has(Rule.SERIAL):
         return None

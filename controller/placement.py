@@ -90,7 +90,7 @@ def _certainty(case: Case) -> Placement | None:
     """Storage truth first: while it is unclear or contradictory, nothing else is asked."""
     if deposed(case) and case.index.has(Rule.DEPOSED):
         return Placement.DEPOSED
-    if not attached(case.disk_on) and case.index.has(Rule.UNCERTAIN):
+    if not attached(case.disk_on):
         return Placement.UNCERTAIN
     if len(case.disk_on) > 1 and case.index.has(Rule.ONE_VM):
         return Placement.ON_MANY

@@ -48,6 +48,8 @@ class Cluster:
         yield from self.work(s)
         yield from _swarm(s)
         yield from _faults(s)
+        if s.budget.hands:
+            yield from self._hands(s)
 
     def work(self, s: State) -> Iterator[Event]:
         """What goes on without any fault: controllers, storage and gates at their work."""
@@ -56,7 +58,7 @@ class Cluster:
         for call in s.calls:
             yield "land", s.calls.index(call), self.land(s, call)
         for i, vm in enumerate(s.vms):
-            yield from self._gate(s, i, vm)
+            yield from self.gate(s, i, vm)
 
     def _controller(self, s: State, i: int) -> Iterator[Event]:
         me = s.leaders[i]
@@ -66,8 +68,10 @@ class Cluster:
             yield "write", i, commit(s, i, me.pending)
             return
         action = decide(s, i, self.policy, self.rules)
+        if isinstance(action, GrantMount) and s.disk & ~(1 << _number(action.vm)):
+            raise Broken(f"VM {_number(action.vm)} is granted the volume while another VM has the disk")
         if not isinstance(action, QUIET):
-            yield "decide", i, _leader(s, i, me._replace(pending=action))
+            yield "decide", i, set_leader(s, i, me._replace(pending=action))
 
     def land(self, s: State, call: Call) -> State:
         """The storage does or refuses it; the controller that still waits is told."""
@@ -96,6 +100,8 @@ class Cluster:
             return set_vm(s, call.vm, _off(vm))
         if call.op == "attach":
             s = set_vm(s, call.vm, vm._replace(stamp=max(vm.stamp, call.epoch)))
+            if s.disk & ~(1 << call.vm):
+                raise Broken(f"the disk is attached to VM {call.vm} and to another one")
             return self.judged(s._replace(disk=s.disk | 1 << call.vm))
         if not s.disk >> call.vm & 1:
             return s
@@ -105,7 +111,21 @@ class Cluster:
                 s = set_vm(s, call.vm, vm._replace(mount=Mount.TORN))
         return s._replace(disk=s.disk & ~(1 << call.vm))
 
-    def _gate(self, s: State, i: int, vm: Vm) -> Iterator[Event]:
+    def _hands(self, s: State) -> Iterator[Event]:
+        """A person works on the storage past Reberth: pulls the disk from a VM, or gives it to one more."""
+        s = s._replace(budget=s.budget._replace(hands=s.budget.hands - 1))
+        for i, vm in enumerate(s.vms):
+            if s.disk >> i & 1:
+                torn = self.storage.cuts and vm.mount is Mount.YES
+                yield (
+                    "pull",
+                    i,
+                    set_vm(s._replace(disk=s.disk & ~(1 << i)), i, vm._replace(mount=Mount.TORN) if torn else vm),
+                )
+            else:
+                yield "share", i, s._replace(disk=s.disk | 1 << i)
+
+    def gate(self, s: State, i: int, vm: Vm) -> Iterator[Event]:
         if not vm.on:
             return
         if s.disk >> i & 1:
@@ -204,8 +224,8 @@ def _write(s: State, i: int, record: Record) -> State:
 def _new_epoch(s: State, i: int) -> State:
     me = s.leaders[i]._replace(pending=None)
     if me.epoch != s.epoch:  # compare-and-set on the leadership: a deposed one is refused
-        return _leader(s, i, me)
-    return _leader(s, i, me._replace(epoch=s.epoch + 1))._replace(epoch=s.epoch + 1)
+        return set_leader(s, i, me)
+    return set_leader(s, i, me._replace(epoch=s.epoch + 1))._replace(epoch=s.epoch + 1)
 
 
 def _talk(s: State, i: int, vm: Vm) -> Iterator[Event]:
@@ -216,7 +236,7 @@ def _talk(s: State, i: int, vm: Vm) -> Iterator[Event]:
         yield "order", i, set_vm(s, i, vm._replace(serial=s.record.serial))
     view = View(vm.boot, vm.mount, vm.serial)
     if s.leaders[s.acting].views[i] != view or vm.known_boot != vm.boot:
-        yield "sync", i, _heard(s, i, view)
+        yield "sync", i, heard(s, i, view)
 
 
 def _told(s: State, i: int, vm: Vm) -> bool:
@@ -226,10 +246,11 @@ def _told(s: State, i: int, vm: Vm) -> bool:
     return (bool(own) and revoked) or (not own and vm.mount is not Mount.NO)
 
 
-def _heard(s: State, i: int, view: View) -> State:
+def heard(s: State, i: int, view: View | None) -> State:
+    """The acting controller has a gate's word (None: too old to count). The node's record learns the boot from it."""
     me = s.leaders[s.acting]
-    views = (*me.views[:i], view, *me.views[i + 1 :])
-    return set_vm(_leader(s, s.acting, me._replace(views=views)), i, s.vms[i]._replace(known_boot=view.boot))
+    s = set_leader(s, s.acting, me._replace(views=(*me.views[:i], view, *me.views[i + 1 :])))
+    return s if view is None else set_vm(s, i, s.vms[i]._replace(known_boot=view.boot))
 
 
 def _swarm(s: State) -> Iterator[Event]:
@@ -273,22 +294,16 @@ def _doubt(s: State, call: Call) -> State:
 def elect(s: State) -> State:
     """The other controller takes the next epoch; the old one goes on with what it had begun, late."""
     new = 1 - s.acting
-    leader = Leader(s.epoch + 1, None, (None,) * len(s.vms))
-    s = _leader(s, new, leader)._replace(epoch=s.epoch + 1, acting=new)
+    leader = Leader(s.epoch + 1, None, s.leaders[new].views)  # it may still hold what it heard in an earlier turn
+    s = set_leader(s, new, leader)._replace(epoch=s.epoch + 1, acting=new)
     calls = tuple(sorted(c._replace(waiting=-1) if c.waiting == new else c for c in s.calls))
     return s._replace(calls=calls, budget=s.budget._replace(elections=s.budget.elections - 1))
 
 
 def _vm_faults(s: State, i: int, vm: Vm) -> Iterator[Event]:
+    yield from _power(s, i, vm)
+    yield from _network(s, i, vm)
     b = s.budget
-    if vm.on and b.crashes:
-        yield "crash", i, set_vm(s, i, _off(vm))._replace(budget=b._replace(crashes=b.crashes - 1))
-    if not vm.on and b.boots:
-        yield "boot", i, set_vm(s, i, _up(vm))._replace(budget=b._replace(boots=b.boots - 1))
-    if not vm.cut and vm.on and b.cuts:
-        yield "cut", i, set_vm(s, i, vm._replace(cut=True))._replace(budget=b._replace(cuts=b.cuts - 1))
-    if vm.cut:
-        yield "mend", i, set_vm(s, i, vm._replace(cut=False))
     if not vm.hidden and b.hides:
         yield "hide", i, set_vm(s, i, vm._replace(hidden=True))._replace(budget=b._replace(hides=b.hides - 1))
     if vm.hidden:
@@ -296,6 +311,30 @@ def _vm_faults(s: State, i: int, vm: Vm) -> Iterator[Event]:
     if not vm.on and b.words and (i, vm.boot) not in s.confirmed:
         spent = s._replace(budget=b._replace(words=b.words - 1))
         yield "confirm", i, spent._replace(confirmed=s.confirmed | {(i, vm.boot)})
+
+
+def _power(s: State, i: int, vm: Vm) -> Iterator[Event]:
+    b = s.budget
+    if vm.on and b.crashes:
+        yield "crash", i, set_vm(s, i, _off(vm))._replace(budget=b._replace(crashes=b.crashes - 1))
+    if not vm.on and b.boots:
+        yield "boot", i, set_vm(s, i, _up(vm))._replace(budget=b._replace(boots=b.boots - 1))
+
+
+def _network(s: State, i: int, vm: Vm) -> Iterator[Event]:
+    b = s.budget
+    if not vm.cut and vm.on and b.cuts:
+        yield "cut", i, set_vm(s, i, vm._replace(cut=True))._replace(budget=b._replace(cuts=b.cuts - 1))
+    if unheard(s, i):
+        yield "fade", i, heard(s, i, None)
+    if vm.cut:
+        yield "mend", i, set_vm(s, i, vm._replace(cut=False))
+
+
+def unheard(s: State, i: int) -> bool:
+    """A gate that cannot speak, whose last word still counts: in time it will be too old."""
+    vm = s.vms[i]
+    return (vm.cut or not vm.on) and s.leaders[s.acting].views[i] is not None
 
 
 def _off(vm: Vm) -> Vm:
@@ -313,5 +352,5 @@ def set_vm(s: State, i: int, vm: Vm) -> State:
     return s._replace(vms=(*s.vms[:i], vm, *s.vms[i + 1 :]))
 
 
-def _leader(s: State, i: int, leader: Leader) -> State:
+def set_leader(s: State, i: int, leader: Leader) -> State:
     return s._replace(leaders=(*s.leaders[:i], leader, *s.leaders[i + 1 :]))

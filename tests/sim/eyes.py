@@ -51,8 +51,8 @@ class Seen(NamedTuple):
 
     epoch: int
     nodes: tuple[tuple[bool, int], ...]  # down, boot
-    power: tuple[Power, ...] | None
-    stamps: tuple[int | None, ...] | None  # for each VM that has the disk
+    power: tuple[Power, ...]
+    stamps: tuple[int | None, ...]  # for each VM that has the disk
     record: Record
     claim: int
     task: int
@@ -69,10 +69,8 @@ def see(state: State, leader: int) -> Seen:
     """All of the state that this controller can see, and nothing else."""
     me = state.leaders[leader]
     nodes = tuple((v.down, v.known_boot) for v in state.vms)
-    power = (
-        None if me.blind else tuple(Power.UNKNOWN if v.hidden else Power.ON if v.on else Power.OFF for v in state.vms)
-    )
-    stamps = None if me.blind else tuple(v.stamp if state.disk >> i & 1 else None for i, v in enumerate(state.vms))
+    power = tuple(Power.UNKNOWN if v.hidden else Power.ON if v.on else Power.OFF for v in state.vms)
+    stamps = tuple(v.stamp if state.disk >> i & 1 else None for i, v in enumerate(state.vms))
     return Seen(me.epoch, nodes, power, stamps, state.record, state.claim, state.task, me.views, state.confirmed)
 
 
@@ -83,18 +81,14 @@ def _decide(seen: Seen, policy: Policy, rules: frozenset[Rule]) -> Action:
 
 
 def world(seen: Seen) -> World:
-    attachments = None
-    if seen.stamps is not None:
-        attachments = tuple(
-            Attachment(DISK, _vm(i), epoch=Epoch(e)) for i, e in enumerate(seen.stamps) if e is not None
-        )
+    there = [(_vm(i), Epoch(stamp)) for i, stamp in enumerate(seen.stamps) if stamp is not None]
     return World(
         epoch=Epoch(seen.epoch),
         nodes={_id(i): _node(i, down, boot) for i, (down, boot) in enumerate(seen.nodes)},
         claims=_claims(seen.claim, seen.task),
         volumes={NAME: _record(seen.record)},
-        attachments=attachments,
-        power=None if seen.power is None else {_vm(i): power for i, power in enumerate(seen.power)},
+        attachments=tuple(Attachment(DISK, vm, epoch=epoch) for vm, epoch in there),
+        power={_vm(i): power for i, power in enumerate(seen.power)},
         gates={_vm(i): _view(i, view) for i, view in enumerate(seen.views) if view is not None},
         confirmations=tuple(
             Confirmation(_id(vm), _vm(vm), _boot(boot), "pulled the plug") for vm, boot in sorted(seen.confirmed)

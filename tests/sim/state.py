@@ -71,7 +71,6 @@ class Leader(NamedTuple):
     epoch: int = 0
     pending: Action | None = None  # decided, not yet written
     views: tuple[View | None, ...] = ()
-    blind: bool = False  # cannot read the hypervisor and storage
 
 
 class Budget(NamedTuple):
@@ -85,7 +84,7 @@ class Budget(NamedTuple):
     hides: int = 0
     moves: int = 2  # changes of the claim by Swarm or a person
     words: int = 0  # confirmations by a person
-    blinds: int = 0
+    hands: int = 0  # a person detaches or attaches the disk by hand, past all guards
 
 
 class State(NamedTuple):
@@ -111,14 +110,16 @@ class Storage:
     epochs: bool = True  # a call under an epoch lower than the VM's stamp is refused
     busy: bool = False  # detach from a running VM that has it mounted is refused
     cuts: bool = True  # a detach ends the writes of a running VM
+    promised: bool = False  # the driver promises `cuts`, whether it is so or not
 
     @property
     def capabilities(self) -> Capabilities:
         """What the driver promises: the planner is told of the guards, also of those that are switched off."""
-        return Capabilities(self.name, self.cuts, True, True, 8, shared=True, batch=False)
+        return Capabilities(self.name, self.cuts or self.promised, True, True, 8, shared=True, batch=False)
 
 
 LAB = Storage("lab", busy=True, cuts=False)  # shares the kernel with its machines: cannot cut, refuses busy disks
+GHOST = Storage("ghost", cuts=False)  # keeps no promise about writes after a detach
 VSPHERE = Storage("vsphere")  # hot-removal cuts I/O
 
 

@@ -1,0 +1,102 @@
+"""
+Once faults stop: is every claimed volume mounted by its claim in the end, or held for a reason that is true?
+
+What is broken stays broken (a VM that is off stays off, one that is cut off stays so); nothing new breaks, and
+everybody who can do something does it in turn. Calls in doubt land late in one run and are lost in the other.
+"""
+
+from __future__ import annotations
+
+from controller.actions import Alarm
+from tests.sim.cluster import QUIET, Cluster, commit, heard, set_leader, set_vm, unheard
+from tests.sim.eyes import decide
+from tests.sim.state import Mount, State
+
+STEPS = 80  # no chain of ours is half as long; more means that it goes round in circles
+
+
+class Liveness:
+    """Asked of each state that the search finds; remembers which states were seen to end well."""
+
+    def __init__(self) -> None:
+        self.well: dict[bool, set[State]] = {True: set(), False: set()}
+
+    def __call__(self, cluster: Cluster, state: State) -> str | None:
+        for late in (True, False):
+            wrong = self._follow(cluster, state, late)
+            if wrong is not None:
+                return wrong
+        return None
+
+    def _follow(self, cluster: Cluster, state: State, late: bool) -> str | None:
+        well, path = self.well[late], []
+        for _ in range(STEPS):
+            if state in well:
+                break
+            path.append(state)
+            after = step(cluster, state, late)
+            if after is None:
+                wrong = judge(cluster, state)
+                if wrong is not None:
+                    return wrong
+                break
+            state = after
+        else:
+            return f"it never comes to rest: {state}"
+        well.update(path)
+        return None
+
+
+def step(cluster: Cluster, s: State, late: bool) -> State | None:
+    """The one next thing that happens in a world without new faults; None when all is quiet."""
+    for move in (_swarm, _controller, _gates):
+        if s.calls and move is _controller:
+            call = s.calls[0]
+            lost = call.waiting < 0 and not late
+            return s._replace(calls=s.calls[1:]) if lost else cluster.land(s, call)
+        after = move(cluster, s)
+        if after is not None:
+            return after
+    return None
+
+
+def _swarm(_: Cluster, s: State) -> State | None:
+    for i, vm in enumerate(s.vms):
+        if vm.down != (not vm.on or vm.cut):
+            return set_vm(s, i, vm._replace(down=not vm.down))
+        if unheard(s, i):
+            return heard(s, i, None)
+    ready = [i for i, vm in enumerate(s.vms) if not vm.down]
+    if s.claim >= 0 and s.vms[s.claim].down and ready:
+        return s._replace(claim=ready[0], task=s.task + 1)
+    return None
+
+
+def _controller(cluster: Cluster, s: State) -> State | None:
+    me = s.leaders[s.acting]
+    if me.pending is not None:
+        return commit(s, s.acting, me.pending)
+    action = decide(s, s.acting, cluster.policy, cluster.rules)
+    return None if isinstance(action, QUIET) else set_leader(s, s.acting, me._replace(pending=action))
+
+
+def _gates(cluster: Cluster, s: State) -> State | None:
+    """A gate mounts only what its container still wants; everything else that it can do, it does."""
+    for i, vm in enumerate(s.vms):
+        for what, _, after in cluster.gate(s, i, vm):
+            if what != "mount" or (s.claim == i and vm.mount is Mount.NO):
+                return after
+    return None
+
+
+def judge(cluster: Cluster, s: State) -> str | None:
+    """All is quiet: is the claim served, or is there a true reason why not?"""
+    if s.claim < 0 or s.vms[s.claim].down:
+        return None
+    vm = s.vms[s.claim]
+    if vm.mount is Mount.YES and s.disk == 1 << s.claim and any(g[:2] == (s.claim, vm.boot) for g in s.record.grants):
+        return None
+    action = decide(s, s.acting, cluster.policy, cluster.rules)
+    if isinstance(action, Alarm) and (any(v.hidden and v.down for v in s.vms) or s.disk.bit_count() > 1):
+        return None  # power unknown and nobody confirmed anything, or two VMs: held, whatever the time
+    return f"all is quiet, but the task on node {s.claim} waits for ever: {action}"

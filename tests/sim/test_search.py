@@ -1,0 +1,81 @@
+"""
+Every order of events of small clusters, against the real planner: no law is broken, and nobody waits for ever.
+
+The small size runs always; ``REBERTH_SEARCH=large`` adds the large one. The number of states of each search is
+printed at the end of the run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.sim.liveness import Liveness
+from tests.sim.search import search
+from tests.sim.state import GHOST, LAB, VSPHERE, Budget, Storage
+
+LARGE = os.environ.get("REBERTH_SEARCH") == "large"
+CALM = Budget(elections=0, doubts=0, crashes=0, boots=0, cuts=0, moves=1)
+
+SMALL = {
+    "a leader changes while a call is in doubt": CALM._replace(elections=1, doubts=1),
+    "a VM dies and comes back": CALM._replace(crashes=1, boots=1),
+    "a node is cut off and mended": CALM._replace(cuts=1, moves=2),
+    "a node is cut off, its host is hidden": CALM._replace(cuts=1, hides=1),
+    "a person says that a dead VM is dead": CALM._replace(crashes=1, boots=1, hides=1, words=1),
+    "a person works on the storage by hand": CALM._replace(hands=1),
+    "the task moves to and fro": CALM._replace(moves=3, doubts=1),
+}
+WIDE = {
+    "four tasks, two leaders, a call in doubt": (2, CALM._replace(elections=1, doubts=1, moves=3)),
+    "a leader changes while a VM dies and comes back": (2, CALM._replace(elections=1, crashes=1, boots=1)),
+    "a dead VM, a cut node, a call in doubt": (2, CALM._replace(doubts=1, crashes=1, boots=1, cuts=1)),
+    "a leader changes while a node is cut off": (2, CALM._replace(elections=1, cuts=1, moves=2)),
+    "a dead VM, a cut node, a hidden host, a person": (2, CALM._replace(crashes=1, boots=1, cuts=1, hides=1, words=1)),
+    "a person's hand, a cut node, a call in doubt": (2, CALM._replace(cuts=1, doubts=1, hands=1)),
+    "two of three VMs die": (3, CALM._replace(crashes=2, moves=2)),
+}
+Say = Callable[[str], None]
+
+
+def run(say: Say, storage: Storage, name: str, budget: Budget, vms: int = 2) -> None:
+    found = search(storage, budget, vms=vms, lasting=Liveness())
+    say(f"{found.states:>8} states: {name} ({storage.name}, {vms} VMs)")
+
+    assert found.story is None, found.story
+
+
+@pytest.mark.parametrize("storage", [LAB, VSPHERE], ids=lambda s: str(s.name))
+@pytest.mark.parametrize(("name", "budget"), SMALL.items(), ids=SMALL.keys())
+def test_no_order_of_events_breaks_a_law(say: Say, storage: Storage, name: str, budget: Budget) -> None:
+    """However these events interleave, one VM writes, nothing live is torn, and whoever waits is served."""
+    run(say, storage, name, budget)
+
+
+@pytest.mark.skipif(not LARGE, reason="the large size is asked for with REBERTH_SEARCH=large")
+@pytest.mark.parametrize("storage", [LAB, VSPHERE], ids=lambda s: str(s.name))
+@pytest.mark.parametrize("name", WIDE)
+def test_no_order_of_more_events_breaks_a_law(say: Say, storage: Storage, name: str) -> None:
+    """The same with more faults at once: some hundred thousand states each."""
+    vms, budget = WIDE[name]
+    run(say, storage, name, budget, vms)
+
+
+GUARDS = {
+    "attach is not exclusive": (replace(VSPHERE, exclusive=False), CALM._replace(elections=1, moves=2)),
+    "no epoch is kept": (replace(VSPHERE, epochs=False), CALM._replace(elections=1, moves=2)),
+    "a detach is said to end writes and does not": (replace(GHOST, promised=True), CALM._replace(cuts=1)),
+}
+
+
+@pytest.mark.parametrize("name", GUARDS)
+def test_each_promise_of_the_storage_is_needed(say: Say, name: str) -> None:
+    """A storage that breaks one promise of its driver breaks a law, whatever the planner does."""
+    storage, budget = GUARDS[name]
+    found = search(storage, budget)
+    say(f"{found.length:>8} events until a law is broken: {name}")
+
+    assert found.story is not None
