@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +41,14 @@ def compare(attempted: Collection[int], acknowledged: Collection[int], present: 
         invented=tuple(sorted(invented)),
         in_doubt=len(doubt),
         in_doubt_present=len(doubt & found.keys()),
+    )
+
+
+def merge(newest: Comparison, earlier: Iterable[Comparison]) -> Comparison:
+    """The newest round's numbers, with what is lost or invented now among the rows of the rounds before."""
+    rounds = (*earlier, newest)
+    return replace(
+        newest,
+        lost=tuple(number for found in rounds for number in found.lost),
+        invented=tuple(number for found in rounds for number in found.invented),
     )

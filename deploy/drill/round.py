@@ -11,7 +11,7 @@ import psycopg
 
 from deploy.drill import journal, report
 from deploy.drill.cluster import Place, Trouble
-from deploy.drill.compare import Comparison
+from deploy.drill.compare import Comparison, merge
 from deploy.drill.faults import Fault
 from deploy.drill.ground import DrillError, DrillSettings, Say
 from deploy.drill.ledger import Commit, LedgerClient, Server, Target
@@ -46,7 +46,16 @@ class Recovery:
 class Round:
     """Use once. ``run`` returns the report; the fault is undone by the caller, when it wants another round."""
 
-    def __init__(self, scene: Scene, fault: Fault, settings: DrillSettings, progress: Progress) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        fault: Fault,
+        settings: DrillSettings,
+        progress: Progress,
+        earlier: list[LedgerClient] | None = None,
+    ) -> None:
+        """``earlier``: the clients of the rounds before, whose rows must still be there. This round's is added."""
+        self.earlier = earlier if earlier is not None else []
         self.scene = scene
         self.fault = fault
         self.settings = settings
@@ -128,10 +137,11 @@ class Round:
             return None
         with self.progress.phase("every row compared") as line:
             try:
-                found = client.settle()
+                found = merge(client.settle(), [older.settle() for older in self.earlier])
             except (psycopg.Error, OSError) as error:
                 line.say(f"the table cannot be read: {error}")
                 return None
+            self.earlier.append(client)
             line.say(f"{found.acknowledged} acknowledged, {len(found.lost)} lost, {len(found.invented)} invented")
             return found
 

@@ -10,7 +10,7 @@ from deploy.drill import logs
 from deploy.drill.cluster import Cluster, wait_for
 from deploy.drill.faults import Fault
 from deploy.drill.ground import DrillError, DrillSettings, Ground, Say
-from deploy.drill.ledger import Target
+from deploy.drill.ledger import LedgerClient, Target
 from deploy.drill.net import first_open
 from deploy.drill.progress import Progress
 from deploy.drill.report import Report
@@ -43,6 +43,7 @@ class Stage:
         self.settings = settings
         self.progress = progress
         self._scene: Scene | None = None
+        self._clients: list[LedgerClient] = []
         self._broken = ""  # the node that the last round broke
 
     @property
@@ -71,7 +72,7 @@ class Stage:
         self._choose()
 
     def round(self, fault: Fault) -> Report:
-        turn = Round(self.scene, fault, self.settings, self.progress)
+        turn = Round(self.scene, fault, self.settings, self.progress, self._clients)
         try:
             return turn.run(self._target())
         finally:

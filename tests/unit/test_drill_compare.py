@@ -1,4 +1,4 @@
-from deploy.drill.compare import compare
+from deploy.drill.compare import compare, merge
 
 
 def test_rows_of_which_the_answer_came_are_all_there_and_the_doubtful_one_may_be() -> None:
@@ -24,3 +24,10 @@ def test_a_row_that_is_there_twice_is_invented() -> None:
 
     assert found.invented == (1,)
     assert not found.clean
+
+
+def test_a_row_of_an_earlier_round_that_is_gone_now_counts_as_lost() -> None:
+    found = merge(compare([1, 2], [1, 2], [1, 2]), [compare([1, 2, 3], [1, 2, 3], [1, 3]), compare([1], [1], [1])])
+
+    assert found.lost == (2,)
+    assert (found.acknowledged, found.present) == (2, 2)
