@@ -9,11 +9,11 @@ the process that started it, however that ends. Its layers stay in the cache fol
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -42,9 +42,10 @@ def builder(root: Path, registry: str) -> Iterator[docker.DockerClient]:
 
     One at a time for each ``root`` (the caller holds a lock). Raises BuildFailed when it does not start.
     """
+    tidy(root)  # what a killed one left
     root.mkdir(parents=True, exist_ok=True)
-    runtime = Path(tempfile.mkdtemp(prefix="reberth-build-"))
-    parent = f"/reberth-build-{os.getpid()}"
+    runtime, parent = _names(root)
+    runtime.mkdir(mode=0o700)
     # Not the configuration of a Docker that the machine runs.
     (runtime / "daemon.json").write_text("{}")
     log = root.parent / "builder.log"
@@ -58,8 +59,20 @@ def builder(root: Path, registry: str) -> Iterator[docker.DockerClient]:
             yield client
     finally:
         _stop(process)
-        _remove_cgroups(parent)
-        shutil.rmtree(runtime, ignore_errors=True)
+        tidy(root)
+
+
+def tidy(root: Path) -> None:
+    """Remove what a daemon for ``root`` left outside of it. The caller knows that none runs."""
+    runtime, parent = _names(root)
+    _remove_cgroups(parent)
+    shutil.rmtree(runtime, ignore_errors=True)
+
+
+def _names(root: Path) -> tuple[Path, str]:
+    """Folder for sockets (a socket's path must be short) and control group, the same each time."""
+    name = f"reberth-build-{hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:8]}"
+    return Path("/run") / name, f"/{name}"
 
 
 def build(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from deploy.lab.images import tidy_builds
 from deploy.lab.lab import Lab, LabError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -13,6 +14,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 def main(project: Path = PROJECT) -> int:
     """A lab without records may be another working copy's: it is named, not touched."""
     failed = False
+    tidy_builds(project / ".cache")
     for name in Lab.names():
         try:
             lab = Lab.find(name)

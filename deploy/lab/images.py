@@ -24,12 +24,13 @@ from docker.errors import DockerException, ImageNotFound
 from docker.utils.build import exclude_paths
 
 from deploy.lab import rootfs
-from deploy.lab.builder import BuildFailed, Progress, build, builder, push
+from deploy.lab.builder import BuildFailed, Progress, build, builder, push, tidy
 from deploy.lab.lab import Lab
 
 PROJECT = Path(__file__).resolve().parents[2]
 DOCKERFILE = Path("deploy/Dockerfile")
 POSTGRES = Path(__file__).resolve().parent / "postgres"
+_BUILDER = "builder"
 _PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "PIP_INDEX_URL")
 
 
@@ -67,7 +68,7 @@ def _ensure_pushed(lab: Lab, progress: Progress) -> Images:
     folder = Path(lab.spec.cache) / "images"
     with _only_one(folder, progress):
         if not _complete(lab.registry, wanted):
-            with builder(folder / "builder", lab.registry) as client:
+            with builder(folder / _BUILDER, lab.registry) as client:
                 _make(client, base, wanted, progress)
     return wanted
 
@@ -117,6 +118,13 @@ def _ensure_base(client: docker.DockerClient, base: str, progress: Progress) -> 
             archive = Path(folder) / "base.tar"
             rootfs.make_base(archive)
             client.api.import_image_from_file(str(archive), repository=name, tag=tag)
+
+
+def tidy_builds(cache: Path) -> None:
+    """Remove what a build that was killed left outside of the cache. Waits for one that runs."""
+    if (cache / "images").is_dir():
+        with _only_one(cache / "images", lambda _: None):
+            tidy(cache / "images" / _BUILDER)
 
 
 def our_files(project: Path = PROJECT) -> list[str]:
