@@ -1,0 +1,136 @@
+"""
+What the vSphere driver costs: `python -m tests.bench.vsphere`. Numbers to look at, not to assert.
+
+1. One observation of 300 VMs with 2,000 disks: time and memory (the simulator as it is).
+2. Sixty disks of one VM against one, at two seconds a reconfiguration: requests and time (with our fault layer).
+3. Requests of an idle hour: counted in a minute, with a look every 15 s as the controller's loop takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+
+from controller.model import DiskId, Epoch, Spec, VmId, VolumeKey
+from drivers.base import Created, Done
+from drivers.vsphere import create
+from drivers.vsphere.driver import VsphereDriver
+from tests.vcsim.admin import Admin
+from tests.vcsim.server import Simulator, Started
+from tests.vcsim.server import Spec as Simulated
+
+ONE = Epoch(1)
+RESYNC = 15.0
+
+
+def memory() -> float:
+    """The most memory that this process ever had, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def driver_for(simulator: Simulator, **settings: object) -> VsphereDriver:
+    made = create(simulator.settings(**settings))
+    assert isinstance(made, VsphereDriver)
+    return made
+
+
+def spent(driver: VsphereDriver, before: Mapping[str, int]) -> Counter[str]:
+    return Counter(driver.sent) - Counter(before)
+
+
+async def new_disks(driver: VsphereDriver, count: int) -> list[DiskId]:
+    made = [await driver.create(VolumeKey(f"d{number}"), Spec(2**20)) for number in range(count)]
+    return [each.disk for each in made if isinstance(each, Created)]
+
+
+async def observation(vms: int, disks: int) -> None:
+    with Started(Simulated(vms=vms)) as simulator:
+        admin = Admin(simulator)
+        admin.show_uuids()
+        names = [admin.uuid(index) for index in range(vms)]
+        admin.close()
+        driver = driver_for(simulator)
+        made = await new_disks(driver, disks)
+        each = -(-disks // vms)
+        for index, vm in enumerate(names):
+            mine = made[index * each : (index + 1) * each]
+            assert await driver.attach(mine, vm, ONE) == [Done()] * len(mine)
+        await driver.close()
+        await observe(simulator, names)
+
+
+async def observe(simulator: Simulator, names: list[VmId]) -> None:
+    driver = driver_for(simulator)
+    await driver.power(names[:1])  # log in
+    before, peak = driver.sent, memory()
+    times, cpu = [], time.process_time()
+    for _ in range(5):
+        started = time.monotonic()
+        found = await driver.list_attachments()
+        times.append(time.monotonic() - started)
+    cpu = (time.process_time() - cpu) / 5
+    say(f"{len(names)} VMs, {len(found)} attachments: one look {min(times):.2f} to {max(times):.2f} s,")
+    requests = spent(driver, before).total() / 5
+    say(f"  {cpu:.2f} s of our CPU, {requests:.0f} request, peak {memory():.0f} MiB ({peak:.0f} before)")
+    started = time.monotonic()
+    await driver.power(names)
+    say(f"  power of all: {time.monotonic() - started:.2f} s")
+    await driver.close()
+
+
+async def batch(count: int) -> None:
+    with Started(Simulated(faults=True, task_time="2s")) as simulator:
+        admin = Admin(simulator)
+        admin.show_uuids()
+        vm = admin.uuid(0)
+        driver = driver_for(simulator, disks_per_controller=64)
+        disks = await new_disks(driver, count)
+        for wanted in (disks[:1], disks):
+            for name, act in (("attach", driver.attach), ("detach", driver.detach)):
+                before, started = driver.sent, time.monotonic()
+                assert await act(wanted, vm, ONE) == [Done()] * len(wanted)
+                took, requests = time.monotonic() - started, spent(driver, before)
+                say(f"{name} of {len(wanted)}: {took:.1f} s, {requests.total()} requests {dict(requests)}")
+        admin.close()
+        await driver.close()
+
+
+async def idle(seconds: float) -> None:
+    with Started(Simulated(vms=3)) as simulator:
+        driver = driver_for(simulator)
+        await driver.list_attachments()
+        before = driver.sent
+        ends = time.monotonic() + seconds
+        looks = 0
+        while time.monotonic() < ends:
+            await driver.list_attachments()
+            looks += 1
+            await asyncio.sleep(RESYNC)
+        requests = spent(driver, before).total() / looks
+        say(f"idle: {requests:.0f} request a look, {requests * 3600 / RESYNC:.0f} an hour, and 60 of the watch")
+        await driver.close()
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description="What the vSphere driver costs, on the simulator")
+    options.add_argument("--vms", type=int, default=300)
+    options.add_argument("--disks", type=int, default=2000)
+    options.add_argument("--idle", type=float, default=60.0, help="seconds")
+    chosen = options.parse_args()
+    asyncio.run(batch(60))
+    asyncio.run(observation(chosen.vms, chosen.disks))
+    asyncio.run(idle(chosen.idle))
+
+
+if __name__ == "__main__":
+    main()
