@@ -174,11 +174,17 @@ def parse(text: str, environment: Mapping[str, str], where: str = "reberth.toml"
     storage = raw.pop("storage", {})
     tables = {name: value for name, value in storage.items() if name != "driver"}
     try:
-        return msgspec.convert(
-            {**raw, "storage": {"driver": storage.get("driver"), "options": tables}}, Settings, strict=False
-        )
+        whole = {**raw, "storage": {"driver": storage.get("driver"), "options": tables}}
+        return msgspec.convert(whole, Settings, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{where}: {_plain(error)}") from error
+
+
+def _path(kind: type, value: object) -> object:
+    """The one type of ours that the library does not know."""
+    if kind is Path and isinstance(value, str) and value:
+        return Path(value)
+    raise ValueError(f"Expected a path, got {value!r}")
 
 
 def _plain(error: msgspec.ValidationError) -> str:

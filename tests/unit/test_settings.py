@@ -21,6 +21,10 @@ def test_a_file_sets_keys_and_the_chosen_drivers_own_table() -> None:
     assert (settings.storage.driver, settings.storage.own()) == ("lab", {"url": "http://x"})
 
 
+def test_paths_are_read_from_text() -> None:
+    assert parse('door = "/x/y.sock"', {"REBERTH_CERTIFICATES": "/z"}).door == Path("/x/y.sock")
+
+
 def test_the_table_of_another_driver_is_not_the_chosen_ones() -> None:
     assert parse('[storage]\ndriver = "lab"\n[storage.memory]\nvms = []', {}).storage.own() == {}
 
@@ -55,6 +59,7 @@ def test_variables_of_the_gate_are_left_alone() -> None:
         ("port = 70000", {}, r"port: Expected `int` <= 65535"),
         ("policy = 1", {}, r"policy is a section"),
         ("[storage]\nurl = 'x'", {}, r"unknown key storage\.url: \[storage\] has only `driver`"),
+        ("door = 5", {}, r"door: Expected a path, got 5"),
         ("port =", {}, r"reberth\.toml is not TOML"),
     ],
 )
