@@ -175,13 +175,15 @@ def parse(text: str, environment: Mapping[str, str], where: str = "reberth.toml"
     tables = {name: value for name, value in storage.items() if name != "driver"}
     try:
         whole = {**raw, "storage": {"driver": storage.get("driver"), "options": tables}}
-        return msgspec.convert(whole, Settings, strict=False, dec_hook=_path)
+        return msgspec.convert(whole, Settings, strict=False, dec_hook=_value)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{where}: {_plain(error)}") from error
 
 
-def _path(kind: type, value: object) -> object:
-    """The one type of ours that the library does not know."""
+def _value(kind: type, value: object) -> object:
+    """For what the library does not know: paths, and a driver's own values, which the driver checks."""
+    if kind is object:
+        return value
     if kind is Path and isinstance(value, str) and value:
         return Path(value)
     raise ValueError(f"Expected a path, got {value!r}")
