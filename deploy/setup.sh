@@ -6,6 +6,12 @@ cd "$(dirname "$0")/.."
 mkdir -p .cache
 log=.cache/setup.log
 
+# A link to another working copy's .venv is that one's business.
+if [ -L .venv ]; then
+    [ -x .venv/bin/python ] || { echo "setup: .venv is a link to nothing: remove it" >&2; exit 1; }
+    exit 0
+fi
+
 mark=.venv/.complete-$(cat requirements/dev.txt pyproject.toml | sha256sum | cut -c1-16)
 # The path is in it too: a moved working copy needs its .venv anew.
 if [ -e "$mark" ] && [ "$(cat "$mark")" = "$PWD" ]; then
@@ -42,9 +48,15 @@ python=$(find_python)
 [ -n "$python" ] || fail "Python 3.11 or newer is needed; python3 is $(python3 --version 2>&1)"
 "$python" -c 'import ensurepip, venv' 2>/dev/null || install_package python3-venv
 
-echo "setup: make .venv with $("$python" --version) and the locked dependencies"
 rm -f .venv/.complete-*
-"$python" -m venv --clear .venv >"$log" 2>&1 </dev/null || fail "the virtual environment could not be made"
+: >"$log"
+# One that works and belongs here is only brought up to date.
+if ! .venv/bin/python -m pip --version >>"$log" 2>&1 || ! grep -qsF "#!$PWD/.venv/bin/python" .venv/bin/pip; then
+    echo "setup: make .venv with $("$python" --version)"
+    rm -rf .venv
+    "$python" -m venv .venv >>"$log" 2>&1 </dev/null || fail "the virtual environment could not be made"
+fi
+echo "setup: install the locked dependencies"
 pip() { .venv/bin/python -m pip --disable-pip-version-check --no-input -q "$@" >>"$log" 2>&1 </dev/null; }
 pip install --require-hashes -r requirements/dev.txt || fail "the locked dependencies could not be installed"
 pip install --no-deps --no-build-isolation -e . || fail "this project could not be installed into .venv"
