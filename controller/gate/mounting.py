@@ -20,6 +20,7 @@ from controller.gate.host import Host
 from controller.gate.ledger import GateError, Interrupted, Ledger, Volume
 from controller.gate.machine import Machine, MachineUnknown
 from controller.gate.mounts import MountFailed, Nameplate
+from controller.gate.programs import ProgramMissing
 
 log = structlog.get_logger()
 
@@ -110,7 +111,7 @@ class Mounting:
             if volume.mounted is None:
                 await self._mount(volume, grant)
             await self._hand_out(volume, grant)
-        except (DiskRefused, MountFailed, NotABlockDevice) as error:
+        except (DiskRefused, MountFailed, NotABlockDevice, ProgramMissing) as error:
             volume.problem = str(error)
             raise GateError(f"volume {volume.name}: {error}") from error
         finally:

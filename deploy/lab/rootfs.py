@@ -10,7 +10,7 @@ from deploy.lab.builder import BuildFailed
 SUITE = "bookworm"  # of the images, whatever the machine runs: it has PostgreSQL 15
 MIRROR = "http://deb.debian.org/debian"
 SECURITY = "http://deb.debian.org/debian-security"
-PACKAGES = ("ca-certificates", "e2fsprogs", "python3", "python3-venv", "util-linux", "xfsprogs")
+PACKAGES = ("ca-certificates", "e2fsprogs", "mount", "python3", "python3-venv", "util-linux", "xfsprogs")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 _LEAVE_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
