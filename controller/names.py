@@ -51,7 +51,8 @@ def _problem(text: str) -> str | None:
             f"a volume name has 1 to {MAX_NAME} characters, this one has {len(text)}: "
             "shorten the mount's source in the stack file"
         )
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
+    # The first test is only there for speed: every control character is unprintable.
+    if not text.isprintable() and any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
         return f"volume name {text!r} holds control characters: use letters, digits, '-', '_' and '.'"
     if text != text.strip():
         return f"volume name {text!r} starts or ends with a space: remove it in the stack file"

@@ -14,6 +14,7 @@ rounded up to a whole MiB, which every storage system can make exactly.
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,6 +43,12 @@ class BadOptions:
 
 def parse_options(options: Mapping[str, str]) -> Spec | BadOptions:
     """``driver_opts`` as Docker sends them -> Spec."""
+    return _parsed(tuple(options.items()))
+
+
+@functools.lru_cache(maxsize=4096)  # the same few texts are read for every task in every look
+def _parsed(items: tuple[tuple[str, str], ...]) -> Spec | BadOptions:
+    options = dict(items)
     problem = _problem(options)
     if problem is not None:
         return BadOptions(problem)

@@ -62,6 +62,8 @@ def varies(text: str) -> bool:
 
 def expand(text: str, context: Context) -> Expanded:
     """The text as the engine of the task's node makes it."""
+    if "{{" not in text:
+        return text
     parts: list[str] = []
     end = 0
     for match in _ACTION.finditer(text):
