@@ -32,6 +32,8 @@ from drivers.vsphere.transport import Wires
 # A fixed one, because to negotiate means to believe an answer given before the server is verified; newer servers speak
 # all older versions.
 API_VERSION = "vim.version.v7_0"
+# Seconds after which an idle connection is not used again: a request on one that the server has closed is in doubt.
+IDLE = 30
 T = TypeVar("T")
 Collector = vmodl.query.PropertyCollector
 _LIGHT = ("name", "config.uuid", "runtime.powerState", "runtime.connectionState", "runtime.host")
@@ -51,7 +53,9 @@ class _Stub(SoapStubAdapter):
     """Counts what it sends, and connects only by our wires."""
 
     def __init__(self, settings: Settings, wires: Wires, sent: Counter[str]) -> None:
-        super().__init__(host=settings.host, port=settings.port, version=API_VERSION, poolSize=8)  # type: ignore[no-untyped-call]
+        super().__init__(
+            host=settings.host, port=settings.port, version=API_VERSION, poolSize=8, connectionPoolTimeout=IDLE
+        )  # type: ignore[no-untyped-call]
         self.scheme: Any = wires.connection
         self._sent = sent
 

@@ -82,6 +82,11 @@ def to_detach(vms: Sequence[Vm], place: Place, disks: Sequence[DiskId], wanted: 
             known[disk] = Refused(why)
         elif disk not in here:
             known[disk] = gone(vm)
+        elif not vm.connected:
+            known[disk] = Refused(
+                f"the host of {vm.name} does not answer to vCenter ({vm.connection}), so nothing can be taken from it: "
+                "bring the host back; if it is surely off, remove it or the VM from the inventory"
+            )
         elif len(here[disk].files) > 1:
             known[disk] = Refused(f"{disk} is under a snapshot of {vm.name}: delete the VM's snapshots first")
         else:

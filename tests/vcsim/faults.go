@@ -179,6 +179,17 @@ func (f *faults) restart(name, on string) bool {
 	return false
 }
 
+// remove takes a VM out of the inventory, whatever runs.
+func (f *faults) remove(name string) bool {
+	for _, machine := range f.vms() {
+		if machine.Name == name {
+			simulator.Map.Remove(machine.Self)
+			return true
+		}
+	}
+	return false
+}
+
 func update(obj mo.Reference, name string, value types.AnyType) {
 	simulator.Map.WithLock(obj, func() {
 		simulator.Map.Update(obj, []types.PropertyChange{{Name: name, Val: value}})
@@ -220,6 +231,10 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "host":
 		f.mu.Unlock()
 		ok = f.setHost(r.FormValue("name"), r.FormValue("state"), r.FormValue("crash") != "")
+		f.mu.Lock()
+	case "remove":
+		f.mu.Unlock()
+		ok = f.remove(name)
 		f.mu.Lock()
 	case "restart":
 		f.mu.Unlock()

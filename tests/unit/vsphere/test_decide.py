@@ -74,6 +74,12 @@ def test_a_detach_of_what_is_not_there_is_done_only_if_the_host_can_be_believed(
     assert isinstance(away.known[ONE], InDoubt)
 
 
+def test_nothing_is_asked_of_a_host_that_does_not_answer_and_the_cure_is_named() -> None:
+    step = to_detach([vm(disks=(HELD,), connection="disconnected")], PLACE, [ONE], ID, EPOCH)
+    assert step.todo == ()
+    assert "remove it or the VM from the inventory" in why(step)
+
+
 def test_a_disk_under_a_snapshot_is_not_detached_and_the_cure_is_named() -> None:
     chain = replace(HELD, files=(File("datastore-1", "reberth/one-000001.vmdk"), *HELD.files))
     step = to_detach([vm(disks=(chain,))], PLACE, [ONE], ID, EPOCH)
