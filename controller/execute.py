@@ -72,6 +72,7 @@ class Executor:
         self._driver = driver
         self._lead = lead
         self._call_deadline = call_deadline
+        self._unmarked_doubt = False  # a call is in doubt and the record could not be told
 
     async def run(self, world: World, actions: Sequence[Action]) -> Mapping[VolumeName, Result]:
         """
@@ -87,6 +88,9 @@ class Executor:
 
     async def _run(self, world: World, actions: Sequence[Action]) -> Mapping[VolumeName, Result]:
         first = actions[0]
+        if self._unmarked_doubt:
+            self._unmarked_doubt = not await self._lead.new_epoch()
+            return {each.volume: Changed("a call was in doubt, so a new epoch came first") for each in actions}
         match first:
             case Attach() | Detach():
                 return await self._move(world, [each for each in actions if isinstance(each, Attach | Detach)])
@@ -168,14 +172,27 @@ class Executor:
         return await self._failed(world, record, outcome)
 
     async def _failed(self, world: World, record: VolumeRecord, outcome: Refused | Unreachable | InDoubt) -> Result:
-        """In doubt the intent stays, for the storage's list to decide; what surely did not happen leaves none."""
+        """In doubt the intent stays, marked; what surely did not happen leaves none."""
         operation = "operation" if record.intent is None else record.intent.operation.value
         if isinstance(outcome, InDoubt):
+            await self._mark_doubt(world, record)
             return Setback(f"{operation} is in doubt: {outcome.why}")
         await self._scribe.forget_intent(world, record_of(world, record.name), record)
         if isinstance(outcome, Refused):
             return Setback(f"the storage refused to {operation}: {outcome.why}", outcome.retry_after)
         return Setback(f"the storage could not be asked to {operation}: {outcome.why}")
+
+    async def _mark_doubt(self, world: World, record: VolumeRecord) -> None:
+        """
+        The list may soon agree with this intent because of an older call, and ours may still come: so it is noted.
+
+        A doubt that cannot be noted makes us take a new epoch before anything else. If we die, the next leader does.
+        """
+        if record.intent is None:
+            return
+        self._unmarked_doubt = True
+        marked = replace(record, intent=replace(record.intent, in_doubt=True))
+        self._unmarked_doubt = isinstance(await self._scribe.write(world, record, marked), Changed)
 
     async def _fence(self, world: World, actions: Sequence[Fence]) -> Mapping[VolumeName, Result]:
         """

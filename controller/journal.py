@@ -28,9 +28,11 @@ _PLACED = {Operation.ATTACH: Moment.ATTACHED, Operation.DETACH: Moment.DETACHED}
 
 
 def settled(record: VolumeRecord, world: World) -> bool:
-    """Whether there is an intent, and what was read agrees that it happened."""
+    """Whether there is an intent, and what was read agrees that it happened. Not while its call may still come."""
     intent = record.intent
     if intent is None or world.attachments is None or record.disk is None:
+        return False
+    if intent.in_doubt and intent.epoch == world.epoch and intent.operation is not Operation.CREATE:
         return False
     there = {each.vm: each.state for each in world.attachments if each.disk == record.disk}
     match intent.operation:

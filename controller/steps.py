@@ -194,7 +194,9 @@ def _ungranted(case: Case) -> Action:
         return _target_away(case)
     wanted = {t.id for t in case.claim.tasks} if case.claim is not None else set()
     old = tuple(g for g in case.home if g.task == task.id or g.task not in wanted)
-    serial = Serial(case.entry.serial + 1)
+    # A gate may know a later serial than the record, if that came from a backup of the swarm: it would refuse ours.
+    said = case.said(node.vm)
+    serial = Serial(max(case.entry.serial, said.serial if said is not None else 0) + 1)
     return GrantMount(case.name, task.id, node.id, node.vm, node.boot, serial, old)
 
 

@@ -182,6 +182,24 @@ async def test_after_a_call_in_doubt_the_epoch_is_raised_before_the_next_grant()
         assert play.cluster.record().grants[-1].epoch > 1
 
 
+@pytest.mark.parametrize("mark", [None, RecordFault.LOST_BEFORE, RecordFault.STALE])
+async def test_a_lost_answer_raises_the_epoch_even_if_the_list_agrees(mark: RecordFault | None) -> None:
+    """The detach happened, its answer is lost: another one like it may still come, so a new epoch makes it void."""
+    async with scene() as play:
+        await play.make()
+        play.want("a")
+        await play.until(("a",))
+        await asyncio.sleep(1)
+        play.cluster.storage.fail(Operation.DETACH, Fault.LOST_AFTER)
+        if mark is not None:  # writes: the grant is dropped, the intent to detach, its mark
+            play.one.records.fail_nth(Call.REPLACE_VOLUME, 2, mark)
+        play.cluster.crash("a")
+        play.cluster.down("a")
+        play.want("b", "t2")
+        await play.until(("b",))
+        assert play.cluster.record().grants[-1].epoch == 2
+
+
 async def test_a_record_written_by_somebody_else_in_between_only_makes_it_look_again() -> None:
     async with scene() as play:
         await play.make()

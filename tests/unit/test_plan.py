@@ -370,6 +370,14 @@ def test_a_grant_takes_the_next_serial_and_stands_for_the_old_ones() -> None:
     )
 
 
+def test_a_grant_is_above_what_the_gate_knows() -> None:
+    """With records from a backup the gate may have met later serials; a grant below them would be refused for ever."""
+    action = act(world(on(1), volume=record(), wanted=claim(1), gates=[gate(1, MountState.UNMOUNTED, 41)]))
+
+    assert isinstance(action, GrantMount)
+    assert action.serial == 42
+
+
 def test_the_grace_is_waited_to_its_end_and_no_longer() -> None:
     """Within the grace the wait says for how long; at its end the fence acts."""
     before = act(world(on(1), volume=REVOKED, wanted=MOVED, nodes=[node(1, DOWN, down_for=9.0)], power=ON))

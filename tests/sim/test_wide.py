@@ -1,0 +1,167 @@
+"""Random walks through wide worlds: 5 to 50 nodes, up to 100 volumes, two controllers, the real planner."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from controller.actions import Alarm, Refuse
+from controller.model import Power, VolumeName
+from controller.plan import plan
+from tests.sim.wide import Controller, Machine, Wide
+
+LARGE = os.environ.get("REBERTH_SEARCH") == "large"
+ANY = st.integers(0, 10_000)
+
+
+class WideWorld(RuleBasedStateMachine):
+    """Each rule is one kind of event; a law is checked inside the event that could break it."""
+
+    wide: Wide
+
+    @initialize(machines=st.integers(5, 50), volumes=st.integers(1, 100), slots=st.integers(2, 40), cuts=st.booleans())
+    def build(self, machines: int, volumes: int, slots: int, cuts: bool) -> None:
+        self.wide = Wide(machines, volumes, slots, cuts)
+        for i, name in enumerate(self.wide.records):
+            self.wide.claim(name, self._machine(i))
+        self._settle(rounds=8)
+
+    def _machine(self, number: int) -> Machine:
+        machines = list(self.wide.machines.values())
+        return machines[number % len(machines)]
+
+    def _volume(self, number: int) -> VolumeName:
+        names = list(self.wide.records)
+        return names[number % len(names)]
+
+    def _who(self, old: bool) -> Controller:
+        return self.wide.old if old and self.wide.old.epoch else self.wide.acting
+
+    @rule(old=st.booleans())
+    def decide(self, old: bool) -> None:
+        self.wide.decide(self._who(old))
+
+    @rule(old=st.booleans(), index=ANY, many=st.integers(1, 30))
+    def write(self, old: bool, index: int, many: int) -> None:
+        who = self._who(old)
+        for _ in range(min(many, len(who.pending))):
+            self.wide.write(who, index)
+
+    @precondition(lambda self: self.wide.calls)
+    @rule(index=ANY, many=st.integers(1, 30))
+    def land(self, index: int, many: int) -> None:
+        for _ in range(min(many, len(self.wide.calls))):
+            self.wide.land(index)
+
+    @precondition(lambda self: self.wide.calls)
+    @rule(index=ANY)
+    def doubt(self, index: int) -> None:
+        self.wide.doubt(index)
+
+    @rule()
+    def elect(self) -> None:
+        self.wide.elect()
+
+    @rule(number=ANY)
+    def sync(self, number: int) -> None:
+        self.wide.sync(self._machine(number))
+
+    @rule()
+    def sync_all(self) -> None:
+        for machine in self.wide.machines.values():
+            self.wide.sync(machine)
+
+    @rule(number=ANY)
+    def mount(self, number: int) -> None:
+        machine = self._machine(number)
+        for volume in list(machine.offers):
+            self.wide.mount(machine, volume)
+
+    @rule()
+    def notice(self) -> None:
+        for machine in self.wide.machines.values():
+            self.wide.notice(machine)
+
+    @rule(number=ANY)
+    def crash(self, number: int) -> None:
+        self._machine(number).power_off()
+
+    @rule(number=ANY)
+    def boot(self, number: int) -> None:
+        machine = self._machine(number)
+        if not machine.on:
+            machine.on, machine.boot = True, machine.boot + 1
+
+    @rule(number=ANY)
+    def cut(self, number: int) -> None:
+        machine = self._machine(number)
+        machine.cut = machine.on and not machine.cut
+        self.wide.acting.heard.pop(machine.vm, None)
+
+    @rule(number=ANY)
+    def hide(self, number: int) -> None:
+        machine = self._machine(number)
+        machine.hidden = not machine.hidden
+
+    @rule(volume=ANY, number=ANY)
+    def move(self, volume: int, number: int) -> None:
+        machine = self._machine(number)
+        if not machine.down:
+            self.wide.claim(self._volume(volume), machine)
+
+    @rule()
+    def swarm_replaces(self) -> None:
+        ready = [m for m in self.wide.machines.values() if not m.down]
+        for i, (volume, (machine, _)) in enumerate(list(self.wide.claims.items())):
+            if machine.down and ready:
+                self.wide.claim(volume, ready[i % len(ready)])
+
+    def _settle(self, rounds: int) -> None:
+        """No new faults: everybody does what there is to do, in turn."""
+        w = self.wide
+        for _ in range(rounds):
+            self.swarm_replaces()
+            self.sync_all()
+            w.decide(w.acting)
+            while w.acting.pending:
+                w.write(w.acting, 0)
+            while w.calls:
+                w.land(0)
+            for machine in w.machines.values():
+                self.notice()
+                for volume in list(machine.offers):
+                    w.mount(machine, volume)
+
+    def teardown(self) -> None:
+        """All is mended: in the end every claim is served, or told why not."""
+        if not hasattr(self, "wide"):
+            return
+        w = self.wide
+        for machine in w.machines.values():
+            machine.cut = machine.hidden = False
+            if not machine.on:
+                machine.on, machine.boot = True, machine.boot + 1
+        w.calls.clear()
+        w.old = Controller(w.old.epoch)
+        self.notice()
+        self._settle(rounds=25)
+        world = w.world(w.acting)
+        assert world.power is not None
+        assert set(world.power.values()) == {Power.ON}
+        for action in plan(world, w.policy):
+            machine, _ = w.claims[action.volume]
+            served = action.volume in machine.mounted and w.on.get(action.volume) == machine.vm
+            assert served or isinstance(action, Refuse | Alarm), action
+
+
+WideWorld.TestCase.settings = settings(
+    max_examples=400 if LARGE else 12,
+    stateful_step_count=80 if LARGE else 40,
+    derandomize=not LARGE,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+TestWideWorld = WideWorld.TestCase
