@@ -85,6 +85,11 @@ class Board:
     def world(self) -> World | None:
         return None if self.look is None else self.look.world
 
+    @property
+    def knows_records(self) -> bool:
+        """Whether the volume records were read: only then a missing one is one that does not exist."""
+        return self.world is not None and self.world.volumes is not None
+
     def publish(self, look: Look, decisions: Mapping[VolumeName, Action]) -> None:
         self.look = look
         self.decisions = dict(decisions)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from controller.actions import Refuse
 from controller.answers import No, Status, try_later
 from controller.board import Board, Look, Poke, reason
-from controller.gates import Gates, orders
+from controller.gates import Gates, Heard, orders
 from controller.journal import mounted_is_news
 from controller.model import (
     BootId,
@@ -162,8 +162,7 @@ class Gatekeeper:
             heard = self._gates.newest(caller.vm)
             if heard is None or heard.number != number or self.closing:
                 return Orders()  # a newer sync is being answered, or we do not act any more
-            named = {name: record for name in heard.volumes if (record := self._board.record(name)) is not None}
-            found = orders(caller.vm, heard, {**named, **self._board.holding(caller.vm, caller.boot)})
+            found = self._to_let_go(caller, heard)
             if found.releases and self._told.get(caller.vm) != found:
                 self._told[caller.vm] = found
                 return found
@@ -174,6 +173,12 @@ class Gatekeeper:
             if left <= 0:
                 return found
             await self._board.changed.wait(left)
+
+    def _to_let_go(self, caller: Caller, heard: Heard) -> Orders:
+        if not self._board.knows_records:
+            return Orders()  # a record that was not read is not one that does not exist
+        named = {name: record for name in heard.volumes if (record := self._board.record(name)) is not None}
+        return orders(caller.vm, heard, {**named, **self._board.holding(caller.vm, caller.boot)})
 
     async def _note(self, caller: Caller, hostname: str, reports: tuple[VolumeReport, ...]) -> No | None:
         for report in reports:
@@ -189,6 +194,8 @@ class Gatekeeper:
                     break
             else:
                 return try_later(f"the record of volume {report.name} is being changed all the time")
+            if record is None and report.formatted and not self._board.knows_records:
+                return try_later(f"the record of volume {report.name} could not be read")
             if record is None and report.formatted:
                 return No(Status.MISSING, f"there is no volume {report.name}: it was formatted, but may not be mounted")
         return None

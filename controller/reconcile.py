@@ -19,6 +19,7 @@ from controller.actions import Action, Alarm, Attach, Converged, Detach, Fence, 
 from controller.board import Board, Look, Poke, kind, quiet, reason, same_decision
 from controller.execute import Executor, Lead, needs_tidying
 from controller.gates import Gates
+from controller.invariants import violations
 from controller.model import Epoch, NodeState, Policy, VmId, VolumeName, World
 from controller.observe import Observer
 from controller.records import Records, RecordsUnavailable
@@ -106,6 +107,7 @@ class Reconciler:
         self._next_look = 0.0
         self._term: Epoch | None = None
         self._closing = False
+        self._violations: frozenset[str] = frozenset()
 
     async def drain(self, seconds: float) -> None:
         """Start nothing more, and give what is under way so long to end. What does not is found by its intent."""
@@ -144,6 +146,7 @@ class Reconciler:
             for name, action in planned.items()
         }
         self._say(decisions)
+        self._judge(world)
         self._p.board.publish(Look(number, began, self._p.wall(), world), decisions)
         free = [action for name, action in planned.items() if name not in busy]
         for group in self._due(world, free, busy_vms):
@@ -252,6 +255,13 @@ class Reconciler:
             say = _log.warning if isinstance(action, Alarm) else _log.info
             event = "volume.converged" if isinstance(action, Converged) else "decision.changed"
             say(event, volume=name, decision=kind(action), why=reason(action), epoch=self._term)
+
+    def _judge(self, world: World) -> None:
+        """What must never be true is said loudly, once."""
+        found = frozenset(violations(world))
+        for sentence in sorted(found - self._violations):
+            _log.error("law.violated", why=sentence, epoch=self._term)
+        self._violations = found
 
     async def _housekeep(self, world: World) -> None:
         """A person's word that a node is dead ends when the node lives."""
