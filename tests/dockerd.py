@@ -14,6 +14,8 @@ from pathlib import Path
 
 import docker
 
+from deploy.lab.packages import ensure_packages
+
 _OWN_NAMESPACES = ("unshare", "-m", "-n", "-u", "-p", "-f", "--kill-child", "--mount-proc")
 _START = """
 ip link set lo up && hostname {name} && mount -t tmpfs tmpfs /run &&
@@ -41,6 +43,7 @@ class OneNodeSwarm:
 @contextmanager
 def one_node_swarm(name: str) -> Iterator[OneNodeSwarm]:
     """In namespaces of its own (network, mounts, processes): when its first process is killed, all of it is gone."""
+    ensure_packages(print)
     folder = Path(tempfile.mkdtemp(prefix="reberth-test-"))  # short: the path of a socket has at most 107 characters
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -64,7 +67,7 @@ def _until_ready(swarm: OneNodeSwarm, process: subprocess.Popen[bytes]) -> None:
     while not (swarm.folder / "docker.sock").exists():
         if process.poll() is not None or time.monotonic() > deadline:
             log = (swarm.folder / "log").read_text(errors="replace")[-2000:]
-            raise RuntimeError(f"dockerd did not start (is Debian's docker.io installed?):\n{log}")
+            raise RuntimeError(f"dockerd did not start:\n{log}")
         time.sleep(0.1)
     client = swarm.client()
     try:

@@ -12,7 +12,7 @@ import pytest
 from controller.leadership import Beat, Follow, Leader, Take, Timing, View, step
 from controller.memory_records import Call, Fault, MemoryRecords, MemoryStore
 from controller.model import Epoch, NodeId
-from controller.records import Leadership, RecordsUnavailable, SwarmUnread
+from controller.records import Leadership, RecordsUnavailable, Stale, SwarmUnread
 
 ME, OTHER = NodeId("n1"), NodeId("n2")
 TIMING = Timing()
@@ -188,6 +188,39 @@ async def test_still_acting_is_proven_by_a_write() -> None:
         assert await one.leader.still_acting(Epoch(1))
         assert not await one.leader.still_acting(Epoch(2))
         assert one.records.calls.count(Call.REPLACE_LEADERSHIP) == before + 2
+
+
+class SlowRecords(MemoryRecords):
+    async def replace_leadership(self, leadership: Leadership) -> Leadership | Stale:
+        await asyncio.sleep(0.01)
+        return await super().replace_leadership(leadership)
+
+
+@pytest.mark.looptime
+async def test_questions_that_come_together_share_a_write_that_began_after_them() -> None:
+    one, _, _ = pair()
+    one.leader._records = one.records = SlowRecords(one.store)
+    async with running(one):
+        await asyncio.sleep(1)
+        before = one.records.calls.count(Call.REPLACE_LEADERSHIP)
+        answers = await asyncio.gather(*(one.leader.still_acting(Epoch(1)) for _ in range(10)))
+        assert answers == [True] * 10
+        assert one.records.calls.count(Call.REPLACE_LEADERSHIP) <= before + 2
+
+
+@pytest.mark.looptime
+async def test_what_was_proven_before_a_question_does_not_answer_it() -> None:
+    one, two, _ = pair()
+    one.leader._records = one.records = SlowRecords(one.store)
+    async with running(one) as tasks:
+        await asyncio.sleep(1)
+        tasks[0].cancel()
+        assert await one.leader.still_acting(Epoch(1))
+        record = await two.records.leadership()
+        assert record is not None
+        await two.records.replace_leadership(replace(record, epoch=Epoch(2), holder=OTHER))
+        await asyncio.sleep(0.001)
+        assert not await one.leader.still_acting(Epoch(1))
 
 
 @pytest.mark.looptime
