@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import structlog
 
 from controller.model import DiskId, Epoch, VmId
 from drivers.base import Done, InDoubt, Outcome, Refused, Unreachable
 from drivers.vsphere import decide
-from drivers.vsphere.calls import Calls
 from drivers.vsphere.convert import Place, Vm, ours, stamp
 from drivers.vsphere.decide import Step
 from drivers.vsphere.faults import Doubt, Fault, Kind, NotSent
@@ -23,6 +23,14 @@ log = structlog.get_logger()
 _IN_DOUBT = frozenset({Kind.HOST_LOST, Kind.CANCELED})
 # After these the VM was not disturbed by the try.
 _HARMLESS = frozenset({Kind.BUSY, Kind.HOST_AWAY, Kind.PERMISSION, Kind.STATE, Kind.NOT_AUTHENTICATED})
+
+
+class Calls(Protocol):
+    """What an editor needs of vCenter; each may raise `NotSent`, `Doubt` or `Fault`."""
+
+    async def reconfigure(self, change: Change) -> None: ...
+
+    async def vm(self, ref: str) -> Vm: ...
 
 
 @dataclass(frozen=True, slots=True)
