@@ -1,17 +1,17 @@
 """
-What gates and node services ask for themselves: who they are, what they have mounted, may they mount.
+What gates ask: here is what I have mounted, what am I to let go, may I mount this.
 
-A caller is the node of its certificate, and speaks for one VM: the one it named first, which nobody else alive names.
-It gets a volume only if Swarm's Raft says that a task on that node mounts it.
+A gate gets a volume only if Swarm's Raft says that a task on its node mounts it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from controller.actions import Refuse
+from controller.admission import ATTEMPTS, Admission, Caller
 from controller.answers import No, Status, try_later
 from controller.board import Board, Look, Poke, reason
 from controller.gates import Gates, Heard, orders
@@ -23,29 +23,18 @@ from controller.model import (
     HistoryEntry,
     Moment,
     MountState,
-    Node,
     NodeId,
-    NodeState,
     VmId,
     VolumeName,
     VolumeRecord,
 )
-from controller.records import NodeRecord, Records, RecordsUnavailable, Stale
+from controller.records import Records, RecordsUnavailable, Stale
 from controller.wire import Empty, Hello, MountGrant, MountRequest, Orders, Pending, Sync, VolumeReport
 from drivers.base import DriverError, StorageDriver
 
-LOOK_SECONDS = 6.0
 LONGEST_WAIT = 60.0
 REPEAT_ORDERS = 1.0  # seconds after which orders that were not obeyed are said again
 UNCLAIMED_LOOKS = 2  # looks that must agree that no task here wants the volume before a Mount is refused
-ATTEMPTS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    node: NodeId
-    vm: VmId
-    boot: BootId
 
 
 class Gatekeeper:
@@ -61,6 +50,7 @@ class Gatekeeper:
         read_deadline: float = 10.0,
     ) -> None:
         self._board = board
+        self._admission = Admission(board, records, poke)
         self._gates = gates
         self._records = records
         self._driver = driver
@@ -71,75 +61,16 @@ class Gatekeeper:
         self._told: dict[VmId, Orders] = {}
         self.closing = False
 
-    # Who is it?
-
     async def hello(self, node: NodeId, hello: Hello) -> Empty | No:
-        who = await self._admit(Caller(node, VmId(hello.vm), BootId(hello.boot)), hello.hostname)
+        who = await self._admission.admit(Caller(node, VmId(hello.vm), BootId(hello.boot)), hello.hostname)
         return who if isinstance(who, No) else Empty()
-
-    async def _admit(self, caller: Caller, hostname: str = "") -> Node | No:
-        """The caller's node, if it may speak for its VM; the record of the node is made or brought up to date."""
-        node = await self._node(caller.node)
-        if node is None:
-            return try_later(f"node {caller.node} is not seen in the swarm yet")
-        if (node.vm, node.boot) == (caller.vm, caller.boot):
-            return node
-        try:
-            problem = await self._register(caller, hostname or node.hostname)
-        except RecordsUnavailable as error:
-            return try_later(error)
-        return node if problem is None else problem
-
-    async def _node(self, name: NodeId) -> Node | None:
-        nodes = (self._board.world.nodes if self._board.world is not None else None) or {}
-        if name in nodes:
-            return nodes[name]
-        self._poke(f"node {name} is new")
-        look = await self._board.fresh_look(LOOK_SECONDS)
-        return None if look is None or look.world.nodes is None else look.world.nodes.get(name)
-
-    async def _register(self, caller: Caller, hostname: str) -> No | None:
-        for _ in range(ATTEMPTS):
-            known = await self._records.nodes()
-            mine = known.get(caller.node)
-            problem = self._impostor(caller, mine, tuple(known.values()), hostname)
-            if problem is not None:
-                return problem
-            if mine is not None and mine.boot == caller.boot:
-                return None
-            version = 0 if mine is None else mine.version
-            written = await self._records.put_node(NodeRecord(caller.node, caller.vm, caller.boot, hostname, version))
-            if not isinstance(written, Stale):
-                self._poke(f"node {hostname} told its VM and boot")
-                return None
-        return try_later(f"the record of node {hostname} is being changed all the time")
-
-    def _impostor(
-        self, caller: Caller, mine: NodeRecord | None, known: tuple[NodeRecord, ...], hostname: str
-    ) -> No | None:
-        if mine is not None and mine.vm != caller.vm:
-            return No(
-                Status.CONFLICT,
-                f"node {hostname} was VM {mine.vm} and now says it is VM {caller.vm}: if its machine was replaced, "
-                "let the node leave the swarm and join again; if not, correct the VM's SMBIOS UUID",
-            )
-        nodes = (self._board.world.nodes if self._board.world is not None else None) or {}
-        for other in known:
-            living = other.node in nodes and nodes[other.node].state is NodeState.READY
-            if other.node != caller.node and other.vm == caller.vm and living:
-                return No(
-                    Status.CONFLICT,
-                    f"nodes {hostname} and {other.hostname} both say that they are VM {caller.vm}: a cloned VM keeps "
-                    "its SMBIOS UUID; give one of them a new one",
-                )
-        return None
 
     # What has it mounted?
 
     async def sync(self, node: NodeId, sync: Sync) -> Orders | No:
         """Answers at once when there is something to let go, else after ``sync.wait`` seconds."""
         caller = Caller(node, VmId(sync.vm), BootId(sync.boot))
-        seen = await self._admit(caller)
+        seen = await self._admission.admit(caller)
         if isinstance(seen, No):
             return seen
         news = self._gates.changes(sync)
@@ -231,7 +162,7 @@ class Gatekeeper:
 
     async def mount(self, node: NodeId, request: MountRequest) -> MountGrant | Pending | No:
         caller = Caller(node, VmId(request.vm), BootId(request.boot))
-        seen = await self._admit(caller)
+        seen = await self._admission.admit(caller)
         if isinstance(seen, No):
             return seen
         name = VolumeName(request.volume)
