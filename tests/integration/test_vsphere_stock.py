@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import ssl
 import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,7 +17,7 @@ from drivers.vsphere.convert import orders
 from drivers.vsphere.driver import VsphereDriver
 from drivers.vsphere.settings import Settings, SettingsError
 from tests.conformance.vsphere_rig import VsphereRig
-from tests.vcsim.server import PASSWORD, STOCK, USER, Simulator, Started, certificate
+from tests.vcsim.server import PASSWORD, STOCK, USER, Simulator, Started, thumbprint
 
 SIZE = 64 * 2**20
 ONE, TWO = Epoch(1), Epoch(2)
@@ -35,10 +33,6 @@ async def new_disk(rig: VsphereRig, name: str = "data") -> DiskId:
     created = await rig.driver.create(VolumeKey(name), Spec(SIZE))
     assert isinstance(created, Created), created
     return created.disk
-
-
-def thumbprint() -> str:
-    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate()[0].read_text())).hexdigest()
 
 
 async def reads(simulator: Simulator, **changes: object) -> str:

@@ -17,8 +17,9 @@ Collector = vmodl.query.PropertyCollector
 class Admin:
     def __init__(self, simulator: Simulator) -> None:
         context = ssl.create_default_context(cafile=str(certificate()[0]))
+        context.check_hostname = simulator.spec.address == "127.0.0.1"  # what the certificate names
         self._stub = SoapStubAdapter(
-            host="127.0.0.1",
+            host=simulator.spec.address,
             port=simulator.port,
             version="vim.version.v7_0",
             sslContext=context,
@@ -58,6 +59,12 @@ class Admin:
 
     def set_uuid(self, wanted: VmId, uuid: VmId) -> None:
         assert self.wait(self.vm(wanted).Reconfigure(vim.vm.ConfigSpec(uuid=uuid))) is None
+
+    def become(self, vm: Any, name: str, uuid: VmId) -> None:
+        """Another name and UUID, and disks that show theirs."""
+        option = vim.option.OptionValue(key="disk.EnableUUID", value="TRUE")
+        spec = vim.vm.ConfigSpec(name=name, uuid=uuid, extraConfig=[option])
+        assert self.wait(vm.Reconfigure(spec)) is None
 
     def show_uuids(self) -> None:
         for vm in self.vms:

@@ -228,6 +228,10 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprintf(w, "%s %d\n", method, count)
 		}
 		f.calls = map[string]int{}
+	case "sizes":
+		for file, size := range f.sizes {
+			fmt.Fprintf(w, "%d %s\n", size, file)
+		}
 	case "host":
 		f.mu.Unlock()
 		ok = f.setHost(r.FormValue("name"), r.FormValue("state"), r.FormValue("crash") != "")

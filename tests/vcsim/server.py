@@ -12,6 +12,7 @@ import functools
 import hashlib
 import os
 import shutil
+import ssl
 import subprocess
 import tempfile
 import urllib.parse
@@ -89,6 +90,10 @@ def certificate() -> tuple[Path, Path]:
     return cert, key
 
 
+def thumbprint() -> str:
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate()[0].read_text())).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
     """``faults``: with our fault layer; else the library as it is."""
@@ -99,6 +104,7 @@ class Spec:
     stale_lock: str = "16s"
     task_time: str = "0s"
     session_idle: str = "0s"
+    address: str = "127.0.0.1"
 
 
 STOCK = Spec()
@@ -118,7 +124,7 @@ class Simulator:
     def start(self) -> None:
         cert, key = certificate()
         spec = self.spec
-        command = [str(binary()), "-l", f"127.0.0.1:{self.port}", "-username", USER, "-password", PASSWORD]
+        command = [str(binary()), "-l", f"{spec.address}:{self.port}", "-username", USER, "-password", PASSWORD]
         command += ["-tlscert", str(cert), "-tlskey", str(key), "-host", str(spec.hosts), "-vm", str(spec.vms)]
         command += ["-stale-lock", spec.stale_lock, "-task-time", spec.task_time, "-session-idle", spec.session_idle]
         if spec.faults:
@@ -147,22 +153,28 @@ class Simulator:
 
     def settings(self, **changes: object) -> dict[str, object]:
         return {
-            "host": "127.0.0.1",
+            "host": self.spec.address,
             "port": self.port,
             "user_file": str(self.user_file),
             "password_file": str(self.password_file),
-            "ca_file": str(certificate()[0]),
+            **self._trust(),
             "datacenter": DATACENTER,
             "datastore": DATASTORE,
             **changes,
         }
+
+    def _trust(self) -> dict[str, object]:
+        # The certificate names 127.0.0.1 only.
+        return {"ca_file": str(certificate()[0])} if self.spec.address == "127.0.0.1" else {"thumbprint": thumbprint()}
 
     def fault(self, fault: str, /, **form: str) -> str:
         """Tell the fault layer."""
         assert self.spec.faults
         context = tls_context(Settings.parse(self.settings()))
         data = urllib.parse.urlencode(form).encode()
-        with urllib.request.urlopen(f"https://127.0.0.1:{self.port}/_fault/{fault}", data, context=context) as answer:
+        with urllib.request.urlopen(
+            f"https://{self.spec.address}:{self.port}/_fault/{fault}", data, context=context
+        ) as answer:
             text: str = answer.read().decode()
         return text
 

@@ -1,0 +1,135 @@
+"""
+A lab whose truth is the vSphere simulator: its machines and devices follow the simulator's VMs.
+
+Disks go one way: what the simulator's VMs have, the lab's nodes get. Power goes both ways: whichever side has changed
+since they agreed is followed. One difference to real hosts stays: the lab cannot cut the I/O of a machine that runs, so
+a disk that is mounted there follows only when it is unmounted, or the machine is off.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from controller.model import DiskId, Power, VmId
+from deploy.lab.lab import Lab, LabError
+from drivers.vsphere.client import Session, look
+from drivers.vsphere.convert import Place, Vm, by_id, ours
+from drivers.vsphere.faults import Doubt, Fault, NotSent
+from drivers.vsphere.settings import Settings
+from tests.vcsim.admin import Admin
+from tests.vcsim.server import Simulator
+
+log = structlog.get_logger()
+PAUSE = 0.1  # seconds between two looks
+EPOCH = 1  # the lab's own guard is not used: the simulator's is
+KIB = 1024
+
+
+class Bridge:
+    """A thread, from ``start`` to ``stop``. It goes on through a simulator or a machine host that is away."""
+
+    def __init__(self, lab: Lab, simulator: Simulator) -> None:
+        self._lab = lab
+        self._simulator = simulator
+        self._admin = Admin(simulator)
+        self._session = Session(Settings.parse(simulator.settings()), 10.0)
+        self._agreed: dict[str, str] = {}
+        self._named: set[tuple[str, str, str]] = set()  # VM, boot and disk that have their names in the guest
+        self._sizes: Mapping[str, int] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="vsphere-bridge", daemon=True)
+
+    def start(self) -> None:
+        """Gives the simulator's VMs the names and UUIDs of the lab's machines."""
+        for node, vm in zip(self._lab.nodes, self._admin.vms, strict=True):
+            self._admin.become(vm, node.name, VmId(node.vm))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._session.close()
+        self._admin.close()
+
+    def _run(self) -> None:
+        while not self._over.wait(PAUSE):
+            try:
+                self._follow()
+            except (LabError, OSError, NotSent, Doubt, Fault) as error:
+                log.warning("bridge.waits", why=str(error))
+
+    def _follow(self) -> None:
+        vms, _ = self._session.run(lambda now: look(now, full=True))
+        place = self._session.run(lambda now: now.place)
+        machines = {each["id"]: each for each in self._call("GET", "/v1/vms")}
+        for vm in vms:
+            self._power(vm, machines[vm.uuid]["power"])
+        self._disks(place, vms, {vm: each["boot"] for vm, each in machines.items() if each["power"] == "on"})
+
+    def _power(self, vm: Vm, in_lab: str) -> None:
+        in_vsphere = "on" if vm.power == "poweredOn" else "off"
+        if in_lab == in_vsphere:
+            self._agreed[vm.uuid] = in_lab
+        elif in_lab != self._agreed.get(vm.uuid, "on"):
+            power = Power.ON if in_lab == "on" else Power.OFF
+            fault = self._admin.switch(VmId(vm.uuid), power)
+            log.info("bridge.power", vm=vm.name, power=in_lab, why=f"the lab's machine is {in_lab}", fault=str(fault))
+        else:
+            self._lab.host.act(vm.name, f"power-{in_vsphere}")
+            log.info("bridge.power", vm=vm.name, power=in_vsphere, why=f"vSphere's VM is {in_vsphere}")
+
+    def _disks(self, place: Place, vms: tuple[Vm, ...], boots: Mapping[str, str]) -> None:
+        wanted = {(key_of(disk), vm.uuid) for vm in vms for disk in ours(vm, place)}
+        held = {(each["disk"], each["vm"]) for each in self._call("GET", "/v1/attachments")}
+        for disk, vm in sorted(held - wanted):
+            self._change("detach", disk, vm)
+        for disk, vm in sorted(wanted - held):
+            self._call("PUT", f"/v1/disks/{disk}", {"size_bytes": self._size(place, disk)})
+            self._change("attach", disk, vm)
+        for each in vms:
+            for path, found in ours(each, place).items():
+                if each.uuid in boots and found.uuid is not None:
+                    self._name(each, boots[each.uuid], key_of(path), found.uuid)
+
+    def _change(self, act: str, disk: str, vm: str) -> None:
+        (answer,) = self._call("POST", f"/v1/vms/{vm}/{act}", {"disks": [disk], "epoch": EPOCH})
+        self._named = {each for each in self._named if each[2] != disk}
+        log.info("bridge.disk", act=act, disk=disk, vm=vm, outcome=answer["outcome"], why=answer.get("why"))
+
+    def _name(self, vm: Vm, boot: str, disk: str, uuid: str) -> None:
+        """As udev does in a guest with disk.EnableUUID."""
+        if (vm.uuid, boot, disk) in self._named:
+            return
+        folder = "/dev/disk/by-id"
+        script = f'test -e {folder}/reberth-lab-{disk} && for n; do ln -sfn reberth-lab-{disk} "{folder}/$n"; done'
+        if self._lab.exec(vm.name, ["sh", "-ec", script, "sh", *by_id(uuid)]).returncode == 0:
+            self._named.add((vm.uuid, boot, disk))
+
+    def _size(self, place: Place, disk: str) -> int:
+        file = f"[{place.name}] {place.folder}/{disk}.vmdk"
+        if file not in self._sizes:
+            lines = [line.split(" ", 1) for line in self._simulator.fault("sizes").splitlines()]
+            self._sizes = {name: int(size) * KIB for size, name in lines}
+        return self._sizes[file]
+
+    def _call(self, method: str, path: str, body: object = None) -> Any:
+        return self._lab.host.call(method, path, body)
+
+
+def key_of(disk: DiskId) -> str:
+    return disk.rsplit("/", 1)[-1].removesuffix(".vmdk")
+
+
+def waited(holds: Callable[[], bool], seconds: float = 30.0) -> bool:
+    """Whether it holds within this time."""
+    ended = threading.Event()
+    for _ in range(int(seconds / PAUSE)):
+        if holds():
+            return True
+        ended.wait(PAUSE)
+    return False
