@@ -191,8 +191,12 @@ async def test_still_acting_is_proven_by_a_write() -> None:
 
 
 class SlowRecords(MemoryRecords):
+    def __init__(self, store: MemoryStore, seconds: float = 0.01) -> None:
+        super().__init__(store)
+        self.seconds = seconds
+
     async def replace_leadership(self, leadership: Leadership) -> Leadership | Stale:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(self.seconds)
         return await super().replace_leadership(leadership)
 
 
@@ -243,6 +247,43 @@ async def test_an_epoch_whose_answer_was_lost_is_not_used_but_the_next_one_taken
         assert one.leader.epoch is None
         await asyncio.sleep(5)
         assert one.leader.epoch == 2
+
+
+@pytest.mark.looptime
+async def test_a_later_epoch_whose_answer_was_lost_is_followed_by_the_next_one_too() -> None:
+    one, two, leaders = pair()
+    async with running(one, two):
+        await asyncio.sleep(100)
+        leaders.append(OTHER)
+        await asyncio.sleep(10)
+        one.records.fail(Call.REPLACE_LEADERSHIP, Fault.LOST_AFTER)
+        leaders.append(ME)
+        await asyncio.sleep(10)
+        assert epochs(one, two) == [4, None]
+
+
+@pytest.mark.looptime
+async def test_a_holder_that_nobody_could_watch_is_not_taken_for_dead() -> None:
+    one, two, _ = pair()
+    async with running(one, two):
+        await asyncio.sleep(100)
+        one.records.reachable = two.records.reachable = False
+        await asyncio.sleep(60)
+        two.records.reachable = True
+        await asyncio.sleep(10)
+        assert epochs(one, two) == [None, None]
+
+
+@pytest.mark.looptime
+async def test_an_epoch_is_proven_from_the_beginning_of_its_write() -> None:
+    one, _, _ = pair()
+    one.leader._records = SlowRecords(one.store, seconds=10)
+    async with running(one) as tasks:
+        await asyncio.sleep(10.5)
+        tasks[0].cancel()
+        assert one.leader.epoch == 1
+        await asyncio.sleep(5)
+        assert one.leader.epoch is None
 
 
 @pytest.mark.looptime
