@@ -32,7 +32,7 @@ check: static ## fast checks: format, lint, types, layers, unit tests and simula
 # pytest's last line names how many passed.
 test: static packages ## everything: the checks, then all tests, with labs and real file systems (root)
 	@echo "test: all tests"
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@REBERTH_SEARCH=large $(BIN)/python -m pytest -q $(ARGS)
 
 drill: packages ## power a node off in a lab and watch PostgreSQL move; ARGS='--fault freeze --report DIR', see --help
 	@$(BIN)/reberth drill $(ARGS)
