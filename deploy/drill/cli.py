@@ -27,7 +27,7 @@ FAULT_HELP = f"What to break: {', '.join(sorted(FAULTS))}."
 def drill(  # noqa: PLR0913, PLR0917 -- each is an option of the command
     fault: Annotated[str, typer.Option(help=FAULT_HELP)] = "power-off",
     lab: Annotated[str, typer.Option(help="Kind of lab: namespaces.")] = "namespaces",
-    storage: Annotated[str, typer.Option(help="Storage of the lab: lab.")] = "lab",
+    storage: Annotated[str, typer.Option(help="Storage of the lab: lab, or vsphere (a simulator of its API).")] = "lab",
     repeat: Annotated[int, typer.Option(min=1, help="Rounds, one after the other on the same lab.")] = 1,
     report: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("drill-report"),
     heartbeat: Annotated[str, typer.Option(help="Swarm's dispatcher heartbeat.")] = "5s",
@@ -74,7 +74,7 @@ def check(settings: DrillSettings) -> None:
     choices = {
         "--fault": (settings.fault, sorted(FAULTS)),
         "--lab": (settings.lab, ["namespaces"]),
-        "--storage": (settings.storage, ["lab"]),
+        "--storage": (settings.storage, ["lab", "vsphere"]),
         "--target": (settings.target, ["any", "leader", "follower"]),
     }
     for option, (value, known) in choices.items():
@@ -85,8 +85,9 @@ def check(settings: DrillSettings) -> None:
 def _site(settings: DrillSettings) -> Site:
     """Chosen here, loaded late: the lab needs packages that a controller does not have."""
     from deploy.drill.site import NamespacesSite  # noqa: PLC0415
+    from deploy.drill.vsphere_site import VsphereSite  # noqa: PLC0415
 
-    return {"namespaces": NamespacesSite}[settings.lab]()
+    return {"lab": NamespacesSite, "vsphere": VsphereSite}[settings.storage]()
 
 
 def _run(site: Site, settings: DrillSettings, progress: Progress) -> Result:

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net/url"
 	"os"
@@ -60,6 +61,10 @@ func main() {
 
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // ends when whoever started us ends, however it ends
+		stop <- syscall.SIGTERM
+	}()
 	<-stop
 	// Not server.Close: it waits for clients that wait for updates.
 	model.Remove()

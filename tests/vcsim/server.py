@@ -131,7 +131,12 @@ class Simulator:
             command.append("-faults")
         with (self.folder / "vcsim.log").open("a") as log:
             self.process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, "TMPDIR": str(self.folder)}
+                command,
+                stdin=subprocess.PIPE,  # it ends with us
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, "TMPDIR": str(self.folder)},
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -147,8 +152,9 @@ class Simulator:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            pipe.close()
         self.process = None
 
     def settings(self, **changes: object) -> dict[str, object]:
