@@ -162,15 +162,22 @@ def ours(vm: Vm, place: Place) -> dict[DiskId, Disk]:
     return found
 
 
+def unreadable(vms: Sequence[Vm], place: Place) -> str | None:
+    """Why nobody can say who has which disk, or None: a VM that may hold one cannot be read."""
+    found = [vm for vm in vms if not vm.readable and (not vm.datastores or place.datastore in vm.datastores)]
+    if not found:
+        return None
+    names = ", ".join(f"{vm.name} ({vm.connection or 'no state'})" for vm in found)
+    return (
+        f"vCenter cannot read the configuration of {names}, which may hold a disk: repair it, or remove it from the "
+        "inventory if it is dead"
+    )
+
+
 def attachments(vms: Sequence[Vm], place: Place) -> list[Attachment]:
     """Raises DriverError when a VM that may hold one of our disks cannot be read."""
-    unreadable = [vm for vm in vms if not vm.readable and (not vm.datastores or place.datastore in vm.datastores)]
-    if unreadable:
-        names = ", ".join(f"{vm.name} ({vm.connection or 'no state'})" for vm in unreadable)
-        raise DriverError(
-            f"vCenter cannot read the configuration of {names}, which may hold a disk: repair it, or remove it from "
-            "the inventory if it is dead"
-        )
+    if (why := unreadable(vms, place)) is not None:
+        raise DriverError(why)
     holders = [vm for vm in vms if vm.readable]
     counts = Counter(order for vm in holders for order in orders(vm.uuid))
     return [

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from controller.model import DiskId, Epoch, VmId
 from drivers.base import Done, InDoubt, Outcome, Refused
-from drivers.vsphere.convert import EPOCH_KEY, SLOT_KEY, VM_KEY, Place, Vm, find, ours, shows_uuids, stamp
+from drivers.vsphere.convert import EPOCH_KEY, SLOT_KEY, VM_KEY, Place, Vm, find, ours, shows_uuids, stamp, unreadable
 from drivers.vsphere.requests import Change
 from drivers.vsphere.slots import Slot, free_slots
 
@@ -45,16 +45,24 @@ def guard(vms: Sequence[Vm], wanted: VmId, epoch: Epoch) -> Vm | str:
     return vm
 
 
-def to_attach(vms: Sequence[Vm], place: Place, disks: Sequence[DiskId], wanted: VmId, epoch: Epoch) -> Step:
+def _target(vms: Sequence[Vm], place: Place, wanted: VmId, epoch: Epoch) -> Vm | str:
     vm = guard(vms, wanted, epoch)
     if isinstance(vm, str):
-        return refuse_all(disks, vm)
+        return vm
+    if (why := unreadable(vms, place)) is not None:
+        return why
     if not shows_uuids(vm):
-        return refuse_all(
-            disks,
+        return (
             f"{vm.name} does not show its disks' UUIDs, so no node could find a disk: set disk.EnableUUID = TRUE "
-            "in its advanced settings while it is off",
+            "in its advanced settings while it is off"
         )
+    return vm
+
+
+def to_attach(vms: Sequence[Vm], place: Place, disks: Sequence[DiskId], wanted: VmId, epoch: Epoch) -> Step:
+    vm = _target(vms, place, wanted, epoch)
+    if isinstance(vm, str):
+        return refuse_all(disks, vm)
     here, known, todo = ours(vm, place), dict[DiskId, Outcome](), []
     for disk in dict.fromkeys(disks):
         elsewhere = sorted(other.name for other in vms if other.ref != vm.ref and disk in ours(other, place))

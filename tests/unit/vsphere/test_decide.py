@@ -68,6 +68,15 @@ def test_a_vm_without_a_configuration_is_not_touched() -> None:
     assert "inaccessible" in why(step)
 
 
+def test_nothing_is_attached_while_another_vm_that_may_hold_the_disk_cannot_be_read() -> None:
+    broken = vm(ref="vm-2", name="broken", uuid="", readable=False, connection="inaccessible")
+    step = to_attach([vm(), broken], PLACE, [ONE], ID, EPOCH)
+    assert step.todo == ()
+    assert "broken (inaccessible), which may hold a disk" in why(step)
+    elsewhere = replace(broken, datastores=frozenset({"datastore-2"}))
+    assert to_attach([vm(), elsewhere], PLACE, [ONE], ID, EPOCH).todo == (ONE,)
+
+
 def test_a_detach_of_what_is_not_there_is_done_only_if_the_host_can_be_believed() -> None:
     assert to_detach([vm()], PLACE, [ONE], ID, EPOCH).known == {ONE: Done()}
     away = to_detach([vm(connection="disconnected")], PLACE, [ONE], ID, EPOCH)
