@@ -30,6 +30,10 @@ password_file = "/run/secrets/storage"
 datacenter = "{datacenter}"
 datastore = "{datastore}"
 disks_per_controller = 64
+
+# What the simulator detaches from a machine that runs stays mounted there: the lab cannot cut its I/O, as hosts do.
+[policy]
+fence = "power-off"
 """
 
 

@@ -9,13 +9,13 @@ a disk that is mounted there follows only when it is unmounted, or the machine i
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import structlog
-
 from controller.model import DiskId, Power, VmId
 from deploy.lab.lab import Lab, LabError
+from deploy.lab.names import Layout
 from drivers.vsphere.client import Session, look
 from drivers.vsphere.convert import Place, Vm, by_id, ours
 from drivers.vsphere.faults import Doubt, Fault, NotSent
@@ -23,7 +23,6 @@ from drivers.vsphere.settings import Settings
 from tests.vcsim.admin import Admin
 from tests.vcsim.server import Simulator
 
-log = structlog.get_logger()
 PAUSE = 0.1  # seconds between two looks
 EPOCH = 1  # the lab's own guard is not used: the simulator's is
 KIB = 1024
@@ -40,6 +39,7 @@ class Bridge:
         self._agreed: dict[str, str] = {}
         self._named: set[tuple[str, str, str]] = set()  # VM, boot and disk that have their names in the guest
         self._sizes: Mapping[str, int] = {}
+        self._log = Layout(lab.spec.name).store / "bridge.log"
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="vsphere-bridge", daemon=True)
 
@@ -61,7 +61,7 @@ class Bridge:
             try:
                 self._follow()
             except (LabError, OSError, NotSent, Doubt, Fault) as error:
-                log.warning("bridge.waits", why=str(error))
+                self._note(f"waits: {error}")
 
     def _follow(self) -> None:
         vms, _ = self._session.run(lambda now: look(now, full=True))
@@ -78,10 +78,10 @@ class Bridge:
         elif in_lab != self._agreed.get(vm.uuid, "on"):
             power = Power.ON if in_lab == "on" else Power.OFF
             fault = self._admin.switch(VmId(vm.uuid), power)
-            log.info("bridge.power", vm=vm.name, power=in_lab, why=f"the lab's machine is {in_lab}", fault=str(fault))
+            self._note(f"the machine {vm.name} is {in_lab}: vSphere's VM too ({fault or 'done'})")
         else:
             self._lab.host.act(vm.name, f"power-{in_vsphere}")
-            log.info("bridge.power", vm=vm.name, power=in_vsphere, why=f"vSphere's VM is {in_vsphere}")
+            self._note(f"vSphere's VM {vm.name} is {in_vsphere}: the machine too")
 
     def _disks(self, place: Place, vms: tuple[Vm, ...], boots: Mapping[str, str]) -> None:
         wanted = {(key_of(disk), vm.uuid) for vm in vms for disk in ours(vm, place)}
@@ -99,7 +99,7 @@ class Bridge:
     def _change(self, act: str, disk: str, vm: str) -> None:
         (answer,) = self._call("POST", f"/v1/vms/{vm}/{act}", {"disks": [disk], "epoch": EPOCH})
         self._named = {each for each in self._named if each[2] != disk}
-        log.info("bridge.disk", act=act, disk=disk, vm=vm, outcome=answer["outcome"], why=answer.get("why"))
+        self._note(f"{act} of {disk}, VM {vm}: {answer['outcome']} {answer.get('why', '')}")
 
     def _name(self, vm: Vm, boot: str, disk: str, uuid: str) -> None:
         """As udev does in a guest with disk.EnableUUID."""
@@ -116,6 +116,11 @@ class Bridge:
             lines = [line.split(" ", 1) for line in self._simulator.fault("sizes").splitlines()]
             self._sizes = {name: int(size) * KIB for size, name in lines}
         return self._sizes[file]
+
+    def _note(self, text: str) -> None:
+        """Into the lab's own logs: whoever drives the lab may have other plans for the terminal."""
+        with self._log.open("a") as log:
+            log.write(f"{time.strftime('%H:%M:%S')} {text}\n")
 
     def _call(self, method: str, path: str, body: object = None) -> Any:
         return self._lab.host.call(method, path, body)
