@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -14,7 +15,19 @@ from controller.plan import plan
 from tests.sim.wide import Controller, Machine, Wide
 
 LARGE = os.environ.get("REBERTH_SEARCH") == "large"
-ANY = st.integers(0, 10_000)
+ANY = st.one_of(st.integers(0, 2), st.integers(0, 10_000))  # often the same few: trouble comes where events meet
+
+
+@dataclass(frozen=True)
+class Work:
+    """Rounds of deciding and writing by a controller; a storage that stalls keeps the calls for later."""
+
+    rounds: int
+    old: bool
+    stalls: bool
+
+
+WORK = st.builds(Work, st.integers(0, 4), st.booleans(), st.sampled_from([False, False, False, True]))
 
 
 class WideWorld(RuleBasedStateMachine):
@@ -50,6 +63,28 @@ class WideWorld(RuleBasedStateMachine):
         for _ in range(min(many, len(who.pending))):
             self.wide.write(who, index)
 
+    def _then(self, work: Work) -> None:
+        """What controllers make of an event: each rule that disturbs draws it, or a walk might have no work at all."""
+        who = self._who(work.old)
+        for _ in range(work.rounds):
+            self.wide.decide(who)
+            while who.pending:
+                self.wide.write(who, 0)
+            for _ in range(0 if work.stalls else len(self.wide.calls)):
+                self.wide.land(0)
+
+    @rule(number=ANY, hidden=st.booleans(), crash=st.booleans(), work=WORK)
+    def lose_a_node(self, number: int, hidden: bool, crash: bool, work: Work) -> None:
+        """What Swarm does about a node that it does not hear any more."""
+        machine = self._machine(number)
+        if crash:
+            machine.power_off()
+        machine.cut, machine.hidden = machine.on, hidden
+        self.wide.acting.heard.pop(machine.vm, None)
+        self.notice()
+        self.swarm_replaces()
+        self._then(work)
+
     @precondition(lambda self: self.wide.calls)
     @rule(index=ANY, many=st.integers(1, 30))
     def land(self, index: int, many: int) -> None:
@@ -61,18 +96,21 @@ class WideWorld(RuleBasedStateMachine):
     def doubt(self, index: int) -> None:
         self.wide.doubt(index)
 
-    @rule()
-    def elect(self) -> None:
+    @rule(work=WORK)
+    def elect(self, work: Work) -> None:
         self.wide.elect()
+        self._then(work)
 
-    @rule(number=ANY)
-    def sync(self, number: int) -> None:
+    @rule(number=ANY, work=WORK)
+    def sync(self, number: int, work: Work) -> None:
         self.wide.sync(self._machine(number))
+        self._then(work)
 
-    @rule()
-    def sync_all(self) -> None:
+    @rule(work=WORK)
+    def sync_all(self, work: Work) -> None:
         for machine in self.wide.machines.values():
             self.wide.sync(machine)
+        self._then(work)
 
     @rule(number=ANY)
     def mount(self, number: int) -> None:
@@ -85,32 +123,36 @@ class WideWorld(RuleBasedStateMachine):
         for machine in self.wide.machines.values():
             self.wide.notice(machine)
 
-    @rule(number=ANY)
-    def crash(self, number: int) -> None:
+    @rule(number=ANY, work=WORK)
+    def crash(self, number: int, work: Work) -> None:
         self._machine(number).power_off()
+        self._then(work)
 
-    @rule(number=ANY)
-    def boot(self, number: int) -> None:
+    @rule(number=ANY, work=WORK)
+    def boot(self, number: int, work: Work) -> None:
         machine = self._machine(number)
         if not machine.on:
             machine.on, machine.boot = True, machine.boot + 1
+        self._then(work)
 
-    @rule(number=ANY)
-    def cut(self, number: int) -> None:
+    @rule(number=ANY, work=WORK)
+    def cut(self, number: int, work: Work) -> None:
         machine = self._machine(number)
         machine.cut = machine.on and not machine.cut
         self.wide.acting.heard.pop(machine.vm, None)
+        self._then(work)
 
     @rule(number=ANY)
     def hide(self, number: int) -> None:
         machine = self._machine(number)
         machine.hidden = not machine.hidden
 
-    @rule(volume=ANY, number=ANY)
-    def move(self, volume: int, number: int) -> None:
+    @rule(volume=ANY, number=ANY, work=WORK)
+    def move(self, volume: int, number: int, work: Work) -> None:
         machine = self._machine(number)
         if not machine.down:
             self.wide.claim(self._volume(volume), machine)
+        self._then(work)
 
     @rule()
     def swarm_replaces(self) -> None:
@@ -124,7 +166,8 @@ class WideWorld(RuleBasedStateMachine):
         w = self.wide
         for _ in range(rounds):
             self.swarm_replaces()
-            self.sync_all()
+            for machine in w.machines.values():
+                w.sync(machine)
             w.decide(w.acting)
             while w.acting.pending:
                 w.write(w.acting, 0)
@@ -158,7 +201,7 @@ class WideWorld(RuleBasedStateMachine):
 
 
 WideWorld.TestCase.settings = settings(
-    max_examples=400 if LARGE else 12,
+    max_examples=400 if LARGE else 15,
     stateful_step_count=80 if LARGE else 40,
     derandomize=not LARGE,
     deadline=None,
