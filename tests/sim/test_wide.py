@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from controller.actions import Alarm, Refuse
+from controller.case import ALL_RULES, Rule
 from controller.model import Power, VolumeName
 from controller.plan import plan
 from tests.sim.wide import Controller, Machine, Wide
@@ -34,10 +36,11 @@ class WideWorld(RuleBasedStateMachine):
     """Each rule is one kind of event; a law is checked inside the event that could break it."""
 
     wide: Wide
+    obeyed = ALL_RULES
 
     @initialize(machines=st.integers(5, 50), volumes=st.integers(1, 100), slots=st.integers(2, 40), cuts=st.booleans())
     def build(self, machines: int, volumes: int, slots: int, cuts: bool) -> None:
-        self.wide = Wide(machines, volumes, slots, cuts)
+        self.wide = Wide(machines, volumes, slots, cuts, self.obeyed)
         for i, name in enumerate(self.wide.records):
             self.wide.claim(name, self._machine(i))
         self._settle(rounds=8)
@@ -208,3 +211,16 @@ WideWorld.TestCase.settings = settings(
     suppress_health_check=list(HealthCheck),
 )
 TestWideWorld = WideWorld.TestCase
+
+
+class Careless(WideWorld):
+    """A planner that drops grants without evidence."""
+
+    obeyed = ALL_RULES - {Rule.EVIDENCE}
+
+
+def test_the_walks_meet_what_a_careless_planner_does() -> None:
+    """Random walks are worth something only if they reach trouble: without the rule about evidence they do."""
+    found = settings(WideWorld.TestCase.settings, max_examples=60, phases=[Phase.generate], report_multiple_bugs=False)
+    with pytest.raises(AssertionError, match="as proven free, but it writes"):
+        run_state_machine_as_test(Careless, settings=found)

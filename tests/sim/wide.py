@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from controller.actions import Action, Attach, CreateDisk, Detach, DropGrants, Fence, GrantMount, NewEpoch, Revoke
+from controller.case import Rule
 from controller.invariants import violations
 from controller.model import (
     Attachment,
@@ -93,7 +94,8 @@ class Controller:
 
 
 class Wide:
-    def __init__(self, machines: int, volumes: int, slots: int, cuts: bool) -> None:
+    def __init__(self, machines: int, volumes: int, slots: int, cuts: bool, rules: frozenset[Rule]) -> None:
+        self.rules = rules
         self.machines = {m.vm: m for m in map(Machine, range(machines))}
         self.cuts = cuts
         caps = Capabilities("wide", cuts, True, True, slots, shared=True, batch=True)
@@ -136,7 +138,7 @@ class Wide:
     def decide(self, who: Controller) -> None:
         world = self.world(who)
         assert violations(world) == ()
-        actions = plan(world, self.policy)
+        actions = plan(world, self.policy, self.rules)
         assert [a.volume for a in actions] == sorted({*self.records, *self.claims})
         who.pending = [(a, self.records[a.volume].version) for a in actions if not isinstance(a, QUIET)]
 
