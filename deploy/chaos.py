@@ -52,9 +52,9 @@ def hit(ground: Ground, fault: str, node: str) -> None:
 
 
 def cure(ground: Ground, fault: str, node: str) -> None:
-    """A machine that Reberth fenced meanwhile is switched on again."""
-    hit(ground, CURE[fault], node)
+    """First switched on, because Reberth may have fenced it meanwhile: only a machine that runs can be healed."""
     hit(ground, "power-on", node)
+    hit(ground, CURE[fault], node)
 
 
 def storm(ground: Ground, generator: random.Random, every: float) -> None:

@@ -80,8 +80,8 @@ class Cut(Simple):
         scene.ground.cut(node)
 
     def undo(self, scene: Scene, node: str) -> None:
+        scene.ground.power_on(node)  # it was fenced meanwhile, and only a machine that runs can be healed
         scene.ground.heal(node)
-        scene.ground.power_on(node)
 
 
 class Drain(Simple):
