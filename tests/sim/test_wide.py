@@ -204,8 +204,8 @@ class WideWorld(RuleBasedStateMachine):
 
 
 WideWorld.TestCase.settings = settings(
-    max_examples=400 if LARGE else 15,
-    stateful_step_count=80 if LARGE else 40,
+    max_examples=100 if LARGE else 15,
+    stateful_step_count=60 if LARGE else 40,
     derandomize=not LARGE,
     deadline=None,
     suppress_health_check=list(HealthCheck),
