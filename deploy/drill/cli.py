@@ -10,17 +10,21 @@ import msgspec
 import typer
 from rich.console import Console
 
-from deploy.drill.faults import FAULTS
+from deploy.drill.catalogue import FAULTS, STOPPING, make_fault, needs_trap
 from deploy.drill.flow import INTERRUPTED, Drill, Result
 from deploy.drill.ground import DrillError, DrillSettings, Interrupted
 from deploy.drill.interrupts import undisturbed
+from deploy.drill.leaders import LeaderKill
 from deploy.drill.progress import Progress
 from deploy.drill.report import summarize
 from deploy.drill.stage import Site
 
 app = typer.Typer(help="Break something on purpose, watch the recovery, check every acknowledged commit.")
 
-FAULT_HELP = f"What to break: {', '.join(sorted(FAULTS))}."
+LEADER_EXAMPLE = "leader-kill:before:detach"
+FAULT_HELP = (
+    f"What to break: {', '.join(sorted(FAULTS))}. {' and '.join(STOPPING)} may name the step: {LEADER_EXAMPLE}."
+)
 
 
 @app.callback(invoke_without_command=True)
@@ -35,6 +39,7 @@ def drill(  # noqa: PLR0913, PLR0917 -- each is an option of the command
     target: Annotated[str, typer.Option(help="Node to hit: any, or Swarm's leader, or a follower.")] = "any",
     managers: Annotated[int, typer.Option(min=3, help="Managers in the lab.")] = 3,
     workers: Annotated[int, typer.Option(min=0, help="Workers in the lab.")] = 0,
+    all_steps: Annotated[bool, typer.Option("--all-steps", help="leader-kill: one round for each step.")] = False,
     name: Annotated[str, typer.Option(help="Name of the lab.")] = "drill",
     subnet: Annotated[str, typer.Option(help="Addresses of the lab.")] = "10.78.0.0/24",
     patience: Annotated[float, typer.Option(help="Seconds from the fault to the next commit.")] = 180.0,
@@ -56,6 +61,8 @@ def drill(  # noqa: PLR0913, PLR0917 -- each is an option of the command
         report=report.resolve(),
         patience=patience,
         target=target,
+        trap=needs_trap(fault),
+        all_steps=all_steps,
     )
     console = Console(stderr=json, highlight=False)
     try:
@@ -72,7 +79,7 @@ def drill(  # noqa: PLR0913, PLR0917 -- each is an option of the command
 def check(settings: DrillSettings) -> None:
     """Raises DrillError that names the option and what it may be."""
     choices = {
-        "--fault": (settings.fault, sorted(FAULTS)),
+        "--fault": (settings.fault.partition(":")[0], sorted(FAULTS)),
         "--lab": (settings.lab, ["namespaces"]),
         "--storage": (settings.storage, ["lab", "vsphere"]),
         "--target": (settings.target, ["any", "leader", "follower"]),
@@ -80,6 +87,9 @@ def check(settings: DrillSettings) -> None:
     for option, (value, known) in choices.items():
         if value not in known:
             raise DrillError(f"{option} is {value!r}; choose one of {', '.join(known)}")
+    if settings.all_steps and settings.fault != LeaderKill.name:
+        raise DrillError(f"--all-steps goes with --fault {LeaderKill.name}")
+    make_fault(settings.fault)
 
 
 def _site(settings: DrillSettings) -> Site:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from controller.model import EvidenceKind
-from deploy.drill.ground import DrillError
+from deploy.drill.report import Setting
 from deploy.drill.scene import Scene
 from deploy.drill.verdict import Expectation
 
@@ -23,6 +24,26 @@ class Fault(Protocol):
     def expected(self) -> Expectation: ...
     def act(self, scene: Scene, node: str) -> None: ...
     def meanwhile(self, scene: Scene, elapsed: float) -> None: ...
+    def victim(self, scene: Scene, node: str) -> str:
+        """The node to break, when PostgreSQL runs on ``node``."""
+        ...
+
+    def settled(self, scene: Scene) -> float | None:
+        """Only if PostgreSQL is not disturbed: unix seconds when all was well again; None: not yet."""
+        ...
+
+    def recovered(self, scene: Scene) -> None:
+        """Called once when commits go on again."""
+        ...
+
+    def objections(self, scene: Scene) -> tuple[str, ...]:
+        """What was not as it must be, one sentence each."""
+        ...
+
+    def found(self, scene: Scene) -> Mapping[str, Setting]:
+        """For the report's settings."""
+        ...
+
     def undo(self, scene: Scene, node: str) -> None: ...
 
 
@@ -35,6 +56,22 @@ class Simple:
 
     def meanwhile(self, scene: Scene, elapsed: float) -> None:
         """Called again and again between the fault and the recovery."""
+
+    def victim(self, scene: Scene, node: str) -> str:  # noqa: ARG002 -- most faults hit PostgreSQL's node
+        return node
+
+    def settled(self, scene: Scene) -> float | None:  # noqa: ARG002
+        """Never asked of a fault that disturbs PostgreSQL."""
+        return None
+
+    def recovered(self, scene: Scene) -> None:
+        """Nothing more to do."""
+
+    def objections(self, scene: Scene) -> tuple[str, ...]:  # noqa: ARG002
+        return ()
+
+    def found(self, scene: Scene) -> Mapping[str, Setting]:  # noqa: ARG002
+        return {}
 
     def undo(self, scene: Scene, node: str) -> None:
         """Nothing is left to undo."""
@@ -148,15 +185,3 @@ class StackRemove(Simple):
     def act(self, scene: Scene, node: str) -> None:  # noqa: ARG002 -- every node loses the stack
         scene.remove_database()
         scene.deploy_database()
-
-
-FAULTS: dict[str, type[Fault]] = {
-    fault.name: fault for fault in (PowerOff, Freeze, Cut, Drain, Restart, DockerdRestart, ControllerKill, StackRemove)
-}
-
-
-def make_fault(name: str) -> Fault:
-    """Raises DrillError with the names there are."""
-    if name not in FAULTS:
-        raise DrillError(f"there is no fault {name!r}; choose one of {', '.join(sorted(FAULTS))}")
-    return FAULTS[name]()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import psycopg
 
 from deploy.drill import html, report
+from deploy.drill.catalogue import make_fault, rounds
 from deploy.drill.cluster import Trouble
-from deploy.drill.faults import Fault, make_fault
 from deploy.drill.ground import DrillError, DrillSettings, Interrupted
 from deploy.drill.interrupts import interruptible, undisturbed
 from deploy.drill.progress import Progress
@@ -35,19 +36,19 @@ class Drill:
 
     def run(self) -> Result:
         """Exit code 0 only when every round passed. Removes the lab unless it is to be kept."""
-        fault = make_fault(self.settings.fault)
+        names = rounds(self.settings)
         with interruptible():
             try:
-                code = self._guarded(fault)
+                code = self._guarded(names)
             finally:
                 with undisturbed():
                     self._end()
         return Result(code, self.reports)
 
-    def _guarded(self, fault: Fault) -> int:
+    def _guarded(self, names: Sequence[str]) -> int:
         try:
             self.stage.prepare()
-            self._rounds(fault)
+            self._rounds(names)
         except Interrupted as signal:
             self.progress.note(
                 f"Stopped by {signal} during: {self.progress.phase_name}. Removing everything.", "yellow"
@@ -60,21 +61,21 @@ class Drill:
             return 1
         return 0 if all(found.verdict == "pass" for found in self.reports) else 1
 
-    def _rounds(self, fault: Fault) -> None:
-        for number in range(1, self.settings.repeat + 1):
-            if self.settings.repeat > 1:
-                self.progress.note(f"Round {number} of {self.settings.repeat}", "bold")
+    def _rounds(self, names: Sequence[str]) -> None:
+        for number, name in enumerate(names, 1):
+            if len(names) > 1:
+                self.progress.note(f"Round {number} of {len(names)}: {name}", "bold")
+            fault = make_fault(name)
             found = self.stage.round(fault)
             self.reports.append(found)
-            self._write(number, found)
-            if found.verdict == "fail" or number == self.settings.repeat:
+            self._write(number, found, many=len(names) > 1)
+            if found.verdict == "fail" or number == len(names):
                 return
             self.stage.again(fault)
-            fault = make_fault(fault.name)
 
-    def _write(self, number: int, found: report.Report) -> None:
+    def _write(self, number: int, found: report.Report, *, many: bool) -> None:
         folder = self.settings.report
-        if self.settings.repeat > 1:
+        if many:
             folder /= f"round-{number:02}"
         report.write_json(folder / "report.json", found)
         (folder / "report.html").write_text(html.page(found))
@@ -91,7 +92,7 @@ class Drill:
 
     def _end(self) -> None:
         self.stage.close()
-        if self.settings.repeat > 1 and self.reports:
+        if len(self.reports) > 1:
             self._summary()
         if self.settings.keep:
             self.progress.note(f"The lab {self.settings.name} is kept: `reberth lab down --name {self.settings.name}`.")

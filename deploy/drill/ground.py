@@ -66,6 +66,8 @@ class DrillSettings:
     steady: float = 3.0  # of commits before the fault, and again after the recovery
     patience: float = 180.0  # from the fault to the next commit; a dead Swarm leader alone costs 37-53
     target: str = "any"  # which node may be hit: any, leader, follower
+    trap: bool = False  # the drill stands between controllers and what they call: see trap.py
+    all_steps: bool = False  # one round for each step of a failover
 
 
 class DrillError(Exception):

@@ -67,7 +67,7 @@ class Round:
         with LedgerClient(target) as client:
             with self.progress.phase("steady commits"):
                 before = self._steady(client)
-            self.node = before.place.node
+            self.node = self.fault.victim(self.scene, before.place.node)
             recovery = self._break(client, before)
             comparison = self._compare(client, recovery)
             return self._report(client, before, recovery, comparison)
@@ -106,12 +106,13 @@ class Round:
             fault_at = time.time()
             with self.progress.phase(f"{self.fault.name} of {self.node}"):
                 self.fault.act(self.scene, self.node)
-            if self.fault.expected.evidence is not None:
+            if self.fault.expected.evidence is not None or self.fault.expected.undisturbed:
                 cluster.avoid = self.node
             with self.progress.phase("commits again") as line:
                 commit = self._wait(client, fault_at, watch.sightings, line.say)
             stuck = "" if commit else f"{cluster.why(before.place.volume)} / client: {client.problem}"
             if commit:
+                self.fault.recovered(self.scene)
                 self._keep_committing(client)
         return Recovery(commit, fault_at, watch.sightings, stuck)
 
@@ -120,12 +121,21 @@ class Round:
         while time.monotonic() < end:
             client.check()
             self.fault.meanwhile(self.scene, time.time() - fault_at)
-            last = client.journal.last()
-            if last is not None and last.server.started > fault_at:
-                return next(c for c in client.journal.commits(fault_at) if c.server.started > fault_at)
+            commit = self._recovered(client, fault_at)
+            if commit is not None:
+                return commit
             say(_progress(seen, fault_at))
             time.sleep(STEP)
         return None
+
+    def _recovered(self, client: LedgerClient, fault_at: float) -> Commit | None:
+        if self.fault.expected.undisturbed:
+            since = self.fault.settled(self.scene)
+            return None if since is None else next(iter(client.journal.commits(since)), None)
+        last = client.journal.last()
+        if last is None or last.server.started <= fault_at:
+            return None
+        return next(c for c in client.journal.commits(fault_at) if c.server.started > fault_at)
 
     def _keep_committing(self, client: LedgerClient) -> None:
         with self.progress.phase("steady commits after it"):
@@ -170,6 +180,7 @@ class Round:
             proof=evidence(history, at),
             history=after(history, at),
             replayed=self._replayed(place),
+            objections=self.fault.objections(self.scene),
         )
         settings = self._settings(before, outcome.seconds)
         return assemble(self.fault, self.settings, outcome, _drawing(client, at, outcome, reading), settings)
@@ -214,11 +225,12 @@ class Round:
             "restart_delay": settings.delay,
             "storage": settings.storage,
             "target": settings.target,
-            "swarm_leader_hit": before.leader == before.place.node,
+            "swarm_leader_hit": before.leader == self.node,
             "volume": before.place.volume,
             "postgresql": before.server.version,
             "controllers_killed_at": getattr(self.fault, "moment", None),
             "complete": found.accepting is not None,
+            **self.fault.found(self.scene),
         }
 
 

@@ -11,6 +11,7 @@ from docker.errors import APIError
 from deploy.drill.cluster import SYSTEM, Cluster, Trouble, wait_for
 from deploy.drill.ground import DrillError, Ground
 from deploy.drill.stacks import Stacks
+from deploy.drill.trap import Trap
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,12 @@ class Scene:
     cluster: Cluster
     stacks: Stacks
     engine_logs: Mapping[str, Path] = field(default_factory=dict)  # by node; the gate's words are in them
+    trap: Trap | None = None
+
+    def need_trap(self) -> Trap:
+        if self.trap is None:
+            raise DrillError("this drill was not set up to stop controllers at their calls")
+        return self.trap
 
     def hold_others(self, node: str) -> None:
         """No new task goes to another node: so the replacement of a killed container comes back where it was."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from deploy.drill.cluster import Cluster
 from deploy.drill.ground import DrillError, DrillSettings, Ground, Say
 from deploy.drill.stacks import Stacks
+from deploy.drill.trap import Trap, Wiring, controller_of
 from deploy.lab.builder import BuildFailed
 from deploy.lab.images import PROJECT, ensure_images
 from deploy.lab.lab import Lab, LabError, LabSpec
@@ -21,6 +22,7 @@ class NamespacesSite:
 
     def __init__(self) -> None:
         self._lab: Lab | None = None
+        self.trap: Trap | None = None
 
     def packages(self, say: Say) -> None:
         ensure_packages(say)
@@ -46,7 +48,11 @@ class NamespacesSite:
     def stacks(self, ground: Ground, cluster: Cluster, settings: DrillSettings, say: Say) -> Stacks:
         lab = self._need()
         images = ensure_images(lab, say)
-        values = stack_values(lab, images, settings.delay)
+        if settings.trap:
+            self.trap = Trap(_wiring(lab))
+            self.trap.start()
+        route = self.trap.route if self.trap is not None else None
+        values = stack_values(lab, images, settings.delay, route)
         return Stacks(
             ground=ground,
             cluster=cluster,
@@ -69,4 +75,16 @@ class NamespacesSite:
         return {node.name: layout.node_store(node.name) / "dockerd.log" for node in self._need().nodes}
 
     def down(self, settings: DrillSettings) -> None:
+        if self.trap is not None:
+            self.trap.stop()
         Lab.remove(settings.name)
+
+
+def _wiring(lab: Lab) -> Wiring:
+    return Wiring(
+        listen=lab.spec.gateway,
+        nodes={node.address: node.name for node in lab.nodes},
+        sockets={node.name: node.socket for node in lab.nodes},
+        storage=lab.host.url,
+        pid=controller_of(lab.spec.name),
+    )

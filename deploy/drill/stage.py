@@ -17,6 +17,7 @@ from deploy.drill.report import Report
 from deploy.drill.round import Round
 from deploy.drill.scene import Scene
 from deploy.drill.stacks import Stacks
+from deploy.drill.trap import Trap
 
 START_SECONDS = 180.0  # for both stacks to run on a slow machine
 
@@ -27,6 +28,11 @@ class Site(Protocol):
     @property
     def errors(self) -> tuple[type[Exception], ...]:
         """What its labs and images raise with a sentence for a person; anything else is a bug."""
+        ...
+
+    @property
+    def trap(self) -> Trap | None:
+        """Between the controllers and what they call, if the settings asked for it; there once `stacks` was called."""
         ...
 
     def packages(self, say: Say) -> None: ...
@@ -62,7 +68,7 @@ class Stage:
         cluster = Cluster(ground)
         with self.progress.phase("images") as line:
             stacks = site.stacks(ground, cluster, settings, line.say)
-        self._scene = Scene(ground, cluster, stacks, site.engine_logs(settings))
+        self._scene = Scene(ground, cluster, stacks, site.engine_logs(settings), site.trap)
         with self.progress.phase("Reberth deployed"):
             stacks.deploy_system()
             self.scene.ready(START_SECONDS)

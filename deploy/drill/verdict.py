@@ -19,6 +19,7 @@ class Expectation:
     moves: bool = False  # the task ends on another node
     stays: bool = False  # the disk is neither detached nor attached
     clean: bool = False  # the file system was unmounted cleanly
+    undisturbed: bool = False  # what is broken is another node: PostgreSQL goes on all the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Outcome:
     proof: HistoryRow | None
     history: tuple[HistoryRow, ...]  # after the fault
     replayed: str = ""  # a journal recovery that was seen at the next mount
+    objections: tuple[str, ...] = ()  # of the fault itself
 
 
 def faults_found(outcome: Outcome, expected: Expectation) -> tuple[str, ...]:
@@ -44,6 +46,7 @@ def faults_found(outcome: Outcome, expected: Expectation) -> tuple[str, ...]:
         *_rows(outcome.comparison),
         *_writers(outcome.reading),
         *_evidence(outcome, expected),
+        *outcome.objections,
     )
 
 
@@ -53,6 +56,8 @@ def _recovery(outcome: Outcome, expected: Expectation) -> Iterator[str]:
         return
     if expected.moves and outcome.nodes[0] == outcome.nodes[1]:
         yield f"the task did not leave {outcome.nodes[0]}"
+    if expected.undisturbed and outcome.nodes[0] != outcome.nodes[1]:
+        yield f"the task left {outcome.nodes[0]} although that node was well"
     if outcome.identities[0] != outcome.identities[1]:
         yield (
             "PostgreSQL runs on other data than before the fault: "

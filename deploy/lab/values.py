@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from deploy.lab.images import Images
 from deploy.lab.lab import Lab
@@ -12,7 +13,7 @@ from deploy.lab.lab import Lab
 DEPLOY = Path(__file__).resolve().parents[1]
 
 _SETTINGS = """\
-[storage]
+{docker}[storage]
 driver = "lab"
 
 [storage.lab]
@@ -34,7 +35,18 @@ class StackValues:
     secrets: Mapping[str, bytes]
 
 
-def stack_values(lab: Lab, images: Images, restart_delay: str = "5s") -> StackValues:
+class Route(Protocol):
+    """Other addresses than the usual ones, under which controllers reach Docker and the machine host."""
+
+    @property
+    def docker(self) -> str: ...
+    @property
+    def storage(self) -> str: ...
+
+
+def stack_values(lab: Lab, images: Images, restart_delay: str = "5s", route: Route | None = None) -> StackValues:
+    docker = f'docker = "{route.docker}"\n' if route is not None else ""
+    storage = route.storage if route is not None else lab.host.url
     return StackValues(
         files=(DEPLOY / "stack.yml", DEPLOY / "lab" / "stack.lab.yml"),
         variables={
@@ -43,6 +55,6 @@ def stack_values(lab: Lab, images: Images, restart_delay: str = "5s") -> StackVa
             "REBERTH_PROBE": "1",
             "RESTART_DELAY": restart_delay,
         },
-        configs={"reberth-config": _SETTINGS.format(url=lab.host.url).encode()},
+        configs={"reberth-config": _SETTINGS.format(docker=docker, url=storage).encode()},
         secrets={"reberth-storage": Path(lab.host.token_file).read_bytes().strip()},
     )

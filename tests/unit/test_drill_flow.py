@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from deploy.drill.catalogue import FAULTS, make_fault
 from deploy.drill.cli import check
 from deploy.drill.cluster import Cluster
-from deploy.drill.faults import FAULTS, make_fault
 from deploy.drill.flow import INTERRUPTED, Drill, Result
 from deploy.drill.ground import DrillError, DrillSettings, Ground, Say
 from deploy.drill.interrupts import SIGNALS
 from deploy.drill.progress import Progress
 from deploy.drill.stacks import Stacks
+from deploy.drill.trap import Trap
 
 
 @dataclass
@@ -30,6 +31,7 @@ class FakeSite:
     folder: Path | None = None
     steps: list[str] = field(default_factory=list)
     errors: tuple[type[Exception], ...] = (LookupError,)
+    trap: Trap | None = None
 
     def packages(self, say: Say) -> None:
         self.steps.append("packages")

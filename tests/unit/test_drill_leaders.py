@@ -1,0 +1,81 @@
+from dataclasses import replace
+
+import pytest
+
+from deploy.drill.calls import SPOTS, Spot, Step, When
+from deploy.drill.catalogue import make_fault, needs_trap, rounds
+from deploy.drill.cli import check
+from deploy.drill.ground import DrillError, DrillSettings
+from deploy.drill.leaders import LeaderFreeze, LeaderKill, broken_words, change, first_lead, late_calls
+from deploy.drill.trap import Call, Sprung
+
+SPRUNG = Sprung(at=10.0, node="swarm01", pid=1, epoch=3, released=30.0)
+
+
+def call(at: float, node: str, step: Step, epoch: int, *, done: bool = True) -> Call:
+    return Call(at, node, step, epoch, 200 if done else 500, done, "")
+
+
+NEXT = call(25.0, "swarm02", Step.LEAD, 4)
+
+
+def test_the_change_of_leader_lasts_from_the_stop_to_the_next_epoch_that_somebody_took() -> None:
+    beat, lost = call(11.0, "swarm01", Step.LEAD, 3), call(20.0, "swarm03", Step.LEAD, 4, done=False)
+
+    assert change((beat, lost, NEXT), SPRUNG) == 15.0
+    assert change((beat, lost), SPRUNG) is None
+
+
+def test_an_epoch_taken_before_the_stop_is_no_change() -> None:
+    assert first_lead((call(9.0, "swarm02", Step.LEAD, 4),), 10.0, 3) is None
+
+
+def test_late_calls_are_those_of_the_one_that_was_frozen_under_its_old_epoch() -> None:
+    late = call(31.0, "swarm01", Step.ATTACH, 3, done=False)
+    others = (
+        call(29.0, "swarm01", Step.ATTACH, 3),
+        call(31.0, "swarm02", Step.ATTACH, 3),
+        call(32.0, "swarm01", Step.LEAD, 5),
+    )
+
+    assert late_calls((late, *others), SPRUNG) == (late,)
+    assert late_calls((late,), replace(SPRUNG, released=None)) == ()
+
+
+def test_a_late_call_that_was_obeyed_is_a_reason_not_to_pass_and_a_refused_one_is_not() -> None:
+    late = call(31.0, "swarm01", Step.ATTACH, 3, done=False)
+
+    assert list(broken_words((NEXT, late), SPRUNG)) == []
+    assert list(broken_words((NEXT, replace(late, done=True)), SPRUNG)) == [
+        "a late attach from swarm01 was obeyed under the old epoch 3"
+    ]
+    assert list(broken_words((late,), SPRUNG)) == ["nobody took a new epoch while the controller on swarm01 was frozen"]
+
+
+def test_a_fault_may_name_its_step() -> None:
+    killed, frozen = make_fault("leader-kill:before:detach"), make_fault("leader-freeze:after:grant")
+
+    assert isinstance(killed, LeaderKill)
+    assert killed.spot == Spot(When.BEFORE, Step.DETACH)
+    assert isinstance(frozen, LeaderFreeze)
+    assert frozen.spot == Spot(When.AFTER, Step.GRANT)
+
+
+@pytest.mark.parametrize("name", ["leader-kill:before:lunch", "power-off:before:detach"])
+def test_a_step_that_cannot_be_is_refused_before_anything_is_made(name: str) -> None:
+    with pytest.raises(DrillError, match="choose one of"):
+        check(replace(DrillSettings(), fault=name))
+
+
+def test_all_steps_are_one_round_each() -> None:
+    settings = replace(DrillSettings(), fault="leader-kill", all_steps=True)
+
+    assert rounds(settings) == tuple(f"leader-kill:{each}" for each in SPOTS)
+    with pytest.raises(DrillError, match="--all-steps goes with --fault leader-kill"):
+        check(replace(settings, fault="power-off"))
+
+
+def test_only_drills_that_stop_controllers_stand_between_them_and_storage() -> None:
+    assert needs_trap("leader-kill:before:detach")
+    assert needs_trap("leader-lost")
+    assert not needs_trap("power-off")
