@@ -55,13 +55,13 @@ class Spot:
         return f"{self.when.value}:{self.step.value}"
 
 
-_PATH = (Step.REVOKE, Step.INTEND_DETACH, Step.DETACH, Step.INTEND_ATTACH, Step.ATTACH, Step.GRANT)
+_PATH = (Step.DROP, Step.INTEND_DETACH, Step.DETACH, Step.INTEND_ATTACH, Step.ATTACH, Step.GRANT)
 SPOTS: tuple[Spot, ...] = (
     Spot(When.AFTER, Step.EVIDENCE),
     *(Spot(when, step) for step in _PATH for when in When),
     *(Spot(when, Step.FENCE) for when in When),
 )
-"""All that a failover passes after a power-off, and the fence that it needs when the machine hangs."""
+"""All that a failover passes after a power-off (nothing is left to revoke then), and the fence of one that hangs."""
 
 
 def spot(text: str) -> Spot:

@@ -118,14 +118,16 @@ class Stage:
         return ""
 
     def _choose(self) -> None:
-        """Moves PostgreSQL by a planned move, if it has to be on Swarm's leader, or on a node that is not it."""
-        if self.settings.target == "any":
-            return
+        if self.settings.target != "any":
+            self.place(self.settings.target)
+
+    def place(self, target: str) -> None:
+        """Moves PostgreSQL by a planned move, unless it is on Swarm's leader, or on a node that is not it, already."""
         cluster = self.scene.cluster
-        with self.progress.phase(f"PostgreSQL on a {self.settings.target}"):
+        with self.progress.phase(f"PostgreSQL on a {target}"):
             leader = cluster.leader()
             names = {machine.name for machine in self.scene.ground.nodes}
-            wanted = {leader} if self.settings.target == "leader" else names - {leader}
+            wanted = {leader} if target == "leader" else names - {leader}
             if cluster.place().node not in wanted:
                 self._move(wanted, names - wanted)
 

@@ -237,8 +237,7 @@ class Trap:
             async with session.request(request.method, url, data=body or None, headers=headers) as answer:
                 return answer.status, await answer.read(), answer.headers.get("Content-Type", "")
 
-        looks = request.method == "GET" and request.path.endswith("/v1/vms")
-        if found.step is None and not found.record and not looks:
+        if request.path.endswith("/events"):
             return await _stream(request, session, url, body, headers)
         # In a task of its own: the call of a controller that is gone goes on, as it would on a wire.
         status, data, kind = await asyncio.shield(self._task(self._judged(request, node, found, whole)))

@@ -6,13 +6,10 @@ One lab serves them all: three managers and a worker, with a short heartbeat.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 
-import msgspec
 import pytest
-from rich.console import Console
 
 from controller.model import EvidenceKind, Moment
 from deploy.drill import report
@@ -21,61 +18,22 @@ from deploy.drill.faults import (
     Cut,
     DockerdRestart,
     Drain,
-    Fault,
     Freeze,
     PowerOff,
     Restart,
     StackRemove,
 )
-from deploy.drill.ground import DrillSettings
-from deploy.drill.interrupts import undisturbed
-from deploy.drill.progress import Progress
-from deploy.drill.site import NamespacesSite
 from deploy.drill.stage import Stage
-from deploy.lab.lab import Lab
+from tests.drills.rig import drill, quick_settings, standing
 from tests.drills.shards import Shards
 
 pytestmark = pytest.mark.timeout(900)
 
 
-def settings(folder: Path) -> DrillSettings:
-    number = os.getpid() % 200
-    return DrillSettings(
-        name=f"drills{os.getpid()}",
-        subnet=f"10.79.{number}.0/24",
-        workers=1,
-        heartbeat="1s",
-        delay="0s",
-        report=folder,
-        steady=2.0,
-    )
-
-
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    chosen = settings(tmp_path_factory.mktemp("drills"))
-    site = NamespacesSite()
-    made = Stage(site, chosen, Progress(Console(highlight=False)))
-    try:
-        made.prepare()
+    with standing(replace(quick_settings("drills", 79, tmp_path_factory.mktemp("drills")), workers=1)) as made:
         yield made
-    finally:
-        made.close()
-        with undisturbed():
-            site.down(chosen)
-    assert Lab.leftovers(chosen.name) == ()
-
-
-def drill(stage: Stage, fault: Fault) -> report.Report:
-    """One round, judged; the lab is ready for the next one afterwards. What it leaves for a failure is said."""
-    folder = stage.settings.report / fault.name
-    found = stage.round(fault)
-    report.write_json(folder / "report.json", found)
-    if found.verdict == "fail":
-        stage.collect(folder / "logs")
-    assert found.why == (), f"see {folder}: {msgspec.json.encode(found.details.history).decode()}"
-    stage.again(fault)
-    return found
 
 
 def moments(found: report.Report) -> set[Moment]:

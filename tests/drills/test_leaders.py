@@ -1,0 +1,70 @@
+"""
+Drills of those who act. Law 7 (any step may be the last) and what a deposed controller may do, on a real lab.
+
+With ``REBERTH_ALL_STEPS=1`` the acting controller is killed at every step of a failover, and frozen at every call to
+the storage; else at one of each, to keep it short. ``reberth drill --fault leader-kill --all-steps`` does the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from controller.model import Moment
+from deploy.drill.calls import SPOTS, Spot, Step, When
+from deploy.drill.faults import PowerOff
+from deploy.drill.leaders import LeaderFreeze, LeaderKill, LeaderLost
+from deploy.drill.stage import Stage
+from tests.drills.rig import drill, quick_settings, standing
+
+pytestmark = pytest.mark.timeout(900)
+
+ALL = os.environ.get("REBERTH_ALL_STEPS") == "1"
+KILLS = SPOTS if ALL else (Spot(When.AFTER, Step.DETACH),)
+LATE_DETACH, LATE_ATTACH = Spot(When.BEFORE, Step.DETACH), Spot(When.BEFORE, Step.ATTACH)
+FREEZES = (LATE_DETACH, LATE_ATTACH, None) if ALL else (LATE_ATTACH,)  # None: between two calls
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    chosen = replace(quick_settings("leaders", 81, tmp_path_factory.mktemp("leaders")), trap=True)
+    with standing(chosen) as made:
+        yield made
+
+
+def test_nothing_happens_to_postgresql_when_swarms_leader_dies_elsewhere(stage: Stage) -> None:
+    stage.place("follower")
+
+    found = drill(stage, LeaderLost())
+
+    assert {row.moment for row in found.details.history}.isdisjoint({Moment.DETACHED, Moment.FENCED, Moment.REVOKED})
+    assert found.settings["leader_change_seconds"] is not None
+
+
+@pytest.mark.parametrize("spot", KILLS, ids=str)
+def test_the_failover_is_finished_when_the_acting_controller_is_killed_at_a_step(stage: Stage, spot: Spot) -> None:
+    stage.place("follower")
+
+    found = drill(stage, LeaderKill(spot=spot))
+
+    assert found.settings["stopped_at"] == str(spot)
+
+
+@pytest.mark.parametrize("spot", FREEZES, ids=str)
+def test_what_a_controller_tries_that_hung_through_a_failover_is_refused(stage: Stage, spot: Spot | None) -> None:
+    stage.place("follower")
+
+    found = drill(stage, LeaderFreeze(spot=spot))
+
+    assert spot is None or "refused" in str(found.settings["late_answer"])
+
+
+def test_the_disk_moves_when_swarms_leader_dies_with_postgresql_on_it(stage: Stage) -> None:
+    stage.place("leader")
+
+    found = drill(stage, PowerOff())
+
+    assert found.settings["swarm_leader_hit"] is True
