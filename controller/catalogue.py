@@ -95,7 +95,7 @@ class Catalogue:
         if look is None or look.world.claims is None:
             return try_later(f"it cannot be seen just now whether a service uses volume {name}")
         claim = look.world.claims.get(name)
-        if claim is not None and claim.tasks:
+        if claim is not None and (claim.tasks or claim.services):
             return No(Status.CONFLICT, _in_use(claim))
         try:
             return await self._mark(name)
@@ -128,8 +128,9 @@ def _new_record(name: VolumeName, spec: Spec) -> VolumeRecord:
 
 
 def _in_use(claim: Claim) -> str:
-    services = ", ".join(sorted({task.service for task in claim.tasks}))
+    services = ", ".join(claim.services or sorted({task.service for task in claim.tasks}))
+    state = "is used by" if claim.tasks else "belongs to"
     return (
-        f"volume {claim.volume} is used by service {services}: remove the service first (`docker service rm`), or let "
-        "the volume be"
+        f"volume {claim.volume} {state} service {services}: remove the service first (`docker service rm`); also "
+        "scaled to 0 it keeps its data"
     )

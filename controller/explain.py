@@ -77,6 +77,7 @@ class Explanation(msgspec.Struct, frozen=True):
     evidence: tuple[EvidenceView, ...] = ()
     history: tuple[HistoryView, ...] = ()
     grants: tuple[GrantView, ...] = ()
+    refused: tuple[str, ...] = ()
     setback: str | None = None
     unread: tuple[str, ...] = ()
     looked_at: float = 0.0
@@ -152,6 +153,7 @@ def explain(board: Board, policy: Policy, name: VolumeName) -> Explanation | Non
         "why": "the controller has not decided on it yet" if action is None else _why(action),
         "cure": cure(action),
         "claim": _claim(world, name),
+        "refused": _refused(world, name),
         "setback": board.setbacks.get(name),
         "unread": world.unread,
         "looked_at": look.at,
@@ -236,6 +238,12 @@ def _claim(world: World, name: VolumeName) -> str:
     node = None if claim.node is None else (world.nodes or {}).get(claim.node)
     where = "no node yet" if claim.node is None else f"node {node.hostname if node else claim.node}"
     return f"service {claim.tasks[0].service} (task {claim.tasks[0].id}) on {where}"
+
+
+def _refused(world: World, name: VolumeName) -> tuple[str, ...]:
+    """What services are told that want the volume beside the one that has it."""
+    claim = (world.claims or {}).get(name)
+    return () if claim is None else tuple(dict.fromkeys(each.why for each in claim.refused))
 
 
 def _vms(world: World, record: VolumeRecord | None) -> tuple[VmId, ...]:

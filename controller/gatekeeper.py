@@ -24,6 +24,7 @@ from controller.model import (
     Moment,
     MountState,
     NodeId,
+    Refusal,
     VmId,
     VolumeName,
     VolumeRecord,
@@ -170,11 +171,12 @@ class Gatekeeper:
         ends = self._clock() + min(request.wait, LONGEST_WAIT)
         looks: set[int] = set()
         while True:
-            grant = self._usable(caller, name)
-            if grant is not None:
-                return await self._allow(caller, name, grant)
             look = self._board.look
-            if look is not None and look.number > begun:
+            seen_since = look is not None and look.number > begun
+            grant = self._at_once(caller, name, seen_since)
+            if grant is not None:
+                return grant if isinstance(grant, No) else await self._allow(caller, name, grant)
+            if look is not None and seen_since:
                 looks.add(look.number)
                 refusal = self._refusal(look, caller, name, seen.hostname, len(looks))
                 if refusal is not None:
@@ -200,9 +202,34 @@ class Gatekeeper:
             return None
         return No(Status.FORBIDDEN, _not_yours(name, hostname, claim, look))
 
+    def _at_once(self, caller: Caller, name: VolumeName, seen_since: bool) -> Grant | No | None:
+        """The grant to use. Where somebody else may be who asks, only what was seen since its Mount began can tell."""
+        rivals, stranger = self._rivals(caller, name), self._stranger_asks(caller, name)
+        if (rivals or stranger) and not seen_since:
+            return None
+        if rivals and stranger:
+            return No(Status.CONFLICT, f"volume {name}: {rivals[0].why}")
+        return self._usable(caller, name)
+
+    def _claim(self, name: VolumeName) -> Claim | None:
+        world = self._board.world
+        return None if world is None or world.claims is None else world.claims.get(name)
+
+    def _rivals(self, caller: Caller, name: VolumeName) -> tuple[Refusal, ...]:
+        """Services on the caller's node that want the volume and do not get it."""
+        claim = self._claim(name)
+        return () if claim is None else tuple(each for each in claim.refused if each.node == caller.node)
+
+    def _stranger_asks(self, caller: Caller, name: VolumeName) -> bool:
+        """
+        A Mount does not say whose it is. But of those who have the volume nobody here can be waiting for one: they are
+        on another node, or their Mounts are behind them.
+        """
+        claim = self._claim(name)
+        return claim is None or claim.node != caller.node or all(task.started for task in claim.tasks)
+
     def _usable(self, caller: Caller, name: VolumeName) -> Grant | None:
-        record, world = self._board.record(name), self._board.world
-        claim = None if world is None or world.claims is None else world.claims.get(name)
+        record, claim = self._board.record(name), self._claim(name)
         if record is None or record.disk is None or record.revoked or claim is None or claim.node != caller.node:
             return None
         wanted = {task.id for task in claim.tasks}

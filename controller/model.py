@@ -128,6 +128,16 @@ class ClaimTask:
     service: str  # service name, for people
     node: NodeId | None  # None: not assigned yet
     created: str = ""  # Swarm's RFC 3339 time: orders tasks, newest last
+    started: bool = False  # seen running: its Mount is behind it
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A service that wants a volume which another service has: on ``node`` its Mount is refused with ``why``."""
+
+    service: str
+    node: NodeId | None
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +146,17 @@ class Claim:
     Who should have a volume: one node, with all wanted tasks there that mount it (newest first).
 
     ``conflict`` is a sentence for the user (two nodes want it, replicas > 1, start-first, other options ...): then
-    nothing new is granted or moved, and whoever waits is told.
+    nothing new is granted or moved, and whoever waits is told. ``refused`` are services beside the one that has the
+    volume: they are told why, and it goes on. ``services`` are all whose specs mount it, also those scaled to 0: while
+    there is one, the volume is not deleted. Without tasks it is not claimed.
     """
 
     volume: VolumeName
     node: NodeId | None
     tasks: tuple[ClaimTask, ...]
     conflict: str | None = None
+    refused: tuple[Refusal, ...] = ()
+    services: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +217,8 @@ class VolumeRecord:
     ``serial`` is the newest one given to a grant or a revocation: a gate refuses to mount under an older one.
     A new record's is the wall clock's second, so that a volume made again under a used name starts above the old ones.
     All grants are revoked exactly when ``serial`` is above each of theirs (``revoked``).
+    ``service`` is the name of the one that got the newest grant: of several that want the volume it goes first, also
+    when its task is a new one on another node.
     """
 
     name: VolumeName
@@ -215,6 +231,7 @@ class VolumeRecord:
     serial: Serial = Serial(0)
     grants: tuple[Grant, ...] = ()  # more than one only for tasks on the same node and boot
     intent: Intent | None = None
+    service: str = ""
     history: tuple[HistoryEntry, ...] = ()  # newest last, bounded
     version: int = 0  # of the Swarm Config: the compare-and-set token
 

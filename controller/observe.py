@@ -40,8 +40,8 @@ class SwarmView(Protocol):
     @property
     def nodes(self) -> Mapping[NodeId, Node]: ...
 
-    def claims(self, specs: Mapping[VolumeName, Spec]) -> Mapping[VolumeName, Claim]:
-        """Who wants which volume; ``specs`` are those of the records, to find differing options."""
+    def claims(self, specs: Mapping[VolumeName, Spec], holders: Mapping[VolumeName, str]) -> Mapping[VolumeName, Claim]:
+        """Who wants which volume; ``specs`` and ``holders`` (services that had the newest grant) are the records'."""
         ...
 
 
@@ -84,7 +84,10 @@ class Observer:
         gates = self._from.gates.views()
         attachments = listed.result()
         power = await self._power(reading, nodes, attachments, gates)
-        claims = None if seen is None or volumes is None else seen.claims({n: r.spec for n, r in volumes.items()})
+        claims = None
+        if seen is not None and volumes is not None:
+            specs = {name: record.spec for name, record in volumes.items()}
+            claims = seen.claims(specs, {name: record.service for name, record in volumes.items()})
         return World(
             epoch=epoch,
             nodes=nodes,

@@ -90,6 +90,7 @@ class _VolumeState(_Record, frozen=True, kw_only=True):
     serial: Serial
     grants: tuple[Grant, ...]
     intent: Intent | None
+    service: str = ""
     history: tuple[HistoryEntry, ...]
 
 
@@ -149,6 +150,7 @@ def volume_content(record: VolumeRecord) -> Content:
         serial=record.serial,
         grants=record.grants,
         intent=record.intent,
+        service=record.service,
         history=record.history,
     )
     return _content(facts, state)
@@ -168,6 +170,7 @@ def decode_volume(stored: Stored) -> VolumeRecord:
         serial=state.serial,
         grants=state.grants,
         intent=state.intent,
+        service=state.service,
         history=state.history,
         version=stored.version,
     )

@@ -126,7 +126,8 @@ class Scribe:
         grant = Grant(action.task, action.node, action.vm, action.boot, world.epoch, action.serial, self.wall())
         kept = tuple(each for each in record.grants if each not in action.supersedes)
         intent = None if settled(record, world) else record.intent
-        change = replace(record, serial=action.serial, grants=(*kept, grant), intent=intent)
+        service = _service(world, action) or record.service
+        change = replace(record, serial=action.serial, grants=(*kept, grant), intent=intent, service=service)
         entry = self.entry(world, Moment.GRANTED, f"task {action.task}, serial {action.serial}", action.vm)
         return result(await self.write(world, record, change, entry))
 
@@ -134,6 +135,11 @@ class Scribe:
         """Remove an intent that is settled, when nothing else is going to be written."""
         record = record_of(world, volume)
         return result(await self.write(world, record, replace(record, intent=None)))
+
+
+def _service(world: World, action: GrantMount) -> str:
+    claim = (world.claims or {}).get(action.volume)
+    return next((task.service for task in (claim.tasks if claim is not None else ()) if task.id == action.task), "")
 
 
 def record_of(world: World, volume: VolumeName) -> VolumeRecord:

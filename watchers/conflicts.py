@@ -73,7 +73,7 @@ def _places(wants: Sequence[Want], nodes: Mapping[NodeId, Node]) -> Iterable[str
     places = {want.task.node_id: want for want in reversed(wants) if want.task.node_id}
     if len(places) > 1:
         said = ", ".join(
-            sorted(f"{want.service.spec.name} on {_hostname(node, nodes)}" for node, want in places.items())
+            sorted(f"{want.service.spec.name} on {hostname(node, nodes)}" for node, want in places.items())
         )
         yield (
             f"it is wanted on {len(places)} nodes at once ({said}), but a disk can be on one VM only, also for "
@@ -97,6 +97,7 @@ def _difference(options: Mapping[str, str], spec: Spec | None) -> str | None:
     return found.why if isinstance(found, BadOptions) else None
 
 
-def _hostname(node: str, nodes: Mapping[NodeId, Node]) -> str:
+def hostname(node: str, nodes: Mapping[NodeId, Node]) -> str:
+    """For people; the ID of a node that is not listed."""
     found = nodes.get(NodeId(node))
     return found.hostname if found is not None else node

@@ -2,27 +2,36 @@
 Docker's nodes, services and tasks -> the model's nodes and claims. Pure.
 
 A claim is what Swarm wants now: the newest wanted task of each slot. During a move the old task is wanted no more
-(desired state ``shutdown``) although it may still be seen running: that is no conflict. Whatever makes a volume wanted
-by two at once, or in a way that cannot work, becomes the claim's ``conflict``: one sentence with the cure.
+(desired state ``shutdown``) although it may still be seen running: that is no conflict. Whatever cannot work becomes
+the claim's ``conflict``: one sentence with the cure. Of several services one gets the claim (watchers/contest.py).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from controller.model import Claim, ClaimTask, Node, NodeId, NodeState, Spec, TaskId, VolumeName
 from controller.names import BadName, volume_name
 from controller.templates import Context, Unassigned, Unexpandable, expand
-from watchers.conflicts import Want, conflict
-from watchers.docker_json import Mount, RawNode, RawService, RawTask
-
-DRIVER = "reberth"
+from watchers.conflicts import Want
+from watchers.contest import judge, place
+from watchers.docker_json import Mount, RawNode, RawService, RawTask, sortable_time
+from watchers.users import Users, may_be_ours
 
 # Swarm's task states up to "running", in order; a job's task is wanted as "complete" until it is seen complete.
 STATES = ("new", "pending", "assigned", "accepted", "preparing", "ready", "starting", "running")
 WANTED = (*STATES, "complete")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the records say. ``specs``: for external volumes and differing options; ``holders``: services by name."""
+
+    specs: Mapping[VolumeName, Spec] = field(default_factory=dict)
+    holders: Mapping[VolumeName, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +43,11 @@ class SwarmSnapshot:
     services: tuple[RawService, ...] = ()
     tasks: tuple[RawTask, ...] = ()
 
-    def claims(self, specs: Mapping[VolumeName, Spec]) -> Mapping[VolumeName, Claim]:
-        """Who wants which volume. ``specs`` are those of the records: for external volumes and differing options."""
-        return claims(self.services, self.tasks, self.nodes, specs)
+    def claims(
+        self, specs: Mapping[VolumeName, Spec], holders: Mapping[VolumeName, str] = MappingProxyType({})
+    ) -> Mapping[VolumeName, Claim]:
+        """See `claims`."""
+        return claims(self.services, self.tasks, self.nodes, Known(specs, holders))
 
 
 def decode_node(raw: RawNode) -> Node:
@@ -60,25 +71,31 @@ def leader_of(nodes: Iterable[RawNode]) -> NodeId | None:
 
 def may_mount(service: RawService) -> bool:
     """Whether tasks of the service may mount volumes of ours; for sure only the expanded names tell."""
-    return any(_may_be_ours(mount) for mount in service.spec.task_template.mounts)
+    return any(may_be_ours(mount) for mount in service.spec.task_template.mounts)
 
 
 def claims(
     services: Iterable[RawService],
     tasks: Iterable[RawTask],
     nodes: Mapping[NodeId, Node],
-    specs: Mapping[VolumeName, Spec],
+    recorded: Known,
 ) -> Mapping[VolumeName, Claim]:
-    """Who wants which volume. ``specs`` are those of the records, for external volumes and differing options."""
+    """Who wants which volume, and which volumes with a record a service without tasks would want."""
     known = {service.id: service for service in services}
     wants: defaultdict[VolumeName, list[Want]] = defaultdict(list)
     for task in _newest(task for task in tasks if is_wanted(task)):
         service = known.get(task.service_id)
         if service is None:
             continue  # removed between the two lists: the next look shows its tasks unwanted
-        for name, want in _wants(task, service, nodes, specs):
+        for name, want in _wants(task, service, nodes, recorded.specs):
             wants[name].append(want)
-    return {name: _claim(name, found, nodes, specs.get(name)) for name, found in wants.items()}
+    users = Users(known.values(), nodes)
+    found = {name: _claim(name, each, nodes, recorded, users) for name, each in wants.items()}
+    for name in recorded.specs.keys() - found.keys():
+        named = users.of(name)
+        if named:
+            found[name] = Claim(name, None, (), services=named)
+    return found
 
 
 def is_wanted(task: RawTask) -> bool:
@@ -100,7 +117,7 @@ def _wants(
     context = _context(task, service, nodes)
     seen: set[VolumeName] = set()
     for mount in task.spec.mounts:
-        if not _may_be_ours(mount):
+        if not may_be_ours(mount):
             continue
         name, problem = _name(mount, context)
         external = not mount.driver.name
@@ -136,26 +153,25 @@ def _options(mount: Mount, context: Context) -> tuple[Mapping[str, str], str | N
     return options, None
 
 
-def _claim(name: VolumeName, wants: Sequence[Want], nodes: Mapping[NodeId, Node], spec: Spec | None) -> Claim:
-    assigned = [NodeId(want.task.node_id) for want in wants if want.task.node_id]
+def _claim(
+    name: VolumeName, wants: Sequence[Want], nodes: Mapping[NodeId, Node], recorded: Known, users: Users
+) -> Claim:
+    verdict = judge(wants, nodes, recorded.specs.get(name), recorded.holders.get(name, ""))
+    said = tuple(sorted({want.service.spec.name for want in wants} | set(users.fixed(name))))
     return Claim(
         volume=name,
-        node=assigned[0] if assigned else None,  # of several (a conflict) that of the newest task
-        tasks=tuple(_claim_task(want) for want in wants),
-        conflict=conflict(wants, nodes, spec),
+        node=place(verdict.kept),
+        tasks=tuple(_claim_task(want) for want in verdict.kept),
+        conflict=verdict.conflict,
+        refused=verdict.refused,
+        services=said,
     )
 
 
 def _claim_task(want: Want) -> ClaimTask:
     node = NodeId(want.task.node_id) if want.task.node_id else None
-    return ClaimTask(TaskId(want.task.id), want.service.spec.name, node, sortable_time(want.task.created_at))
-
-
-def _may_be_ours(mount: Mount) -> bool:
-    """Without a driver it is an external volume of any driver: its name decides."""
-    if mount.type != "volume" or not mount.source:
-        return False
-    return mount.driver.name.removesuffix(":latest") in ("", DRIVER)
+    started = want.task.status.state == "running"
+    return ClaimTask(TaskId(want.task.id), want.service.spec.name, node, sortable_time(want.task.created_at), started)
 
 
 def _context(task: RawTask, service: RawService, nodes: Mapping[NodeId, Node]) -> Context:
@@ -176,9 +192,3 @@ def _node_state(text: str) -> NodeState:
         return NodeState(text)
     except ValueError:
         return NodeState.UNKNOWN  # a state that we do not know is never "down"
-
-
-def sortable_time(created: str) -> str:
-    """Docker's RFC 3339 time with all nine digits, as it leaves out trailing zeros; then text order is time order."""
-    whole, _, fraction = created.removesuffix("Z").partition(".")
-    return f"{whole}.{fraction:0<9}Z" if whole else ""

@@ -95,6 +95,7 @@ class ServiceSpec(_Docker, frozen=True):
 
 class RawService(_Docker, frozen=True):
     id: str = msgspec.field(name="ID")
+    created_at: str = ""
     spec: ServiceSpec = ServiceSpec()
 
 
@@ -163,3 +164,9 @@ def _convert(answer: object, form: type[T], where: str) -> T:
         return msgspec.convert(answer, form)
     except msgspec.ValidationError as error:
         raise DecodeError(f"Docker's answer to {where} has an unknown form: {error}") from error
+
+
+def sortable_time(created: str) -> str:
+    """Docker's RFC 3339 time with all nine digits, as it leaves out trailing zeros; then text order is time order."""
+    whole, _, fraction = created.removesuffix("Z").partition(".")
+    return f"{whole}.{fraction:0<9}Z" if whole else ""

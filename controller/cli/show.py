@@ -34,6 +34,8 @@ def show_explanation(console: Console, found: Explanation) -> None:
     if found.setback:
         _line(console, "Last attempt", found.setback)
     _line(console, "Wanted by", found.claim)
+    for why in found.refused:
+        _line(console, "Refused", why)
     where = ", ".join(f"{each.node or '?'} (VM {each.vm}, {each.state.value})" for each in found.attachments)
     _line(console, "Disk", f"{found.disk or 'none yet'}, {found.size_bytes} bytes, on {where or 'no VM'}")
     for grant in found.grants:

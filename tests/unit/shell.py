@@ -30,6 +30,7 @@ from controller.model import (
     NodeId,
     NodeState,
     Power,
+    Refusal,
     Spec,
     TaskId,
     VmId,
@@ -55,19 +56,23 @@ class FakeSwarm:
 
     nodes: dict[NodeId, Node] = field(default_factory=dict)
     wants: dict[VolumeName, tuple[TaskId, NodeId]] = field(default_factory=dict)
+    refused: dict[VolumeName, tuple[Refusal, ...]] = field(default_factory=dict)
+    started: set[TaskId] = field(default_factory=set)
+    services: dict[VolumeName, tuple[str, ...]] = field(default_factory=dict)
     unread: bool = False
 
     async def snapshot(self) -> FakeSwarm:
         await asyncio.sleep(0)
         if self.unread:
             raise SwarmUnread("the swarm has no leader")
-        return FakeSwarm(dict(self.nodes), dict(self.wants))
+        return FakeSwarm(dict(self.nodes), dict(self.wants), dict(self.refused), set(self.started), dict(self.services))
 
-    def claims(self, specs: Mapping[VolumeName, Spec]) -> Mapping[VolumeName, Claim]:
-        return {
-            volume: Claim(volume, node, (ClaimTask(task, f"service-{volume}", node),))
-            for volume, (task, node) in self.wants.items()
-        }
+    def claims(self, specs: Mapping[VolumeName, Spec], holders: Mapping[VolumeName, str]) -> Mapping[VolumeName, Claim]:
+        claims = {name: Claim(name, None, (), services=users) for name, users in self.services.items()}
+        for name, (task, node) in self.wants.items():
+            tasks = (ClaimTask(task, f"service-{name}", node, started=task in self.started),)
+            claims[name] = Claim(name, node, tasks, refused=self.refused.get(name, ()))
+        return claims
 
 
 class FragileRecords(MemoryRecords):

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from controller.model import Claim, FencePolicy, Node, NodeId, NodeState, Spec, VolumeName
-from watchers.decode import claims, decode_node, leader_of, may_mount, sortable_time
-from watchers.docker_json import DecodeError, info_from, nodes_from, services_from, tasks_from
+from watchers.decode import Known, claims, decode_node, leader_of, may_mount
+from watchers.docker_json import DecodeError, info_from, nodes_from, services_from, sortable_time, tasks_from
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "docker"
 GIB = 1 << 30
@@ -63,9 +63,12 @@ def mounting(*mounts: Json) -> Json:
 
 
 def seen(
-    tasks: list[Json], services: list[Json] | None = None, specs: Mapping[VolumeName, Spec] | None = None
+    tasks: list[Json],
+    services: list[Json] | None = None,
+    specs: Mapping[VolumeName, Spec] | None = None,
+    holders: Mapping[VolumeName, str] | None = None,
 ) -> Mapping[VolumeName, Claim]:
-    return claims(services_from(services or [service()]), tasks_from(tasks), NODES, specs or {})
+    return claims(services_from(services or [service()]), tasks_from(tasks), NODES, Known(specs or {}, holders or {}))
 
 
 def only(found: Mapping[VolumeName, Claim]) -> Claim:
@@ -119,7 +122,7 @@ def test_real_tasks_in_the_middle_of_an_update_give_one_claim_for_each_volume() 
         services_from(recorded("services")),
         tasks_from(recorded("tasks")),
         {NodeId(name): value for name, value in nodes.items()},
-        external,
+        Known(external),
     )
 
     assert set(found) == {"pgdata", "data-1", "data-2", "log-swarm01", "eager", "external", "crash"}
@@ -277,13 +280,6 @@ def test_each_node_of_a_global_service_claims_its_own() -> None:
 # --- conflicts
 
 
-def test_two_services_on_two_nodes_are_a_conflict_that_names_them() -> None:
-    found = seen([task("t1"), task("t2", on="n2", ServiceID="id-backup")], [service(), service("backup")])
-
-    assert "wanted on 2 nodes at once (backup on swarm02, pg on swarm01)" in conflict(found)
-    assert "placement constraint" in conflict(found)
-
-
 def test_a_fixed_name_in_a_global_service_on_two_nodes_is_a_conflict() -> None:
     both = [task("t1", Slot=0), task("t2", on="n2", Slot=0)]
 
@@ -371,7 +367,7 @@ def test_times_without_trailing_zeros_sort_by_time(earlier: str, later: str) -> 
 
 
 def test_a_claim_on_a_node_that_is_not_listed_names_its_id() -> None:
-    found = seen([task("t1"), task("t2", on="n9", ServiceID="id-backup")], [service(), service("backup")])
+    both = [task("t1", on="n9", Slot=0), task("t2", Slot=0)]
+    found = seen(both, [service(Mode={"Global": {}})])
 
-    assert "backup on n9" in conflict(found)
-    assert only(found).node == "n9"
+    assert "pg on n9" in conflict(found)
