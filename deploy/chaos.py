@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 
 from deploy.drill.cluster import Cluster, wait_for
-from deploy.drill.ground import DrillError, Ground
+from deploy.drill.ground import DrillError, Ground, mend_network
 
 console = Console(highlight=False)
 HARM: tuple[str, ...] = ("power-off", "freeze", "cut")
@@ -52,9 +52,11 @@ def hit(ground: Ground, fault: str, node: str) -> None:
 
 
 def cure(ground: Ground, fault: str, node: str) -> None:
-    """First switched on, because Reberth may have fenced it meanwhile: only a machine that runs can be healed."""
-    hit(ground, "power-on", node)
-    hit(ground, CURE[fault], node)
+    """Also of a machine that Reberth fenced meanwhile."""
+    if fault == "cut":
+        mend_network(ground, node)
+    else:
+        hit(ground, CURE[fault], node)
 
 
 def storm(ground: Ground, generator: random.Random, every: float) -> None:

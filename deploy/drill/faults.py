@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from controller.model import EvidenceKind
+from deploy.drill.ground import mend_network
 from deploy.drill.report import Setting
 from deploy.drill.scene import Scene
 from deploy.drill.verdict import Expectation
@@ -117,8 +118,7 @@ class Cut(Simple):
         scene.ground.cut(node)
 
     def undo(self, scene: Scene, node: str) -> None:
-        scene.ground.power_on(node)  # it was fenced meanwhile, and only a machine that runs can be healed
-        scene.ground.heal(node)
+        mend_network(scene.ground, node)
 
 
 class Drain(Simple):
