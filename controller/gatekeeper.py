@@ -19,6 +19,7 @@ from controller.journal import mounted_is_news
 from controller.model import (
     BootId,
     Claim,
+    GateVolume,
     Grant,
     HistoryEntry,
     Moment,
@@ -204,10 +205,10 @@ class Gatekeeper:
 
     def _at_once(self, caller: Caller, name: VolumeName, seen_since: bool) -> Grant | No | None:
         """The grant to use. Where somebody else may be who asks, only what was seen since its Mount began can tell."""
-        rivals, stranger = self._rivals(caller, name), self._stranger_asks(caller, name)
-        if (rivals or stranger) and not seen_since:
+        rivals = self._rivals(caller, name)
+        if (rivals or self._mounted(caller, name)) and not seen_since:
             return None
-        if rivals and stranger:
+        if rivals and self._stranger_asks(caller, name):
             return No(Status.CONFLICT, f"volume {name}: {rivals[0].why}")
         return self._usable(caller, name)
 
@@ -219,6 +220,14 @@ class Gatekeeper:
         """Services on the caller's node that want the volume and do not get it."""
         claim = self._claim(name)
         return () if claim is None else tuple(each for each in claim.refused if each.node == caller.node)
+
+    def _mounted(self, caller: Caller, name: VolumeName) -> bool:
+        said = self._said(caller, name)
+        return said is not None and said.state is MountState.MOUNTED
+
+    def _said(self, caller: Caller, name: VolumeName) -> GateVolume | None:
+        heard = self._gates.newest(caller.vm)
+        return None if heard is None or heard.boot != caller.boot else heard.volumes.get(name)
 
     def _stranger_asks(self, caller: Caller, name: VolumeName) -> bool:
         """
@@ -233,8 +242,7 @@ class Gatekeeper:
         if record is None or record.disk is None or record.revoked or claim is None or claim.node != caller.node:
             return None
         wanted = {task.id for task in claim.tasks}
-        heard = self._gates.newest(caller.vm)
-        said = None if heard is None or heard.boot != caller.boot else heard.volumes.get(name)
+        said = self._said(caller, name)
         used_up = said.serial if said is not None and said.state is MountState.UNMOUNTED else 0
         grants = [
             each for each in record.grants if _is_of(each, caller) and each.task in wanted and each.serial > used_up
