@@ -1,0 +1,76 @@
+"""A process that answers as dockerd does, with the bytes of a large swarm: so that only our own work is measured."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+from aiohttp import web
+
+from tests.bench import large
+from tests.bench.large import Size
+
+START_SECONDS = 120.0
+
+
+@contextmanager
+def docker_answers(folder: Path, size: Size) -> Iterator[str]:
+    """The URL of a Docker that answers for a swarm of this size."""
+    socket = folder / "docker.sock"
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    process = context.Process(target=_run, args=(str(socket), size, ready), daemon=True)
+    process.start()
+    try:
+        if not ready.wait(START_SECONDS):
+            raise RuntimeError(f"the answering process did not start within {START_SECONDS:g} s")
+        yield f"unix://{socket}"
+    finally:
+        process.terminate()
+        process.join(10)
+
+
+def _run(socket: str, size: Size, ready: Event) -> None:
+    asyncio.run(_serve(socket, size, ready))
+
+
+async def _serve(socket: str, size: Size, ready: Event) -> None:
+    application = web.Application()
+    application.router.add_get("/{path:.*}", Answers(size).answer)
+    runner = web.AppRunner(application, access_log=None, max_line_size=2**20)  # the filter names thousands of services
+    await runner.setup()
+    await web.UnixSite(runner, socket).start()
+    ready.set()
+    await asyncio.Event().wait()
+
+
+class Answers:
+    """The bytes, made once."""
+
+    def __init__(self, size: Size) -> None:
+        self._configs = large.configs(size)
+        self._lists = {"nodes": large.nodes(size), "services": large.services(size), "tasks": large.tasks(size)}
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        what = request.path.rpartition("/")[2]
+        if what == "version":
+            return web.json_response({"ApiVersion": "1.41"})
+        if what == "events":
+            return await _silence(request)
+        if what == "configs":
+            (label,) = json.loads(request.query["filters"])["label"]
+            return web.Response(body=self._configs[label.partition("=")[2]], content_type="application/json")
+        return web.Response(body=self._lists[what], content_type="application/json")
+
+
+async def _silence(request: web.Request) -> web.StreamResponse:
+    """An event stream on which nothing happens."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    await asyncio.Event().wait()
+    return response
