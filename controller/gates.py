@@ -59,7 +59,8 @@ class Gates:
         self._number += 1
         volumes = {VolumeName(each.name): _view(each) for each in sync.volumes}
         self._heard[vm] = Heard(node, boot, self._clock(), self._number, volumes)
-        self._changed.fire()
+        if before is None or (before.node, before.boot, before.volumes) != (node, boot, volumes):
+            self._changed.fire()  # not for a mere sign of life: it would wake the polls of all gates, for each gate
         return self._number
 
     def newest(self, vm: VmId) -> Heard | None:

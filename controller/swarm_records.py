@@ -8,16 +8,17 @@ an older N with "update out of sequence", and has no answer without a quorum. Se
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TypeVar
 
 import aiodocker
 import aiohttp
+import msgspec
 import structlog
 
 from controller import record_codec as codec
+from controller.docker_read import read
 from controller.model import Confirmation, NodeId, VolumeName, VolumeRecord
 from controller.record_codec import KIND_LABEL, LEADER_CONFIG, STATE_LABEL, Content, Kind, Stored
 from controller.records import Leadership, NodeRecord, RecordsUnavailable, Stale
@@ -28,6 +29,8 @@ _OUT_OF_SEQUENCE = "update out of sequence"  # the only sign of a lost compare-a
 _CONFLICT, _NOT_FOUND, _UNAVAILABLE = 409, 404, 503
 
 _log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 class _Lost(Exception):
@@ -108,6 +111,33 @@ class SwarmRecords:
         return known if known is not None and known.version == stored.version else codec.decode_volume(stored)
 
 
+class _Docker(msgspec.Struct, frozen=True, rename="pascal", gc=False):
+    pass
+
+
+class _Version(_Docker, frozen=True):
+    index: int
+
+
+class _Spec(_Docker, frozen=True):
+    name: str
+    labels: Mapping[str, str] | None = None
+    data: bytes | None = None  # msgspec undoes the base64
+
+
+class _Config(_Docker, frozen=True):
+    id: str = msgspec.field(name="ID")
+    version: _Version
+    spec: _Spec
+
+
+def _decoded(answer: bytes, form: type[T]) -> T:
+    try:
+        return msgspec.json.decode(answer, type=form)
+    except msgspec.DecodeError as error:
+        raise RecordsUnavailable(f"Docker's answer to /configs has an unknown form: {error}") from error
+
+
 class _Configs:
     """Compare-and-set on Swarm Configs. All methods raise RecordsUnavailable, also for a write in doubt."""
 
@@ -118,8 +148,8 @@ class _Configs:
 
     async def list(self, kind: Kind) -> list[Stored]:
         async with self._call(f"list records of kind {kind.value}"):
-            found = await self._docker.configs.list(filters={"label": [f"{KIND_LABEL}={kind.value}"]})
-        return [self._stored(config) for config in found]
+            answer = await read(self._docker, "configs", {"label": [f"{KIND_LABEL}={kind.value}"]})
+        return [self._stored(config) for config in _decoded(answer, list[_Config])]
 
     async def find(self, name: str) -> Stored | None:
         try:
@@ -180,16 +210,15 @@ class _Configs:
         return found
 
     async def _inspect(self, name: str) -> Stored:
-        return self._stored(await self._docker.configs.inspect(name))
+        return self._stored(msgspec.convert(await self._docker.configs.inspect(name), _Config))
 
-    def _stored(self, config: Mapping[str, Any]) -> Stored:
-        spec = config["Spec"]
+    def _stored(self, config: _Config) -> Stored:
         stored = Stored(
-            id=config["ID"],
-            name=spec["Name"],
-            facts=base64.b64decode(spec.get("Data") or ""),
-            state=(spec.get("Labels") or {}).get(STATE_LABEL, "").encode(),
-            version=config["Version"]["Index"],
+            id=config.id,
+            name=config.spec.name,
+            facts=config.spec.data or b"",
+            state=(config.spec.labels or {}).get(STATE_LABEL, "").encode(),
+            version=config.version.index,
         )
         self._known[stored.name] = stored
         return stored

@@ -42,12 +42,16 @@ class SwarmSnapshot:
     leader: NodeId | None
     services: tuple[RawService, ...] = ()
     tasks: tuple[RawTask, ...] = ()
+    _asked: list[tuple[Known, Mapping[VolumeName, Claim]]] = field(default_factory=list, compare=False, repr=False)
 
     def claims(
         self, specs: Mapping[VolumeName, Spec], holders: Mapping[VolumeName, str] = MappingProxyType({})
     ) -> Mapping[VolumeName, Claim]:
-        """See `claims`."""
-        return claims(self.services, self.tasks, self.nodes, Known(specs, holders))
+        """See `claims`. The last answer is kept: while nothing changes in Swarm, each look asks the same again."""
+        known = Known(specs, holders)
+        if not self._asked or self._asked[0][0] != known:
+            self._asked[:] = [(known, claims(self.services, self.tasks, self.nodes, known))]
+        return self._asked[0][1]
 
 
 def decode_node(raw: RawNode) -> Node:

@@ -9,17 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import aiodocker
 import aiohttp
 
-from controller.model import NodeId
+from controller.docker_read import read
+from controller.model import Node, NodeId
 from controller.records import SwarmUnread
 from watchers.decode import WANTED, SwarmSnapshot, decode_node, is_wanted, leader_of, may_mount
-from watchers.docker_json import DecodeError, RawTask, info_from, nodes_from, services_from, tasks_from
+from watchers.docker_json import (
+    DecodeError,
+    RawService,
+    RawTask,
+    Remembered,
+    info_from,
+    nodes_from,
+    services_from,
+    tasks_from,
+)
 from watchers.stream import DockerEvent, Gap, Heard, Pace, follow
 
 _KINDS = ("node", "service", "config")
@@ -57,12 +67,16 @@ class SwarmWatcher:
         self._wall = wall
         self._event = asyncio.Event()
         self._services: tuple[str, ...] = ()
+        self._read_nodes = Remembered(_nodes)
+        self._read_services = Remembered(_services)
+        self._read_tasks = Remembered(_tasks)
+        self._last = SwarmSnapshot({}, None)
         self._wanted: frozenset[tuple[str, str]] = frozenset()
 
     async def me(self) -> NodeId:
         """The daemon's own node. Raises SwarmUnread, also when it is not part of a swarm."""
         async with self._reading("who this node is"):
-            found = info_from(await self._docker.system.info()).swarm
+            found = info_from(await read(self._docker, "info")).swarm
         if not found.node_id:
             raise SwarmUnread("this Docker daemon is in no swarm: run `docker swarm init` or `docker swarm join`")
         return NodeId(found.node_id)
@@ -70,19 +84,21 @@ class SwarmWatcher:
     async def leader(self) -> NodeId | None:
         """Swarm's own leader; None during an election. Raises SwarmUnread."""
         async with self._reading("Swarm's managers"):
-            return leader_of(nodes_from(await self._docker.nodes.list(filters={"role": ["manager"]})))
+            return leader_of(nodes_from(await read(self._docker, "nodes", {"role": ["manager"]})))
 
     async def snapshot(self) -> SwarmSnapshot:
         """Nodes, services and wanted tasks, read one right after the other. Raises SwarmUnread."""
         async with self._reading("Swarm's nodes, services and tasks"):
-            raw_nodes = nodes_from(await self._docker.nodes.list())
-            services = tuple(found for found in services_from(await self._docker.services.list()) if may_mount(found))
+            nodes = self._read_nodes(await read(self._docker, "nodes"))
+            services = self._read_services(await read(self._docker, "services"))
             self._services = tuple(found.id for found in services)
             # Last: a task seen must not be of a node or service too new to be in the lists before.
             tasks = await self._tasks()
         self._wanted = _sign(tasks)
-        nodes = {node.id: node for node in map(decode_node, raw_nodes)}
-        return SwarmSnapshot(nodes, leader_of(raw_nodes), services, tasks)
+        last = self._last
+        if last.nodes is not nodes.by_id or last.services is not services or last.tasks is not tasks:
+            last = self._last = SwarmSnapshot(nodes.by_id, nodes.leader, services, tasks)
+        return last
 
     async def run(self) -> None:
         """Poke when something changed, for ever."""
@@ -142,8 +158,7 @@ class SwarmWatcher:
         filters: dict[str, list[str]] = {"desired-state": list(WANTED)}
         if len(self._services) <= _MANY:
             filters["service"] = list(self._services)
-        found = tasks_from(await self._docker.tasks.list(filters=filters))
-        return tuple(task for task in found if is_wanted(task))
+        return self._read_tasks(await read(self._docker, "tasks", filters))
 
     @asynccontextmanager
     async def _reading(self, what: str) -> AsyncIterator[None]:
@@ -156,6 +171,25 @@ class SwarmWatcher:
             raise SwarmUnread(f"cannot read {what}: no answer within {self._rhythm.deadline:g} s") from error
         except (aiohttp.ClientError, OSError, DecodeError) as error:
             raise SwarmUnread(f"cannot read {what}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Nodes:
+    by_id: Mapping[NodeId, Node]
+    leader: NodeId | None
+
+
+def _nodes(answer: bytes) -> _Nodes:
+    found = nodes_from(answer)
+    return _Nodes({node.id: node for node in map(decode_node, found)}, leader_of(found))
+
+
+def _services(answer: bytes) -> tuple[RawService, ...]:
+    return tuple(found for found in services_from(answer) if may_mount(found))
+
+
+def _tasks(answer: bytes) -> tuple[RawTask, ...]:
+    return tuple(task for task in tasks_from(answer) if is_wanted(task))
 
 
 def _sign(tasks: Iterable[RawTask]) -> frozenset[tuple[str, str]]:

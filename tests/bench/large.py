@@ -1,4 +1,4 @@
-"""A large swarm as data: Docker's answers as bytes, the records, the storage. Forms as recorded from dockerd 20.10.24."""
+"""A large swarm as data: Docker's answers as bytes (in the form of dockerd 20.10.24), the records, the storage."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-One reconcile of a large swarm in which nothing is to be done: look, plan, judge, publish. `python -m tests.bench.reconcile`
+One reconcile of a large swarm in which nothing is to be done: look, plan, judge, publish.
 
 Docker answers from another process, over a real socket, through the real watcher; the storage is the one in memory.
 ``--records swarm`` reads the records over the same socket, as in life; ``memory`` leaves that out.

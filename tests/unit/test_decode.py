@@ -10,16 +10,29 @@ from typing import Any
 import pytest
 
 from controller.model import Claim, FencePolicy, Node, NodeId, NodeState, Spec, VolumeName
-from watchers.decode import Known, claims, decode_node, leader_of, may_mount
-from watchers.docker_json import DecodeError, info_from, nodes_from, services_from, sortable_time, tasks_from
+from watchers.decode import Known, SwarmSnapshot, claims, decode_node, leader_of, may_mount
+from watchers.docker_json import (
+    DecodeError,
+    Remembered,
+    info_from,
+    nodes_from,
+    services_from,
+    sortable_time,
+    tasks_from,
+)
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "docker"
 GIB = 1 << 30
 Json = dict[str, Any]
 
 
-def recorded(name: str) -> Any:
-    return json.loads((RECORDED / f"{name}.json").read_text())
+def recorded(name: str) -> bytes:
+    return (RECORDED / f"{name}.json").read_bytes()
+
+
+def said(*objects: Json) -> bytes:
+    """A list as Docker sends it."""
+    return json.dumps(objects).encode()
 
 
 def node(name: str, hostname: str) -> Node:
@@ -68,7 +81,8 @@ def seen(
     specs: Mapping[VolumeName, Spec] | None = None,
     holders: Mapping[VolumeName, str] | None = None,
 ) -> Mapping[VolumeName, Claim]:
-    return claims(services_from(services or [service()]), tasks_from(tasks), NODES, Known(specs or {}, holders or {}))
+    known = Known(specs or {}, holders or {})
+    return claims(services_from(said(*(services or [service()]))), tasks_from(said(*tasks)), NODES, known)
 
 
 def only(found: Mapping[VolumeName, Claim]) -> Claim:
@@ -139,34 +153,56 @@ def test_real_tasks_in_the_middle_of_an_update_give_one_claim_for_each_volume() 
 
 @pytest.mark.parametrize("state", list(NodeState))
 def test_every_node_state_of_swarm_is_known(state: NodeState) -> None:
-    (raw,) = nodes_from([{"ID": "n1", "Status": {"State": state.value}}])
+    (raw,) = nodes_from(said({"ID": "n1", "Status": {"State": state.value}}))
 
     assert decode_node(raw).state is state
 
 
 def test_a_node_state_that_swarm_may_invent_is_not_down() -> None:
-    (raw,) = nodes_from([{"ID": "n1", "Status": {"State": "melted"}}])
+    (raw,) = nodes_from(said({"ID": "n1", "Status": {"State": "melted"}}))
 
     assert decode_node(raw).state is NodeState.UNKNOWN
 
 
 @pytest.mark.parametrize(("availability", "available"), [("active", True), ("pause", False), ("drain", False)])
 def test_only_an_active_node_is_available(availability: str, available: bool) -> None:
-    (raw,) = nodes_from([{"ID": "n1", "Spec": {"Availability": availability, "Role": "worker"}}])
+    (raw,) = nodes_from(said({"ID": "n1", "Spec": {"Availability": availability, "Role": "worker"}}))
 
     assert (decode_node(raw).available, decode_node(raw).manager) == (available, False)
 
 
 def test_a_managers_address_is_the_one_that_others_reach() -> None:
     status = {"Addr": "10.0.0.5:2377", "Leader": False, "Reachability": "reachable"}
-    (raw,) = nodes_from([{"ID": "n1", "Status": {"Addr": "0.0.0.0"}, "ManagerStatus": status}])
+    (raw,) = nodes_from(said({"ID": "n1", "Status": {"Addr": "0.0.0.0"}, "ManagerStatus": status}))
 
     assert (decode_node(raw).address, leader_of([raw])) == ("10.0.0.5", None)
 
 
 def test_an_answer_of_another_form_is_told() -> None:
     with pytest.raises(DecodeError, match="/nodes"):
-        nodes_from([{"id": "n1"}])
+        nodes_from(said({"id": "n1"}))
+
+
+def test_only_an_answer_that_changed_is_read_again() -> None:
+    answers: list[bytes] = []
+
+    def note(answer: bytes) -> str:
+        answers.append(answer)
+        return answer.decode()
+
+    read = Remembered(note)
+
+    assert [read(b"a"), read(b"a"), read(b"b"), read(b"a")] == ["a", "a", "b", "a"]
+    assert answers == [b"a", b"b", b"a"]
+
+
+def test_the_claims_of_one_snapshot_follow_the_records() -> None:
+    """An external volume, of no driver that Swarm knows, is ours once there is a record of it."""
+    raw = tasks_from(said(task(Spec={"ContainerSpec": {"Mounts": [mount(driver="")]}})))
+    snapshot = SwarmSnapshot(NODES, None, services_from(said(service())), raw)
+
+    assert list(snapshot.claims({})) == []
+    assert list(snapshot.claims({VolumeName("pgdata"): Spec(GIB)})) == ["pgdata"]
 
 
 # --- which task claims

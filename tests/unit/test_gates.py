@@ -80,3 +80,25 @@ def test_the_same_report_again_is_no_news() -> None:
     assert gates.changes(Sync("vm-a", "1", "test", (VolumeReport("data", "unmounted", 3),)))
     gates.forget()
     assert gates.changes(sync)
+
+
+class Bell(Signal):
+    """Counts how often everybody was woken."""
+
+    rung = 0
+
+    def fire(self) -> None:
+        self.rung += 1
+        super().fire()
+
+
+def test_a_gate_that_says_the_same_again_wakes_nobody() -> None:
+    """A thousand gates speak every 20 s, and each has a poll waiting."""
+    bell = Bell()
+    gates = Gates(lambda: 0.0, bell)
+    same = Sync("vm-a", "1", "test", (VolumeReport("data", "mounted", 3),))
+
+    for said in (same, same, Sync("vm-a", "1", "test"), Sync("vm-a", "2", "test")):
+        gates.hear(NodeId("a"), said)
+
+    assert bell.rung == 3
