@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from deploy.lab.names import LabError
@@ -35,7 +35,12 @@ PROGRAMS = {
     "mmdebstrap": "mmdebstrap",
     "busybox": "busybox-static",
 }
-_UNITS = ("docker.service", "docker.socket", "containerd.service", "docker-registry.service")
+_UNITS = (
+    *("docker.service", "docker.socket", "containerd.service", "docker-registry.service"),
+    *("libvirtd.service", "libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket", "libvirt-guests.service"),
+    *("virtlogd.service", "virtlogd.socket", "virtlogd-admin.socket"),
+    *("virtlockd.service", "virtlockd.socket", "virtlockd-admin.socket"),
+)
 _POLICY = ServicePolicy(Path("/usr/sbin/policy-rc.d"))
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LOCK_SECONDS = 300
@@ -57,15 +62,21 @@ def ensure_packages(progress: Progress) -> tuple[str, ...]:
     wanted = missing()
     if wanted:
         _check_possible(wanted)
-        progress(f"Installing {', '.join(wanted)} (nothing of it is started).")
-        before = _units_present()
-        with _POLICY:
-            _apt("update")
-            _apt("install", "--yes", "--no-install-recommends", *map(_of_this_debian, wanted))
-        _leave_off(_units_present() - before)
-        progress(f"Installed {', '.join(wanted)}.")
+        install([_of_this_debian(each) for each in wanted], progress)
     _check_stack_deploy()
     return wanted
+
+
+def install(wanted: Sequence[str], progress: Progress) -> None:
+    """Packages of this Debian, with what they need; nothing of them is started, now or at the next boot."""
+    _POLICY.restore()
+    progress(f"Installing {', '.join(wanted)} (nothing of it is started).")
+    before = _units_present()
+    with _POLICY:
+        _apt("update")
+        _apt("install", "--yes", "--no-install-recommends", *wanted)
+    _leave_off(_units_present() - before)
+    progress(f"Installed {', '.join(wanted)}.")
 
 
 def _check_possible(wanted: tuple[str, ...]) -> None:

@@ -11,6 +11,7 @@ from controller.model import DiskId, Power, VmId
 from drivers.base import StorageDriver
 from drivers.memory import MemoryDriver, MemoryStorage
 from tests.conformance.lab_rig import LabRig
+from tests.conformance.libvirt_rig import LibvirtRig
 from tests.conformance.vsphere_rig import VsphereFaultsRig, VsphereRig
 
 
@@ -89,6 +90,7 @@ class MemoryRig:
 RIGS = [
     RigKind("memory", MemoryRig),
     RigKind("lab", LabRig, can_lose_host=False),
+    RigKind("libvirt", LibvirtRig),
     RigKind("vsphere", VsphereRig, can_lose_host=False, tells_sizes=False),
     RigKind("vsphere-faults", VsphereFaultsRig),
 ]

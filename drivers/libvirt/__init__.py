@@ -1,0 +1,19 @@
+"""Disks as image files in a pool that the hypervisors share, attached to QEMU/KVM VMs through libvirt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from drivers.base import StorageDriver
+
+
+def create(settings: Mapping[str, object]) -> StorageDriver:
+    """Raises ValueError with a sentence that names the setting and the cure, ImportError without libvirt's client."""
+    # Only who uses this driver needs libvirt's client library.
+    from drivers.libvirt.binding import load  # noqa: PLC0415
+    from drivers.libvirt.driver import LibvirtDriver  # noqa: PLC0415
+    from drivers.libvirt.settings import Settings  # noqa: PLC0415
+
+    parsed = Settings.parse(settings)
+    load()
+    return LibvirtDriver(parsed)

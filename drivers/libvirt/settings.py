@@ -1,0 +1,70 @@
+"""What an administrator says about the hypervisors, checked before anything is connected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=600)]
+_URI = re.compile(r"^[a-z]+(\+[a-z0-9]+)?://[^\s]*$")
+
+
+class SettingsError(ValueError):
+    """A setting is missing or wrong; the sentence names it and the cure."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The section ``[storage.libvirt]``."""
+
+    uris: tuple[str, ...]
+    """One libvirt URI for each hypervisor host that may run a node's VM. The first one also makes and deletes disks."""
+
+    pool: str = "reberth"
+    """Storage pool of this name on each host, with the same folder: a file in it is one disk."""
+
+    format: Literal["qcow2", "raw"] = "qcow2"
+    """Of new disks; default qcow2: grows as it is written to, on every file system."""
+
+    cache: Literal["none", "directsync"] = "none"
+    """QEMU's cache mode; default none. Modes with a page cache on the host are not offered: another host would not see
+    what is in it."""
+
+    look_timeout: Seconds = 8.0
+    """Seconds for reading one host; default 8, less than the loop's read_deadline, so that the reason has our words."""
+
+    call_timeout: Seconds = 45.0
+    """Seconds for one change; then it is in doubt; default 45, less than the loop's call_deadline."""
+
+    detach_wait: Seconds = 10.0
+    """Seconds until QEMU has let go of a disk; then the detach is in doubt; default 10. It takes 0.1 s."""
+
+    keepalive: Annotated[int, msgspec.Meta(ge=1, le=60)] = 5
+    """Seconds between two signs of life on a connection; three missed ones end it; default 5."""
+
+    @staticmethod
+    def parse(raw: Mapping[str, object]) -> Settings:
+        given = dict(raw)
+        if isinstance(given.get("uris"), str):  # from a variable
+            given["uris"] = str(given["uris"]).split()
+        try:
+            settings = msgspec.convert(given, Settings, strict=False)
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"libvirt settings: {error}") from None
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        if not self.uris:
+            raise SettingsError('libvirt settings: uris is empty: name each host, such as "qemu+tls://kvm1/system"')
+        for uri in self.uris:
+            if not _URI.match(uri):
+                raise SettingsError(
+                    f"libvirt settings: {uri!r} in uris is no libvirt URI: write it like qemu+tls://kvm1/system"
+                )
+        if len(set(self.uris)) != len(self.uris):
+            raise SettingsError("libvirt settings: uris names a host twice: remove one")
+        if not self.pool.strip():
+            raise SettingsError("libvirt settings: pool is empty: name the storage pool, such as reberth")

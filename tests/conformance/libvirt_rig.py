@@ -1,0 +1,63 @@
+"""The conformance suite's rig on real libvirt and QEMU: two hosts with one shared folder."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Self
+
+from controller.model import DiskId, Power, VmId
+from drivers.base import StorageDriver
+from drivers.libvirt import create
+from drivers.libvirt.domain import wwn
+from tests.libvirtd.guest import boot
+from tests.libvirtd.hypervisor import until
+from tests.libvirtd.site import shared_site
+
+
+class LibvirtRig:
+    driver: StorageDriver
+    rival: StorageDriver
+
+    async def __aenter__(self) -> Self:
+        self.site = await asyncio.to_thread(shared_site)
+        await asyncio.to_thread(self.site.reset)
+        self.first, self.second = self.site.hosts
+        settings = self.site.settings(look_timeout=20.0)  # the machine may be busy
+        self.driver, self.rival = create(settings), create(settings)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.driver.close()
+        await self.rival.close()
+        await asyncio.to_thread(self.site.reset)
+
+    async def add_vm(self) -> VmId:
+        vm = await asyncio.to_thread(self.first.define)
+        await asyncio.to_thread(self.first.start, vm)
+        return vm
+
+    async def switch(self, vm: VmId, power: Power) -> None:
+        act = self.first.start if power is Power.ON else self.first.stop
+        await asyncio.to_thread(act, vm)
+
+    async def write(self, vm: VmId, disk: DiskId) -> None:
+        """Started again with a kernel, from its persistent configuration, in which the disk is."""
+        await asyncio.to_thread(self._write, vm, disk)
+
+    def _write(self, vm: VmId, disk: DiskId) -> None:
+        host = self.first
+        host.stop(vm)
+        xml = host.domain(vm).XMLDesc(2)
+        made = boot(self.site.folder)
+        kernel = f"<kernel>{made.kernel}</kernel><initrd>{made.initrd}</initrd><cmdline>console=ttyS0</cmdline></os>"
+        xml = xml.replace("</os>", kernel).replace(">32768<", ">196608<")
+        host.connection.defineXML(xml)
+        host.start(vm)
+        until(lambda: f"naa.{wwn(disk)}" in host.console(vm), "the guest writes", 120)
+
+    async def lose_host(self, vm: VmId) -> None:
+        await asyncio.to_thread(self.first.stop_daemon)
+
+    async def go_away(self) -> None:
+        for host in self.site.hosts:
+            await asyncio.to_thread(host.stop_daemon)

@@ -1,0 +1,91 @@
+"""
+A guest that writes: Debian's kernel and an initramfs with busybox, which shows what it does on its serial console.
+
+It writes to each SCSI disk that appears, past the page cache, and says ``WROTE name wwid n`` or ``FAILED name wwid n``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import stat
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tests.libvirtd.packages import kernel_package
+
+# In the order in which they need each other.
+_MODULES = (
+    *("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci"),
+    *("scsi_common", "scsi_mod", "virtio_scsi", "crc64", "crc64-rocksoft", "crct10dif", "t10-pi", "sd_mod"),
+)
+_INIT = """#!/bin/busybox sh
+busybox mount -t proc proc /proc
+busybox mount -t sysfs sys /sys
+busybox mount -t devtmpfs dev /dev
+for module in $(busybox cat /modules); do busybox insmod /$module; done
+echo GUEST-UP
+n=0
+while :; do
+    n=$((n + 1))
+    for sys in /sys/block/sd*; do
+        [ -e "$sys/device/wwid" ] || continue
+        name=${sys##*/}
+        wwid=$(busybox cat $sys/device/wwid 2>/dev/null)
+        busybox printf '%-512s' "record $n" >/record
+        if busybox dd if=/record of=/dev/$name bs=512 seek=$n count=1 oflag=direct 2>/dev/null
+        then echo "WROTE $name $wwid $n"
+        else echo "FAILED $name $wwid $n"
+        fi
+    done
+    busybox usleep 100000
+done
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    kernel: Path
+    initrd: Path
+
+
+@cache
+def boot(folder: Path) -> Boot:
+    package = kernel_package()
+    kernel = next((package / "boot").glob("vmlinuz-*"))
+    modules = {path.name.removesuffix(".ko"): path for path in package.glob("lib/modules/*/kernel/**/*.ko")}
+    wanted = [name for name in _MODULES if name in modules]
+    initrd = folder / "initrd.gz"
+    archive = _Cpio()
+    for name in ("bin", "proc", "sys", "dev"):
+        archive.add(name, stat.S_IFDIR | 0o755, b"")
+    archive.add("bin/busybox", stat.S_IFREG | 0o755, Path("/bin/busybox").read_bytes())
+    archive.add("init", stat.S_IFREG | 0o755, _INIT.encode())
+    archive.add("modules", stat.S_IFREG | 0o644, " ".join(f"{name}.ko" for name in wanted).encode())
+    for name in wanted:
+        archive.add(f"{name}.ko", stat.S_IFREG | 0o644, modules[name].read_bytes())
+    initrd.write_bytes(gzip.compress(archive.end(), 1))
+    return Boot(kernel, initrd)
+
+
+class _Cpio:
+    """The kernel's initramfs format ("newc")."""
+
+    def __init__(self) -> None:
+        self._out = io.BytesIO()
+        self._inode = 0
+
+    def add(self, name: str, mode: int, data: bytes) -> None:
+        self._inode += 1
+        raw = name.encode() + b"\0"
+        fields = (self._inode, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(raw), 0)
+        self._put(b"070701" + b"".join(b"%08X" % field for field in fields) + raw)
+        self._put(data)
+
+    def end(self) -> bytes:
+        self.add("TRAILER!!!", 0, b"")
+        return self._out.getvalue()
+
+    def _put(self, data: bytes) -> None:
+        self._out.write(data + bytes(-len(data) % 4))

@@ -1,0 +1,210 @@
+"""
+A libvirtd of the tests' own, in namespaces: its files, sockets, processes and network are apart from the machine's.
+
+When its first process is killed, its QEMU processes and mounts are gone with it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from controller.model import VmId
+from drivers.libvirt.client import library
+from tests.libvirtd.guest import Boot
+
+_OWN_NAMESPACES = ("unshare", "-m", "-n", "-u", "-i", "-p", "-f", "--kill-child", "--mount-proc")
+_START = """
+ip link set lo up
+mount -t tmpfs tmpfs /run
+[ ! -d /sys/fs/cgroup ] || mount -t tmpfs tmpfs /sys/fs/cgroup
+mkdir -p /run/libvirt /var/lib/libvirt /etc/libvirt /var/cache/libvirt /var/log/libvirt
+for pair in run:/run/libvirt lib:/var/lib/libvirt etc:/etc/libvirt cache:/var/cache/libvirt log:/var/log/libvirt; do
+    mount --bind "{folder}/${{pair%%:*}}" "${{pair#*:}}"
+done
+while :; do
+    libvirtd -f /etc/libvirt/libvirtd.conf -p /run/libvirtd.pid || :
+    until [ ! -e {folder}/stay-down ]; do sleep 0.1; done
+done
+"""
+_QEMU_CONF = """
+security_driver = "none"
+user = "root"
+group = "root"
+dynamic_ownership = 0
+remember_owner = 0
+cgroup_controllers = []
+namespaces = []
+stdio_handler = "file"
+"""
+_DAEMON_CONF = 'auth_unix_rw = "none"\nlog_outputs = "3:file:/var/log/libvirt/libvirtd.log"\n'
+# QEMU 7.2's TCG crashes Linux guests that use cmpxchg16b.
+_DOMAIN = """
+<domain type='qemu'>
+  <name>{name}</name><uuid>{vm}</uuid><memory unit='MiB'>{memory}</memory><vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type>{boot}</os>
+  <features><acpi/></features>
+  <cpu mode='maximum' check='none'>
+    <feature policy='disable' name='cx16'/><feature policy='disable' name='la57'/>
+  </cpu>
+  <on_poweroff>destroy</on_poweroff><on_reboot>destroy</on_reboot><on_crash>destroy</on_crash>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    {controller}
+    <serial type='file'><source path='{serial}'/></serial>
+    <memballoon model='none'/>
+  </devices>
+</domain>
+"""
+CONTROLLER = "<controller type='scsi' index='0' model='virtio-scsi'/>"
+
+
+class Hypervisor:
+    def __init__(self, folder: Path, pool: Path) -> None:
+        self.folder = folder
+        self.pool = pool
+        self.uri = f"qemu+unix:///system?socket={folder}/run/libvirt-sock"
+        for name in ("run", "lib", "etc", "cache", "log"):
+            (folder / name).mkdir(parents=True)
+        (folder / "etc/qemu.conf").write_text(_QEMU_CONF)
+        (folder / "etc/libvirtd.conf").write_text(_DAEMON_CONF)
+        with (folder / "log/out").open("wb") as log:
+            self._process = subprocess.Popen(
+                [*_OWN_NAMESPACES, "sh", "-c", _START.format(folder=folder)],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=_environment(),
+            )
+        self._connection: Any = None
+        self._until_it_answers()
+        pool.mkdir(exist_ok=True)
+        made = self.connection.storagePoolDefineXML(
+            f"<pool type='dir'><name>reberth</name><target><path>{pool}</path></target></pool>", 0
+        )
+        made.setAutostart(1)
+        made.create(0)
+
+    @property
+    def connection(self) -> Any:
+        if self._connection is None or self._connection.isAlive() != 1:
+            self._connection = library().open(self.uri)
+        return self._connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._process.kill()
+        self._process.wait()
+
+    def daemon_pids(self) -> list[int]:
+        return [pid for pid, argv in self._processes() if argv[0].endswith("libvirtd")]
+
+    def qemu_pid(self, vm: VmId) -> int:
+        (pid,) = [pid for pid, argv in self._processes() if "qemu-system" in argv[0] and str(vm) in argv]
+        return pid
+
+    def _processes(self) -> list[tuple[int, list[str]]]:
+        """Those in our PID namespace."""
+        found = []
+        for proc in Path("/proc").glob("[0-9]*"):
+            try:
+                ours = (proc / "ns/pid").readlink() == self._namespace
+                argv = (proc / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            except OSError:
+                continue
+            if ours and argv[0]:
+                found.append((int(proc.name), argv))
+        return found
+
+    @property
+    def _namespace(self) -> Path:
+        return Path(f"/proc/{self._process.pid}/ns/pid_for_children").readlink()
+
+    def stop_daemon(self) -> None:
+        """The hypervisor's manager dies; the VMs go on."""
+        (self.folder / "stay-down").touch()
+        for pid in self.daemon_pids():
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: not self.daemon_pids(), "libvirtd is gone")
+
+    def start_daemon(self) -> None:
+        (self.folder / "stay-down").unlink(missing_ok=True)
+        self._until_it_answers()
+
+    def _until_it_answers(self) -> None:
+        until(self._answers, f"libvirtd answers (log: {self.folder}/log)", 60)
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None, (self.folder / "log/out").read_text()
+        try:
+            return bool(self.connection.getVersion())
+        except library().libvirtError:
+            return False
+
+    def define(
+        self, boot: Boot | None = None, vm: VmId | None = None, controller: str = CONTROLLER, name: str | None = None
+    ) -> VmId:
+        vm = vm or VmId(str(uuid.uuid4()))
+        kernel = (
+            ""
+            if boot is None
+            else f"<kernel>{boot.kernel}</kernel><initrd>{boot.initrd}</initrd>"
+            "<cmdline>console=ttyS0 quiet loglevel=4 panic=-1</cmdline>"
+        )
+        xml = _DOMAIN.format(
+            name=name or f"vm-{vm[:8]}",
+            vm=vm,
+            memory=192 if boot else 32,
+            boot=kernel,
+            controller=controller,
+            serial=self.serial(vm),
+        )
+        self.connection.defineXML(xml)
+        return vm
+
+    def serial(self, vm: VmId) -> Path:
+        return self.folder / f"{vm}.serial"
+
+    def console(self, vm: VmId) -> str:
+        return self.serial(vm).read_text(errors="replace") if self.serial(vm).exists() else ""
+
+    def domain(self, vm: VmId) -> Any:
+        return self.connection.lookupByUUIDString(vm)
+
+    def start(self, vm: VmId) -> None:
+        if not self.domain(vm).isActive():
+            self.domain(vm).create()
+
+    def stop(self, vm: VmId) -> None:
+        if self.domain(vm).isActive():
+            self.domain(vm).destroy()
+
+    def reset(self) -> None:
+        """No VMs, no disks."""
+        self.start_daemon()
+        for domain in self.connection.listAllDomains(0):
+            if domain.isActive():
+                domain.destroy()
+            domain.undefine()
+        for file in self.pool.iterdir():
+            file.unlink()
+        self.connection.storagePoolLookupByName("reberth").refresh(0)
+
+
+def until(holds: Callable[[], object], what: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+        time.sleep(0.05)
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LIBVIRT_", "VIRSH_", "XDG_"))}
+    return kept | {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
