@@ -16,7 +16,7 @@ from controller.board import Board, Look, kind, reason
 from controller.case import ALL_RULES, Case, case_of, index_of
 from controller.evidence import evidence
 from controller.journal import hostname
-from controller.model import AttachmentState, EvidenceKind, Moment, Policy, VmId, VolumeName, VolumeRecord, World
+from controller.model import AttachmentState, EvidenceKind, Moment, Node, Policy, VmId, VolumeName, VolumeRecord, World
 from controller.plan import placement
 
 
@@ -91,6 +91,17 @@ class VolumeLine(msgspec.Struct, frozen=True):
     reason: str
 
 
+class NodeLine(msgspec.Struct, frozen=True):
+    """``gate``: the node service's last word about it (once a minute); ``heard``: the gate's own age in seconds."""
+
+    node: str
+    id: str
+    state: str
+    vm: str | None
+    gate: str
+    heard: float | None
+
+
 class StatusView(msgspec.Struct, frozen=True):
     """The acting controller's view of all volumes."""
 
@@ -99,6 +110,7 @@ class StatusView(msgspec.Struct, frozen=True):
     paused: str | None
     looked_at: float
     volumes: tuple[VolumeLine, ...] = ()
+    nodes: tuple[NodeLine, ...] = ()
     unread: tuple[str, ...] = ()
 
 
@@ -110,7 +122,14 @@ def status(board: Board, holder: str) -> StatusView | None:
     lines = tuple(_line(board, look.world, name) for name in board.volumes())
     nodes = look.world.nodes or {}
     name = next((node.hostname for node in nodes.values() if node.id == holder), holder)
-    return StatusView(look.world.epoch, name, look.world.paused, look.at, lines, look.world.unread)
+    told = tuple(sorted((_node_line(board, look.world, node) for node in nodes.values()), key=lambda line: line.node))
+    return StatusView(look.world.epoch, name, look.world.paused, look.at, lines, told, look.world.unread)
+
+
+def _node_line(board: Board, world: World, node: Node) -> NodeLine:
+    view = None if node.vm is None else world.gates.get(node.vm)
+    gate = board.plugins.get(node.id, "its node service was not heard yet")
+    return NodeLine(node.hostname, node.id, node.state.value, node.vm, gate, None if view is None else view.age)
 
 
 def _line(board: Board, world: World, name: VolumeName) -> VolumeLine:

@@ -65,7 +65,10 @@ class Gatekeeper:
 
     async def hello(self, node: NodeId, hello: Hello) -> Empty | No:
         who = await self._admission.admit(Caller(node, VmId(hello.vm), BootId(hello.boot)), hello.hostname)
-        return who if isinstance(who, No) else Empty()
+        if isinstance(who, No):
+            return who
+        self._board.plugins[node] = hello.gate
+        return Empty()
 
     # What has it mounted?
 

@@ -348,3 +348,4 @@ class World:
     confirmations: tuple[Confirmation, ...] = ()
     paused: str | None = None  # a person's reason, or None
     unread: tuple[str, ...] = ()  # what could not be read and why, one sentence each
+    departed: tuple[NodeId, ...] = ()  # have a record, but left the swarm; no grant and no attachment is on their VM

@@ -26,6 +26,7 @@ from controller.model import (
     Spec,
     VmId,
     VolumeName,
+    VolumeRecord,
     World,
 )
 from controller.records import NodeRecord, Records, RecordsUnavailable, SwarmUnread
@@ -84,6 +85,7 @@ class Observer:
         gates = self._from.gates.views()
         attachments = listed.result()
         power = await self._power(reading, nodes, attachments, gates)
+        departed = _departed(nodes, known, volumes, attachments)
         claims = None
         if seen is not None and volumes is not None:
             specs = {name: record.spec for name, record in volumes.items()}
@@ -99,6 +101,7 @@ class Observer:
             confirmations=confirmed.result() or (),
             paused=paused,
             unread=tuple(reading.unread),
+            departed=departed,
         )
 
     async def _attachments(self, reading: _Reading) -> tuple[Attachment, ...] | None:
@@ -138,6 +141,32 @@ class Observer:
         if known is None:
             return replace(node, vm=None, boot=None, down_for=down_for)
         return replace(node, vm=known.vm, boot=known.boot, down_for=down_for)
+
+
+def _departed(
+    nodes: Mapping[NodeId, Node] | None,
+    known: Mapping[NodeId, NodeRecord] | None,
+    volumes: Mapping[VolumeName, VolumeRecord] | None,
+    attachments: Sequence[Attachment] | None,
+) -> tuple[NodeId, ...]:
+    """
+    Nodes whose record nothing needs any more. Swarm gives no ID twice, so who is not listed never comes back.
+
+    Only when every list was read; a swarm without nodes is none (the reader itself is one). A record still says which
+    VM a node was while a grant or a disk is there: people are told by it.
+    """
+    if not nodes or known is None or volumes is None or attachments is None:
+        return ()
+    granted = [grant for record in volumes.values() for grant in record.grants]
+    used = {grant.vm for grant in granted} | {each.vm for each in attachments}
+    holders = {grant.node for grant in granted}
+    return tuple(
+        sorted(
+            name
+            for name, record in known.items()
+            if name not in nodes and name not in holders and record.vm not in used
+        )
+    )
 
 
 class _Reading:

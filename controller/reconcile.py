@@ -264,6 +264,16 @@ class Reconciler:
         self._violations = found
 
     async def _housekeep(self, world: World) -> None:
+        await self._withdraw(world)
+        for node in world.departed:
+            try:
+                await self._p.records.delete_node(node)
+            except RecordsUnavailable as error:
+                _log.warning("node.kept", node=node, why=str(error))
+            else:
+                _log.info("node.forgotten", node=node, why="it left the swarm, and no volume refers to it")
+
+    async def _withdraw(self, world: World) -> None:
         """A person's word that a node is dead ends when the node lives."""
         for said in world.confirmations:
             node = (world.nodes or {}).get(said.node)

@@ -24,6 +24,16 @@ def show_status(console: Console, status: StatusView) -> None:
         word = f"[{_COLOURS.get(line.state, 'default')}]{line.state}[/]"
         table.add_row(escape(line.volume), escape(line.node), line.vm, word, escape(line.reason))
     console.print(table if status.volumes else "No volumes.")
+    show_nodes(console, status)
+
+
+def show_nodes(console: Console, status: StatusView) -> None:
+    table = Table("NODE", "STATE", "VM", "HEARD", "GATE", box=None, pad_edge=False)
+    for line in status.nodes:
+        heard = "never" if line.heard is None else f"{line.heard:.0f} s ago"
+        table.add_row(escape(line.node), line.state, line.vm or "unknown", heard, escape(line.gate))
+    console.print()
+    console.print(table)
 
 
 def show_explanation(console: Console, found: Explanation) -> None:

@@ -85,10 +85,12 @@ class Mounting:
         try:
             machine = self._machine()
             answer = await self._source.mount(wire.MountRequest(volume=volume.name, vm=machine.vm, boot=machine.boot))
-        except (ControllerUnreachable, MachineUnknown) as error:
+        except ControllerUnreachable as error:
             volume.reason = str(error)
             await pause(ASK_AGAIN_SECONDS)
             return None
+        except MachineUnknown as error:  # waiting does not cure it
+            raise GateError(f"volume {volume.name}: it is not known which VM this node is: {error}") from error
         except ControllerRefused as error:
             raise GateError(error.why) from error
         if isinstance(answer, wire.Pending):

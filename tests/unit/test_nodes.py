@@ -1,0 +1,67 @@
+"""What is kept and told about nodes: their records go when they left, and people see how their gates are."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from controller.answers import No
+from controller.model import NodeId
+from controller.wire import Hello
+from tests.unit.shell import DATA, Scene, scene
+
+pytestmark = pytest.mark.looptime
+
+A, B = NodeId("a"), NodeId("b")
+
+
+def leave(play: Scene, node: NodeId) -> None:
+    del play.cluster.swarm.nodes[node]
+    play.one.poke("a node left")
+
+
+async def test_the_record_of_a_node_that_left_the_swarm_is_removed_and_the_others_stay() -> None:
+    async with scene() as play:
+        await asyncio.sleep(1)
+        assert set(play.cluster.store.nodes) == {"a", "b", "c"}
+        play.cluster.gates[B].frozen = True
+        leave(play, B)
+        await asyncio.sleep(30)
+
+        assert set(play.cluster.store.nodes) == {"a", "c"}
+
+
+async def test_the_record_of_a_node_that_left_stays_while_its_vm_has_a_disk() -> None:
+    async with scene() as play:
+        await play.make()
+        play.want("a")
+        await play.until(("a",))
+        play.cluster.gates[A].frozen = True
+        del play.cluster.swarm.wants[DATA]
+        leave(play, A)
+        await asyncio.sleep(30)
+
+        assert A in play.cluster.store.nodes
+
+
+async def test_no_record_of_a_node_is_removed_while_the_swarm_cannot_be_read() -> None:
+    async with scene() as play:
+        await asyncio.sleep(1)
+        play.cluster.gates[B].frozen = True
+        play.cluster.swarm.unread = True
+        leave(play, B)
+        await asyncio.sleep(30)
+
+        assert B in play.cluster.store.nodes
+
+
+async def test_status_shows_the_last_word_of_each_node_service_about_its_gate() -> None:
+    async with scene() as play:
+        await play.one.keeper.hello(B, Hello("vm-b", "boot-b-1", "host-b", "disabled; it waits"))
+        status = await play.desk.status()
+
+        assert not isinstance(status, No)
+        told = {line.node: (line.state, line.vm, line.gate) for line in status.nodes}
+        assert told["host-b"] == ("ready", "vm-b", "disabled; it waits")
+        assert told["host-c"][2] == "its node service was not heard yet"
