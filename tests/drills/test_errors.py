@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from docker.errors import APIError
 from rich.console import Console
 
+from controller.gate.client import ControllerClient, ControllerRefused, ControllerUnreachable, NodeCertificate
 from controller.model import VolumeName
 from controller.names import volume_key
+from controller.wire import MountRequest
 from deploy.drill.cluster import Cluster
 from deploy.drill.ground import DrillSettings
 from deploy.drill.interrupts import undisturbed
 from deploy.drill.scene import Scene
 from deploy.drill.site import NamespacesSite
 from deploy.lab.lab import Lab
+from deploy.lab.names import Layout
+from tests.certificates import SwarmCa
 from tests.drills.tiny import SMALL, Tiny, Village
+from tests.labs import until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -118,7 +125,7 @@ def test_a_second_service_on_another_node_is_refused_and_told_who_has_the_volume
     village.runs("here")
     village.make(Tiny("there", "contested", node=WORKER))
 
-    village.error("there", f"here on {MANAGER}", "placement constraint")
+    village.error("there", f"service here has it on {MANAGER}", "placement constraint")
     village.runs("here")
 
 
@@ -146,3 +153,136 @@ def test_three_replicas_with_the_slot_in_the_name_have_a_volume_each(village: Vi
     village.make(Tiny("slots", "slot-{{.Task.Slot}}", replicas=3))
 
     village.runs("slots")
+
+
+# --- names
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a", "B" * 255, "under_score.dot-dash", "-rf", "..."],
+        ["$(touch x)", "semi;colon && echo", "quote'\"`", "*?[a]", "%2e%2e%2f", "a b"],
+        ["häuser", "データ", "файл-🐘"],
+    ],
+    ids=["plain", "hostile", "unicode"],
+)
+def test_odd_names_work_or_are_refused_with_the_cure(village: Village, names: list[str]) -> None:
+    refused: dict[str, str] = {}
+    for number, name in enumerate(names):
+        try:
+            village.make(Tiny(f"odd-{number}", name))
+        except APIError as error:
+            refused[name] = str(error.explanation)
+    made = [f"odd-{number}" for number, name in enumerate(names) if name not in refused]
+
+    village.runs(*made)
+    assert refused == {}
+
+
+def test_a_name_of_256_characters_is_told_to_be_too_long(village: Village) -> None:
+    village.make(Tiny("long", "x" * 256))
+
+    village.error("long", "1 to 255 characters, this one has 256", "shorten the mount's source in the stack file")
+
+
+# --- docker run, docker volume rm
+
+
+def test_docker_run_is_told_that_volumes_are_for_services(village: Village, lab: Lab) -> None:
+    image = village.scene.stacks.variables["POSTGRES_IMAGE"]
+    mount = "type=volume,source=byhand,target=/data,volume-driver=reberth,volume-opt=size=16MiB"
+    done = village.cli(WORKER, "run", "--rm", "--mount", mount, image, "true")
+
+    assert done.returncode != 0
+    assert "volumes of this driver are for services" in done.stderr
+    assert "not for `docker run`" in done.stderr
+    removed = village.cli(WORKER, "volume", "rm", "byhand")
+    assert removed.returncode == 0, removed.stderr
+
+
+def test_the_disk_goes_with_docker_volume_rm_and_not_while_a_service_is_there(village: Village, lab: Lab) -> None:
+    village.make(Tiny("keeper", "kept", node=WORKER))
+    village.runs("keeper")
+    used = village.cli(WORKER, "volume", "rm", "kept")
+    assert (used.returncode, "in use" in used.stderr) == (1, True), used.stderr
+
+    village.scale("keeper", 0)
+    village.ended("keeper")
+    stopped = village.cli(WORKER, "volume", "rm", "kept")
+    assert "belongs to service keeper: remove the service first (`docker service rm`)" in stopped.stderr
+    assert has_disk(lab, "kept")
+
+    village.remove("keeper")
+    removed = village.cli(WORKER, "volume", "rm", "kept")
+    assert removed.returncode == 0, removed.stderr
+    until(lambda: not has_disk(lab, "kept"), "the disk is deleted")
+
+
+# --- who asks
+
+
+def asking(scene: Scene, certificates: Path) -> ControllerClient:
+    address = f"{scene.ground.node(MANAGER).address}:7490"
+    return ControllerClient(lambda: [address], NodeCertificate(certificates))
+
+
+def certificates(lab: Lab, node: str) -> Path:
+    """A node's own, as Swarm made them."""
+    found = next(Layout(lab.spec.name).node_store(node).glob("**/swarm/certificates"), None)
+    assert found is not None
+    return found
+
+
+async def test_a_worker_gets_no_volume_of_another_node_with_its_real_certificate(village: Village, lab: Lab) -> None:
+    village.make(Tiny("owner", "owned", node=MANAGER))
+    village.runs("owner")
+    worker, manager = lab.node(WORKER), lab.node(MANAGER)
+    boot = lab.exec(WORKER, ["cat", "/run/reberth-lab/boot-id"]).stdout.strip()
+    client = asking(village.scene, certificates(lab, WORKER))
+    try:
+        with pytest.raises(ControllerRefused, match=f"Swarm wants volume owned on node {MANAGER}.*not on {WORKER}"):
+            await client.mount(MountRequest("owned", worker.vm, boot))
+        with pytest.raises(ControllerRefused, match=r"was VM .* and now says it is VM"):
+            await client.mount(MountRequest("owned", manager.vm, boot))
+    finally:
+        await client.close()
+
+
+@pytest.mark.parametrize("days", [90, -1], ids=["of another swarm", "expired"])
+async def test_a_certificate_that_does_not_stand_is_refused_and_said(
+    village: Village, lab: Lab, tmp_path: Path, days: int
+) -> None:
+    node = next(each["ID"] for each in village.api.nodes() if each["Description"]["Hostname"] == WORKER)
+    forged = SwarmCa.create(tmp_path / "ca").issue(node, "swarm-worker", days=days)
+    client = asking(village.scene, forged)
+    try:
+        with pytest.raises(ControllerUnreachable, match=r"(?i)certificate") as told:
+            await client.volumes()
+    finally:
+        await client.close()
+    if days < 0:
+        assert "check the clock" in told.value.why
+
+
+def test_a_node_whose_vm_is_unknown_is_told_to_get_a_uuid(village: Village, lab: Lab) -> None:
+    """All zeros is what a hypervisor without SMBIOS gives to every machine."""
+    file = "/run/reberth-lab/vm-uuid"
+    assert lab.exec(WORKER, ["sh", "-c", f"echo 00000000-0000-0000-0000-000000000000 > {file}"]).returncode == 0
+    try:
+        village.make(Tiny("nobody", "nowhere", node=WORKER))
+
+        village.error("nobody", "which many machines share", "give the VM a UUID of its own in the hypervisor")
+    finally:
+        lab.exec(WORKER, ["sh", "-c", f"echo {lab.node(WORKER).vm} > {file}"])
+
+
+# --- the installation
+
+
+def test_a_controller_without_storage_says_what_to_configure(village: Village) -> None:
+    """Last: the controller is another one afterwards."""
+    village.without_storage()
+    village.make(Tiny("homeless", "homeless", node=MANAGER))
+
+    village.error("homeless", "no storage is configured", "[storage] of reberth.toml")

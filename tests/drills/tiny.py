@@ -6,11 +6,12 @@ import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from docker.errors import APIError
 
+from deploy.drill.ground import DrillError
 from deploy.drill.scene import Scene
 
 SECOND = 10**9  # Docker's durations are nanoseconds
@@ -118,9 +119,22 @@ class Village:
                 assert time.monotonic() < end, f"{name} does not run: {self.states(name)} {self.errors(name)}"
                 time.sleep(0.2)
 
-    def node(self, name: str) -> str:
-        (task,) = self.api.tasks(filters={"service": name, "desired-state": "running"})
-        return self.scene.cluster.hostnames()[task["NodeID"]]
+    def without_storage(self) -> None:
+        """The controller with an empty configuration, by `docker stack deploy` as a user would."""
+        self.api.create_config("reberth-empty", b"# nothing\n")
+        stacks = self.scene.stacks
+        variables = {**stacks.variables, "REBERTH_CONFIG": "reberth-empty"}
+        replace(stacks, variables=variables).deploy_system()
+        end = time.monotonic() + PATIENCE
+        while not self._says_no_storage():
+            assert time.monotonic() < end, "no controller without storage runs"
+            time.sleep(0.5)
+
+    def _says_no_storage(self) -> bool:
+        try:
+            return "storage" in self.scene.cluster.ask_controller("status", "--json").partition('"unread"')[2]
+        except DrillError:
+            return False
 
     def remove(self, *services: str) -> None:
         """Waits until no container of them is left."""
@@ -130,6 +144,10 @@ class Village:
             except APIError as error:
                 if error.status_code != 404:
                     raise
+        self.ended(*services)
+
+    def ended(self, *services: str) -> None:
+        """Waits until no container of them is left."""
         for name in services:
             end = time.monotonic() + PATIENCE
             while any(self._containers(machine.name, name) for machine in self.scene.ground.nodes):
