@@ -13,6 +13,7 @@ from deploy.drill.faults import (
     PowerOff,
     Restart,
     StackRemove,
+    StorageAway,
 )
 from deploy.drill.ground import DrillError, DrillSettings
 from deploy.drill.leaders import LeaderFreeze, LeaderKill, LeaderLost
@@ -27,6 +28,7 @@ FAULTS: dict[str, type[Fault]] = {
         Restart,
         DockerdRestart,
         ControllerKill,
+        StorageAway,
         StackRemove,
         LeaderKill,
         LeaderFreeze,

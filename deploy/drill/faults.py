@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from controller.model import EvidenceKind
-from deploy.drill.ground import mend_network
+from deploy.drill.ground import DrillError, FragileStorage, mend_network
 from deploy.drill.report import Setting
 from deploy.drill.scene import Scene
 from deploy.drill.verdict import Expectation
@@ -172,6 +172,31 @@ class ControllerKill(Simple):
         if not self.done and elapsed >= self.moment:
             self.done = True
             scene.kill_controllers()
+
+    def undo(self, scene: Scene, node: str) -> None:
+        scene.ground.power_on(node)
+
+
+@dataclass(slots=True)
+class StorageAway(Simple):
+    """Nothing can be read meanwhile, so nothing may be moved; then everything goes on by itself."""
+
+    name = "storage-away"
+    text = "The machine loses its power while the storage system does not answer; it answers again 30 s later."
+    expected = DEAD
+    away: float = 30.0  # longer than Swarm takes to see the node down
+    done: bool = False
+
+    def act(self, scene: Scene, node: str) -> None:
+        if not isinstance(scene.ground, FragileStorage):
+            raise DrillError("--fault storage-away needs a storage that can go away: --storage vsphere")
+        scene.ground.storage_away()
+        scene.ground.power_off(node)
+
+    def meanwhile(self, scene: Scene, elapsed: float) -> None:
+        if not self.done and elapsed >= self.away and isinstance(scene.ground, FragileStorage):
+            self.done = True
+            scene.ground.storage_back()
 
     def undo(self, scene: Scene, node: str) -> None:
         scene.ground.power_on(node)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import docker
 
@@ -54,6 +54,16 @@ def mend_network(ground: Ground, name: str) -> None:
         ground.power_on(name)
     else:
         ground.heal(name)
+
+
+@runtime_checkable
+class FragileStorage(Protocol):
+    """A ground whose storage system can be taken away for a while."""
+
+    def storage_away(self) -> None: ...
+    def storage_back(self) -> None:
+        """It answers again, and knows none of the sessions from before."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

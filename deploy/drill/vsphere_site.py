@@ -8,7 +8,7 @@ the tests', and live as long as the drill.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +16,7 @@ from deploy.drill.cluster import Cluster
 from deploy.drill.ground import DrillError, DrillSettings, Ground, Say
 from deploy.drill.site import NamespacesSite
 from deploy.drill.stacks import DEPLOY, Stacks
+from deploy.lab.lab import Lab
 
 _SETTINGS = """\
 [storage]
@@ -37,6 +38,19 @@ fence = "power-off"
 """
 
 
+@dataclass(frozen=True, slots=True)
+class VsphereLab(Lab):
+    simulator: Any
+    bridge: Any
+
+    def storage_away(self) -> None:
+        self.simulator.fault("down")
+
+    def storage_back(self) -> None:
+        self.simulator.fault("down", off="1")
+        self.bridge.end_sessions()
+
+
 class VsphereSite(NamespacesSite):
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +69,7 @@ class VsphereSite(NamespacesSite):
         self._open.callback(bridge.stop)
         bridge.start()
         say(f"The vSphere simulator answers at {lab.spec.gateway}:{self._simulator.port}.")
-        return lab
+        return VsphereLab(lab.spec, lab.nodes, self._simulator, bridge)
 
     def stacks(self, ground: Ground, cluster: Cluster, settings: DrillSettings, say: Say) -> Stacks:
         stacks = super().stacks(ground, cluster, settings, say)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from typing import Any
 
 from pyVmomi import vim, vmodl
@@ -50,7 +51,7 @@ class Admin:
     def wait(self, task: Any) -> Any:
         """The task's fault, or None."""
         while task.info.state in {"queued", "running"}:
-            continue
+            time.sleep(0.01)
         return task.info.error
 
     def set_extra(self, vm: Any, **values: str) -> None:

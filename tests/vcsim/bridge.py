@@ -11,7 +11,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from typing import Any
+
+from pyVmomi import vmodl
 
 from controller.model import DiskId, Power, VmId
 from deploy.lab.lab import Lab, LabError
@@ -56,11 +59,15 @@ class Bridge:
         self._session.close()
         self._admin.close()
 
+    def end_sessions(self) -> None:
+        """Everybody has to log in again."""
+        self._admin.end_sessions()
+
     def _run(self) -> None:
         while not self._over.wait(PAUSE):
             try:
                 self._follow()
-            except (LabError, OSError, NotSent, Doubt, Fault) as error:
+            except (LabError, OSError, HTTPException, vmodl.MethodFault, NotSent, Doubt, Fault) as error:
                 self._note(f"waits: {error}")
 
     def _follow(self) -> None:
