@@ -17,6 +17,7 @@ from deploy.drill.trap import Act, Call, Sprung, Trap
 from deploy.drill.verdict import Expectation
 
 ATTEMPTS = 5.0  # seconds that one who was frozen gets to try what it had in mind, once it has called again
+SETTLE = 90.0  # for the controller on Swarm's leader to act: one that has just started leaves a living one alone
 RETURN = 60.0  # seconds for it to call again
 LATE_ATTACH = Spot(When.BEFORE, Step.ATTACH)
 
@@ -127,6 +128,8 @@ class LeaderLost(Simple):
         leader = scene.cluster.leader()
         if leader == node:
             raise DrillError(f"PostgreSQL runs on Swarm's leader {node}: choose --target follower")
+        trap = scene.need_trap()
+        wait_for(lambda: "" if acting(trap.calls) == leader else f"the controller on {leader} does not act", SETTLE)
         return leader
 
     def act(self, scene: Scene, node: str) -> None:
@@ -143,6 +146,11 @@ class LeaderLost(Simple):
 
     def undo(self, scene: Scene, node: str) -> None:
         scene.ground.power_on(node)
+
+
+def acting(calls: tuple[Call, ...]) -> str:
+    """The node whose controller gave the last sign of life; nothing before the first."""
+    return next((call.node for call in reversed(calls) if call.step is Step.LEAD and call.done), "")
 
 
 def first_lead(calls: tuple[Call, ...], since: float, epoch: int) -> Call | None:

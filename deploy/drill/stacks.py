@@ -47,6 +47,10 @@ class Stacks:
     def remove_database(self) -> None:
         self._docker("stack", "rm", self.database)
 
+    def restart_database(self, service: str) -> None:
+        """Its task ends in good order, and a new one is placed."""
+        self._docker("service", "update", "--detach", "--force", service)
+
     def _deploy(self, stack: str, files: tuple[Path, ...]) -> None:
         named = [word for file in files for word in ("-c", str(file))]
         self._docker("stack", "deploy", *named, stack)

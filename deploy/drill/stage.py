@@ -125,15 +125,18 @@ class Stage:
         """Moves PostgreSQL by a planned move, unless it is on Swarm's leader, or on a node that is not it, already."""
         cluster = self.scene.cluster
         with self.progress.phase(f"PostgreSQL on a {target}"):
+            wait_for(self._answers, START_SECONDS)
             leader = cluster.leader()
             names = {machine.name for machine in self.scene.ground.nodes}
             wanted = {leader} if target == "leader" else names - {leader}
-            if cluster.place().node not in wanted:
+            if self._runs_on(wanted):
                 self._move(wanted, names - wanted)
 
     def _move(self, wanted: set[str], others: set[str]) -> None:
+        """Others take nothing new for a while; what runs there, the controllers above all, is not disturbed."""
         for name in others:
-            self.scene.cluster.set_availability(name, "drain")
+            self.scene.cluster.set_availability(name, "pause")
+        self.scene.stacks.restart_database(self.scene.cluster.database_service())
         wait_for(lambda: self._runs_on(wanted), START_SECONDS)
         for name in others:
             self.scene.cluster.set_availability(name, "active")

@@ -6,7 +6,7 @@ from deploy.drill.calls import SPOTS, Spot, Step, When
 from deploy.drill.catalogue import make_fault, needs_trap, rounds
 from deploy.drill.cli import check
 from deploy.drill.ground import DrillError, DrillSettings
-from deploy.drill.leaders import LeaderFreeze, LeaderKill, broken_words, change, first_lead, late_calls
+from deploy.drill.leaders import LeaderFreeze, LeaderKill, acting, broken_words, change, first_lead, late_calls
 from deploy.drill.trap import Call, Sprung
 
 SPRUNG = Sprung(at=10.0, node="swarm01", pid=1, epoch=3, released=30.0)
@@ -28,6 +28,13 @@ def test_the_change_of_leader_lasts_from_the_stop_to_the_next_epoch_that_somebod
 
 def test_an_epoch_taken_before_the_stop_is_no_change() -> None:
     assert first_lead((call(9.0, "swarm02", Step.LEAD, 4),), 10.0, 3) is None
+
+
+def test_the_one_that_acts_gave_the_last_sign_of_life_that_swarm_took() -> None:
+    lost, other = call(26.0, "swarm03", Step.LEAD, 4, done=False), call(27.0, "swarm01", Step.ATTACH, 3)
+
+    assert acting((call(11.0, "swarm01", Step.LEAD, 3), NEXT, lost, other)) == "swarm02"
+    assert acting(()) == ""
 
 
 def test_late_calls_are_those_of_the_one_that_was_frozen_under_its_old_epoch() -> None:
