@@ -25,7 +25,7 @@ def quick_settings(name: str, subnet: int, folder: Path) -> DrillSettings:
     return DrillSettings(
         name=f"{name}{os.getpid()}",
         subnet=f"10.{subnet}.{os.getpid() % 200}.0/24",
-        heartbeat="2s",
+        heartbeat="1s",
         delay="0s",
         report=folder,
         steady=2.0,

@@ -30,7 +30,9 @@ FREEZES = (LATE_DETACH, LATE_ATTACH, None) if ALL else (LATE_ATTACH,)  # None: b
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    chosen = replace(quick_settings("leaders", 81, tmp_path_factory.mktemp("leaders")), trap=True)
+    chosen = quick_settings("leaders", 81, tmp_path_factory.mktemp("leaders"))
+    # Frozen and killed controllers should be all that is wrong: with 1 s a busy machine loses healthy nodes too.
+    chosen = replace(chosen, trap=True, heartbeat="2s")
     with standing(chosen) as made:
         yield made
 
