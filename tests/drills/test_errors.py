@@ -164,8 +164,9 @@ def test_three_replicas_with_the_slot_in_the_name_have_a_volume_each(village: Vi
         ["a", "B" * 255, "under_score.dot-dash", "-rf", "..."],
         ["$(touch x)", "semi;colon && echo", "quote'\"`", "*?[a]", "%2e%2e%2f", "a b"],
         ["häuser", "データ", "файл-🐘"],
+        ["a/b", "a:b", "..", "-", ",=", "<no value"],
     ],
-    ids=["plain", "hostile", "unicode"],
+    ids=["plain", "hostile", "unicode", "paths"],
 )
 def test_odd_names_work_or_are_refused_with_the_cure(village: Village, names: list[str]) -> None:
     refused: dict[str, str] = {}

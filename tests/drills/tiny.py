@@ -156,7 +156,7 @@ class Village:
 
     def _containers(self, node: str, service: str) -> list[Any]:
         label = f"com.docker.swarm.service.name={service}"
-        return list(self.scene.cluster.client(node).containers.list(filters={"label": label}))
+        return list(self.scene.cluster.client(node).containers.list(all=True, filters={"label": label}))
 
     def clear(self) -> None:
         self.remove(*self._made)

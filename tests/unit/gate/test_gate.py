@@ -310,6 +310,23 @@ async def test_gate_without_a_machine_identity_answers_why_and_recovers(tmp_path
         await gate.mount("data", "a")
 
 
+async def test_a_machine_identity_that_is_lost_later_fails_a_mount_at_once_with_the_cure(tmp_path: Path) -> None:
+    """Waiting does not give a VM its UUID; the task's error does."""
+    machines = [Machine(VM, BOOT)]
+
+    def machine() -> Machine:
+        if not machines:
+            raise MachineUnknown("the VM has no UUID; give it one")
+        return machines[0]
+
+    async with running(FakeHost(), FakeController(), tmp_path, machine) as gate:
+        machines.clear()
+        begun = asyncio.get_running_loop().time()
+        with pytest.raises(GateError, match=r"volume data: .*which VM this node is: the VM has no UUID; give it one"):
+            await gate.mount("data", "a")
+        assert asyncio.get_running_loop().time() == begun
+
+
 async def test_state_that_cannot_be_written_refuses_mounts_with_the_reason(tmp_path: Path) -> None:
     """What cannot be remembered is not promised."""
     host, controller = FakeHost(), FakeController()
