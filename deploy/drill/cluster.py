@@ -48,6 +48,8 @@ def wait_for(what: Callable[[], str], seconds: float, step: float = POLL) -> Non
 def _complaint(what: Callable[[], str]) -> str:
     try:
         return what()
+    except DrillError as error:  # such as no leader: an election may be under way
+        return str(error)
     except Trouble as error:
         return f"Docker does not answer: {error}"
 
