@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.synchronize import Event
@@ -16,6 +17,7 @@ from tests.bench import large
 from tests.bench.large import Size
 
 START_SECONDS = 120.0
+FAILED = 5
 
 
 @contextmanager
@@ -50,27 +52,41 @@ async def _serve(socket: str, size: Size, ready: Event) -> None:
 
 
 class Answers:
-    """The bytes, made once."""
+    """The bytes, made once: before and after node 5 went down, as ``/fail`` says it now does."""
 
     def __init__(self, size: Size) -> None:
         self._configs = large.configs(size)
         self._lists = {"nodes": large.nodes(size), "services": large.services(size), "tasks": large.tasks(size)}
+        self._after = {"nodes": large.nodes(size, FAILED), "tasks": large.tasks(size, FAILED)}
+        self._streams: list[web.StreamResponse] = []
+
+    async def fail(self) -> web.Response:
+        """The monotonic clock, which all processes share, just before the event is sent."""
+        self._lists |= self._after
+        actor = {"ID": large.node_id(FAILED), "Attributes": {"state.new": "down", "state.old": "ready"}}
+        event = {"Type": "node", "Action": "update", "Actor": actor, "scope": "swarm", "time": 1, "timeNano": 1}
+        at = time.monotonic()
+        for stream in self._streams:
+            await stream.write(json.dumps(event).encode() + b"\n")
+        return web.json_response({"at": at})
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         what = request.path.rpartition("/")[2]
         if what == "version":
             return web.json_response({"ApiVersion": "1.41"})
         if what == "events":
-            return await _silence(request)
+            return await self._stream(request)
+        if what == "fail":
+            return await self.fail()
         if what == "configs":
             (label,) = json.loads(request.query["filters"])["label"]
             return web.Response(body=self._configs[label.partition("=")[2]], content_type="application/json")
         return web.Response(body=self._lists[what], content_type="application/json")
 
-
-async def _silence(request: web.Request) -> web.StreamResponse:
-    """An event stream on which nothing happens."""
-    response = web.StreamResponse(headers={"Content-Type": "application/json"})
-    await response.prepare(request)
-    await asyncio.Event().wait()
-    return response
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        """On which nothing happens until `fail`."""
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        self._streams.append(response)
+        await asyncio.Event().wait()
+        return response

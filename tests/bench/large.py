@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,10 +68,10 @@ def _recorded(name: str) -> list[Json]:
     return found
 
 
-def nodes(size: Size, down: Sequence[int] = ()) -> bytes:
-    """``GET /nodes``. ``down``: numbers of the nodes that are down."""
+def nodes(size: Size, down: int | None = None) -> bytes:
+    """``GET /nodes``. ``down``: number of a node that is down."""
     (pattern,) = _recorded("nodes")
-    return json.dumps([_node(pattern, number, number in down) for number in range(size.nodes)]).encode()
+    return json.dumps([_node(pattern, number, number == down) for number in range(size.nodes)]).encode()
 
 
 def _node(pattern: Json, number: int, down: bool) -> Json:
@@ -125,12 +125,21 @@ def _service(size: Size, pattern: Json, number: int) -> Json:
     return made
 
 
-def tasks(size: Size) -> bytes:
-    """``GET /tasks``, as Docker answers the watcher's filter: of services that may mount a volume of ours."""
+def tasks(size: Size, down: int | None = None) -> bytes:
+    """
+    ``GET /tasks``, as Docker answers the watcher's filter: of services that may mount a volume of ours.
+
+    Those of the node that is ``down`` are new ones, on the next node.
+    """
     pattern = next(each for each in _recorded("tasks") if each["Spec"]["ContainerSpec"].get("Mounts"))
     pattern["NetworksAttachments"] = [{"Network": {"ID": "n" * 25, "Spec": {"Name": "shop_default"}, "Addresses": []}}]
     count = size.tasks if size.mounting else size.volumes
-    return json.dumps([_task(size, pattern, number) for number in range(count)]).encode()
+    found = [_task(size, pattern, number) for number in range(count)]
+    for made in found:
+        if down is not None and made["NodeID"] == node_id(down):
+            made["ID"], made["NodeID"] = made["ID"].replace("task", "next"), node_id(down + 1)
+            made["Status"]["State"] = "preparing"
+    return json.dumps(found).encode()
 
 
 def _task(size: Size, pattern: Json, number: int) -> Json:

@@ -15,7 +15,6 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,11 +34,10 @@ from controller.records import Records
 from controller.scribe import Scribe
 from controller.settings import Settings
 from controller.swarm_records import SwarmRecords
-from drivers.memory import MemoryDriver
+from drivers.memory import MemoryDriver, MemoryStorage
 from tests.bench import large
 from tests.bench.docker_answers import docker_answers
 from tests.bench.large import EPOCH, Size
-from tests.bench.table import median
 from watchers.swarm import SwarmWatcher
 
 ROUNDS = 15
@@ -73,6 +71,7 @@ class Rig:
     board: Board
     gates: Gates
     watcher: SwarmWatcher
+    storage: MemoryStorage
 
 
 def rig(size: Size, docker: aiodocker.Docker, in_swarm: bool) -> Rig:
@@ -97,7 +96,7 @@ def rig(size: Size, docker: aiodocker.Docker, in_swarm: bool) -> Rig:
         jitter=lambda: 1.0,
         pace=Pace(),
     )
-    return Rig(Reconciler(parts), board, gates, watcher)
+    return Rig(Reconciler(parts), board, gates, watcher, driver.storage)
 
 
 def memory() -> float:
@@ -156,10 +155,6 @@ def quiet() -> None:
     import structlog  # noqa: PLC0415
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-
-
-def middle(values: Sequence[float], least: Callable[[Sequence[float]], float] = median) -> float:
-    return least(values)
 
 
 def main() -> None:

@@ -1,0 +1,80 @@
+"""All measurements, the quick ones first, and one table at the end: `make bench`. Nothing is asserted."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from tests.bench.failover import Round
+from tests.bench.reaction import Reaction
+from tests.bench.reconcile import Measured
+from tests.bench.table import Row, load, median, say, table
+
+T = TypeVar("T")
+REPEAT = 3
+
+
+def ask(form: type[T], module: str, *words: str) -> T:
+    """One measurement in a process of its own: its memory is its own, and so is what it broke."""
+    command = [sys.executable, "-m", f"tests.bench.{module}", *words]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    return msgspec.json.decode(done.stdout.splitlines()[-1], type=form)
+
+
+def reconciles() -> Iterator[Row]:
+    for name, words in (
+        ("one reconcile, 1,000 nodes, 2,000 volumes", ()),
+        ("the same, Docker sends all 10,000 tasks", ("--mounting",)),
+    ):
+        found = ask(Measured, "reconcile", *words)
+        seen = f"{median(found.cpu):.0f} ms of CPU, {median(found.wall):.0f} ms"
+        yield Row(name, seen, "100 ms", f"nothing to do; median of {len(found.cpu)}; {load()}")
+        yield Row("  memory", f"{found.peak:.0f} MiB", "200 MB", f"peak of the process, {found.before:.0f} empty")
+        yield Row("  idle", f"{median(found.cpu) / 150:.2f} % of a core", "1 %", "one look each 15 s; without gates")
+
+
+def reactions() -> Iterator[Row]:
+    for name, words in (("node event to first storage call", ()), ("  in the large swarm", ("--large",))):
+        found = [ask(Reaction, "reaction", *words) for _ in range(REPEAT)]
+        wall, cpu = median([each.wall for each in found]), median([each.cpu for each in found])
+        yield Row(name, f"{wall:.0f} ms, {cpu:.0f} of CPU", "50 ms", f"records in memory; of {REPEAT}; {load()}")
+
+
+def failovers(rounds: int) -> Iterator[Row]:
+    found = ask(list[Round], "failover", "--rounds", str(rounds))
+    ours, stateless = [each.ours for each in found], [each.stateless for each in found]
+    how = f"heartbeat 1 s, delay 0; median of {rounds}; {load()}"
+    yield Row("power-off to PostgreSQL answering", f"{median(ours):.1f} s", "8 s", how)
+    yield Row("  a stateless one beside it", f"{median(stateless):.1f} s", "", "the same node, lab and fault")
+    ratios = [each.ours / each.stateless for each in found]
+    yield Row("  stateful / stateless", f"{median(ratios):.2f}", "1.05", "of each round, median")
+    reacted = [each.reaction for each in found if each.reaction is not None]
+    if reacted:
+        yield Row("  power event to disk detached", f"{1000 * median(reacted):.0f} ms", "", "real Raft, real storage")
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rounds", type=int, default=3, help="failovers in the lab; 0 leaves the lab out")
+    chosen = options.parse_args()
+    rows = [*collect(reconciles()), *collect(reactions())]
+    if chosen.rounds:
+        rows += collect(failovers(chosen.rounds))
+    say("\n" + table(rows))
+
+
+def collect(found: Iterator[Row]) -> Sequence[Row]:
+    rows = []
+    for row in found:
+        say(f"{row.what}: {row.seen}")
+        rows.append(row)
+    return rows
+
+
+if __name__ == "__main__":
+    main()
