@@ -6,7 +6,6 @@ The JSON form is described in docs/explain.md; other programs read it, so fields
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -14,6 +13,7 @@ import msgspec
 from controller.actions import Action, Alarm, Converged, Refuse, Wait
 from controller.board import Board, Look, kind, reason
 from controller.case import ALL_RULES, Case, case_of, index_of
+from controller.cures import cure
 from controller.evidence import evidence
 from controller.journal import hostname
 from controller.model import AttachmentState, EvidenceKind, Moment, Node, Policy, VmId, VolumeName, VolumeRecord, World
@@ -170,7 +170,7 @@ def explain(board: Board, policy: Policy, name: VolumeName) -> Explanation | Non
         "placement": "not looked at" if place is None else place.value,
         "decision": "none" if action is None else kind(action),
         "why": "the controller has not decided on it yet" if action is None else _why(action),
-        "cure": cure(action),
+        "cure": cure(action, world, policy, name),
         "claim": _claim(world, name),
         "refused": _refused(world, name),
         "setback": board.setbacks.get(name),
@@ -189,18 +189,6 @@ def explain(board: Board, policy: Policy, name: VolumeName) -> Explanation | Non
 
 def _why(action: Action) -> str:
     return action.why if isinstance(action, Alarm) else reason(action)
-
-
-def cure(action: Action | None) -> str:
-    """What a person can do; for an action that needs nobody, that."""
-    match action:
-        case Alarm():
-            return action.cure
-        case Wait() | Refuse():
-            command = re.search(r"`[^`]+`", action.why)
-            return f"see the reason; a command that helps: {command[0]}" if command else "see the reason"
-        case _:
-            return "nothing to do"
 
 
 def _stored(world: World, record: VolumeRecord) -> Mapping[str, object]:

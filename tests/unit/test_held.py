@@ -1,0 +1,283 @@
+"""Each situation that holds a volume is told in a sentence that is right, with what a person can do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from controller.actions import Alarm, Refuse, Wait
+from controller.board import Board, Look
+from controller.cures import NOBODY
+from controller.explain import Explanation, explain
+from controller.model import (
+    AttachmentState,
+    BootId,
+    Claim,
+    Confirmation,
+    FencePolicy,
+    GateVolume,
+    Intent,
+    MountState,
+    NodeId,
+    NodeState,
+    Operation,
+    Phase,
+    Policy,
+    Power,
+    Serial,
+    VolumeRecord,
+    World,
+)
+from controller.placement import Placement
+from controller.plan import plan
+from tests.unit.test_plan import TABLE
+from tests.unit.worlds import EPOCH, GUARDED, POLICY, V, claim, gate, grant, node, on, record, vm, world
+
+DOWN = NodeState.DOWN
+LONG = node(1, DOWN, down_for=60.0)
+RUNS = {vm(1): Power.ON}
+REVOKED = record(grant(1), serial=2)
+MOVED = claim(2, "t2")
+HOLD = replace(POLICY, fence=FencePolicy.HOLD)
+STUCK = gate(1, volumes={V: GateVolume(V, MountState.MOUNTED, Serial(1), problem="process 4711 has a file open")})
+SICK = gate(1, volumes={V: GateVolume(V, MountState.MOUNTED, Serial(1), problem="the file system is read-only")})
+
+
+@dataclass(frozen=True)
+class Told:
+    """``why`` and ``cure``: parts that the sentences must have, in this order of telling."""
+
+    world: World
+    why: tuple[str, ...]
+    cure: tuple[str, ...]
+    state: str = "waiting"
+    policy: Policy = field(default=POLICY)
+
+
+def held(record_: VolumeRecord = REVOKED, wanted: Claim | None = MOVED, **more: object) -> World:
+    """On node 1, wanted on node 2."""
+    return world(on(1), volume=record_, wanted=wanted, **more)  # type: ignore[arg-type]
+
+
+SITUATIONS = {
+    "within the grace": Told(
+        held(nodes=[node(1, DOWN, down_for=4.0)], power=RUNS),
+        ("node swarm01 (VM vm1), which is down", "seen 'on'", "Waiting 6 s more", "policy 'detach' acts"),
+        ("goes on by itself", "node swarm01 comes back or you power its VM off"),
+    ),
+    "the hypervisor is silent about the VM": Told(
+        held(nodes=[LONG], power={}),
+        ("node swarm01 (VM vm1)", "the hypervisor cannot say whether that VM runs", "never taken for dead"),
+        ("power VM vm1 off", '`reberth confirm-dead swarm01 --reason "..."`'),
+        "ALARM",
+    ),
+    "the policy is to hold": Told(
+        held(nodes=[LONG], power=RUNS),
+        ("node swarm01 is down and its VM vm1 still runs", "policy 'hold' forces nothing"),
+        ("Bring node swarm01 back", '`reberth confirm-dead swarm01 --reason "..."`'),
+        "ALARM",
+        HOLD,
+    ),
+    "a storm": Told(
+        held(nodes=[LONG, node(3, DOWN, down_for=60.0)], power={vm(1): Power.ON, vm(3): Power.ON}),
+        ("2 of 3 nodes are not ready at once", "(swarm01, swarm03)", "nothing is fenced"),
+        ("Bring node swarm01 back", "confirm-dead swarm01"),
+        "ALARM",
+    ),
+    "Swarm is unsure after a change of leader": Told(
+        held(nodes=[node(1, NodeState.UNKNOWN, down_for=60.0)], power=RUNS),
+        ("node swarm01 (VM vm1)", "Swarm does not know yet whether that node lives"),
+        ("30 s", "`docker node ls`"),
+    ),
+    "the old gate is silent": Told(
+        held(gates=[gate(1, MountState.MOUNTED, 1, age=41.0)]),
+        ("node swarm01 (VM vm1), which is ready", "not heard for 40 s"),
+        ("On node swarm01: `docker plugin enable reberth`", "power its VM off"),
+    ),
+    "the old container still runs": Told(
+        held(gates=[gate(1, MountState.MOUNTED, 1)]),
+        ("still in use on node swarm01 (VM vm1)", "when the old container has ended"),
+        ("End the container that uses volume data on node swarm01", "`docker ps`"),
+    ),
+    "the old gate cannot unmount": Told(
+        held(gates=[STUCK]),
+        ("cannot be unmounted on node swarm01", "process 4711 has a file open"),
+        ("node swarm01",),
+    ),
+    "the node is down and nobody can take the volume": Told(
+        held(wanted=None, nodes=[LONG], power=RUNS),
+        ("last used on node swarm01 (VM vm1), which is down while its VM runs", "nothing is forced"),
+        ("Bring node swarm01 back", "`docker node ls`"),
+    ),
+    "the target is away": Told(
+        held(record(), claim(1), nodes=[node(1, NodeState.DISCONNECTED)]),
+        ("its task is on node swarm01, which is disconnected",),
+        ("Bring node swarm01 back", "`docker node update --availability drain swarm01`"),
+    ),
+    "the target is full": Told(
+        world(volume=record(), wanted=claim(1), attachments=tuple(on(1, disk=f"disk-{i}") for i in range(8))),
+        ("the VM of node swarm01 has 8 disks already",),
+        ("Move a service with a volume away from node swarm01",),
+        "refused",
+    ),
+    "the target's gate is silent": Told(
+        held(record(), claim(1), gates=[gate(1, age=41.0)]),
+        ("ready for node swarm01, but the gate there was not heard within 40 s",),
+        ("On node swarm01: `docker plugin enable reberth`", "drain swarm01"),
+    ),
+    "the target's gate is sick": Told(
+        held(record(grant(1)), claim(1), gates=[SICK]),
+        ("on node swarm01 (VM vm1), but the gate there reports: the file system is read-only",),
+        ("Mend on node swarm01",),
+    ),
+    "the task is not placed": Told(
+        held(record(), claim(None)),
+        ("the task of service db is not placed on a node yet",),
+        ("keeps Swarm from placing", "`docker service ps --no-trunc db`"),
+    ),
+    "claims in conflict": Told(
+        held(record(), claim(1, conflict="services db and web want it on two nodes: give web its own volume.")),
+        ("services db and web want it on two nodes",),
+        ("stack file", "deploy it again"),
+        "refused",
+    ),
+    "on many VMs": Told(
+        world(on(1), on(2), volume=record(), wanted=claim(1)),
+        ("attached to several VMs at once: node swarm01 (VM vm1), node swarm02 (VM vm2)", "Nothing is touched"),
+        ("Stop the containers", "detach the disk from the others"),
+        "ALARM",
+    ),
+    "the storage is at work": Told(
+        world(on(1, state=AttachmentState.UNCERTAIN), volume=record(), wanted=claim(1)),
+        ("still at work on its disk (node swarm01 (VM vm1))",),
+        ("If it lasts for minutes", "the storage system", "node swarm01"),
+    ),
+    "a newer leader acts": Told(
+        world(on(1, 8), volume=record(), wanted=claim(1)),
+        ("the epoch of a newer leader than this controller (epoch 7)",),
+        ("`reberth status`",),
+    ),
+    "removed, but wanted": Told(
+        held(record(phase=Phase.DELETING), claim(1)),
+        ("removed with `docker volume rm`, but service db wants it",),
+        ("`docker service rm db`", "another volume"),
+        "refused",
+    ),
+    "not made yet": Told(
+        world(wanted=claim(1)),
+        ("not known yet",),
+        ("`docker service ps --no-trunc db`",),
+    ),
+    "the node's VM is unknown": Told(
+        world(volume=record(), wanted=claim(1), nodes=[node(1, vm=None)]),
+        ("which virtual machine node swarm01 is", "`docker service ps reberth_node --filter node=swarm01`"),
+        ("node swarm01", "`docker node update --availability drain swarm01`"),
+        "refused",
+    ),
+    "a call is in doubt": Told(
+        world(volume=record(intent=Intent(Operation.ATTACH, EPOCH, vm(1))), wanted=claim(1)),
+        ("the attach asked for on node swarm01 (VM vm1) got no answer and may still happen", "a new epoch"),
+        (NOBODY,),
+        "working",
+    ),
+    "two nodes say they are one VM": Told(
+        world(volume=record(), wanted=claim(1), nodes=[node(2, vm=vm(1))]),
+        ("node swarm01 and another ready node report the same VM vm1", "own SMBIOS UUID"),
+        ("node swarm01",),
+        "refused",
+    ),
+    "a person's word about a node that is ready": Told(
+        held(
+            gates=[gate(1, MountState.MOUNTED, 1)],
+            confirmations=(Confirmation(NodeId("n1"), vm(1), BootId("b1"), "fire"),),
+        ),
+        ("still in use on node swarm01",),
+        ("End the container",),
+    ),
+    "paused": Told(held(paused="storage work until six"), ("paused", "storage work until six"), ("`reberth resume`",)),
+    "the storage cannot be read": Told(
+        held(attachments=None, unread=("vCenter does not answer",)),
+        ("the storage's list of attachments could not be read", "vCenter does not answer"),
+        ("the storage system answers", "by itself"),
+    ),
+    "Swarm cannot be read": Told(
+        replace(held(), nodes=None, claims=None, unread=("the swarm has no leader",)),
+        ("Swarm's nodes and Swarm's tasks could not be read", "the swarm has no leader"),
+        ("Bring back the managers", "`docker node ls`"),
+    ),
+    "no storage is configured": Told(
+        held(),
+        ("No storage is configured", "[storage]"),
+        ("Name a driver under [storage]",),
+        policy=replace(POLICY, capabilities=replace(GUARDED, max_disks_per_vm=0)),
+    ),
+    "a storage that would attach twice": Told(
+        held(),
+        ("driver fake allows a disk on two VMs at once",),
+        ("Name another driver under [storage]",),
+        policy=replace(POLICY, capabilities=replace(GUARDED, exclusive_attach=False)),
+    ),
+}
+
+
+def told(w: World, policy: Policy) -> Explanation:
+    board = Board(lambda: 0.0)
+    if w.volumes is None or V in w.volumes:
+        board.wrote((w.volumes or {}).get(V, REVOKED))
+    board.publish(Look(1, 0.0, 1_700_000_000.0, w), {each.volume: each for each in plan(w, policy)})
+    found = explain(board, policy, V)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS.keys())
+def test_whoever_waits_reads_what_is_true_and_what_would_help(situation: Told) -> None:
+    """In each held situation the reason names what is awaited, and the cure what a person can do."""
+    found = told(situation.world, situation.policy)
+
+    assert found.state == situation.state
+    assert [part for part in situation.why if part not in found.why] == []
+    assert [part for part in situation.cure if part not in found.cure] == []
+
+
+@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS.keys())
+def test_what_is_told_is_whole_sentences_without_a_gap(situation: Told) -> None:
+    """No placeholder is left open, and reason and cure begin and end as sentences."""
+    found = told(situation.world, situation.policy)
+
+    for text in (found.why, found.cure.removeprefix(NOBODY) or found.why):
+        assert text[0].isupper()
+        assert text.endswith((".", "`."))
+        assert not {"{", "}", "?", "None"} & set(text.replace("`", " ").split())
+        assert "  " not in text
+
+
+@pytest.mark.parametrize("w", [w for w, _, _ in TABLE.values()], ids=TABLE.keys())
+def test_no_situation_at_all_leaves_a_person_without_an_answer(w: World) -> None:
+    """Every row of the table has a reason and a cure; only work under way and rest need nobody."""
+    found = told(w, POLICY)
+
+    assert found.why
+    assert found.cure
+    waits = found.state in {"waiting", "refused", "ALARM"}
+    assert waits is (found.cure != NOBODY)
+
+
+def test_every_placement_that_holds_a_volume_is_told_above() -> None:
+    """A placement whose step only waits, refuses or raises an alarm needs a situation here."""
+    holding = {where for w, where, step in TABLE.values() if step in {Wait, Refuse, Alarm}} | {Placement.TARGET_FULL}
+
+    assert holding <= {
+        Placement(told(each.world, each.policy).placement)
+        for each in SITUATIONS.values()
+        if told(each.world, each.policy).placement != "not looked at"
+    }
+
+
+def test_an_operation_under_way_needs_nobody_and_says_what_it_does() -> None:
+    """A call in doubt and a fence are work: they say what is done, and no person is sent to do something."""
+    fence = told(held(nodes=[LONG], power=RUNS), POLICY)
+
+    assert (fence.state, fence.decision, fence.cure) == ("working", "fence", NOBODY)
+    assert "it is powered off (this storage cannot cut its writes)" in fence.why
