@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.drill.callers import controller_of
 from deploy.drill.cluster import Cluster
 from deploy.drill.ground import DrillError, DrillSettings, Ground, Say
 from deploy.drill.stacks import Stacks
-from deploy.drill.trap import Trap, Wiring, controller_of
+from deploy.drill.trap import Trap, Wiring
 from deploy.lab.builder import BuildFailed
 from deploy.lab.images import PROJECT, ensure_images
 from deploy.lab.lab import Lab, LabError, LabSpec

@@ -9,7 +9,6 @@ was sent by a controller which froze then is held here, as a slow network might 
 from __future__ import annotations
 
 import asyncio
-import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -23,17 +22,13 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from deploy.drill import calls
+from deploy.drill import callers, calls
+from deploy.drill.callers import Pid
 from deploy.drill.calls import Meaning, Spot, State, Step, When
 from deploy.drill.ground import DrillError
-from deploy.lab import processes
 
 DOCKER_PORT, STORAGE_PORT = 7071, 7072
 _START = 10.0  # seconds
-_DEATH = 20.0  # seconds for a killed process to be gone, on a machine that is busy
-
-Pid = Callable[[str], int | None]
-"""PID of the controller on a node, by the node's name; None when none runs there."""
 
 
 class Act(Enum):
@@ -157,7 +152,7 @@ class Trap:
                 return
             self._sprung = Sprung(sprung.at, sprung.node, sprung.pid, sprung.epoch, time.time())
         if self._wiring.pid(sprung.node) == sprung.pid:  # it is still the same process
-            processes.kill(sprung.pid, signal.SIGCONT)
+            callers.thaw(sprung.pid)
         if self._loop is not None:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._held.set)
@@ -296,11 +291,10 @@ class Trap:
         if pid is None:
             return None  # it ended by itself since it called
         at = time.time()
-        processes.kill(pid, signal.SIGKILL if act is Act.KILL else signal.SIGSTOP)
         if act is Act.KILL:
-            processes.wait_gone(pid, _DEATH)
+            callers.kill(pid)
         else:
-            _wait_stopped(pid)
+            callers.freeze(pid)
         with self._lock:
             self._sprung = Sprung(at, node, pid, self.epoch(), at if act is Act.KILL else None)
             return self._sprung
@@ -319,12 +313,6 @@ def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None))
 
 
-def _wait_stopped(pid: int) -> None:
-    end = time.monotonic() + _DEATH
-    while processes.state(pid) not in {"T", "t", None} and time.monotonic() < end:
-        time.sleep(0.005)
-
-
 async def _stream(
     request: web.Request, session: aiohttp.ClientSession, url: URL, body: bytes, headers: Mapping[str, str]
 ) -> web.StreamResponse:
@@ -337,23 +325,3 @@ async def _stream(
                 await passed.write(chunk)
             await passed.write_eof()
         return passed
-
-
-def controller_of(lab: str) -> Pid:
-    """Finds controllers in the namespaces of a lab's nodes."""
-
-    def pid(node: str) -> int | None:
-        init = processes.node_init(lab, node)
-        if init is None:
-            return None
-        return next((each for each in processes.members(init) if _is_controller(each)), None)
-
-    return pid
-
-
-def _is_controller(pid: int) -> bool:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return b"/opt/reberth/bin/reberth" in words and b"controller" in words and processes.state(pid) != "Z"
