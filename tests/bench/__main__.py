@@ -14,6 +14,7 @@ from tests.bench.failover import Round
 from tests.bench.reaction import Reaction
 from tests.bench.reconcile import Measured
 from tests.bench.table import Row, load, median, say, table
+from tests.bench.volumes import Moved
 
 T = TypeVar("T")
 REPEAT = 3
@@ -45,6 +46,13 @@ def reactions() -> Iterator[Row]:
         yield Row(name, f"{wall:.0f} ms, {cpu:.0f} of CPU", "50 ms", f"records in memory; of {REPEAT}; {load()}")
 
 
+def volumes() -> Iterator[Row]:
+    found = [ask(Moved, "volumes") for _ in range(REPEAT)]
+    one, many = median([each.one for each in found]), median([each.many for each in found])
+    how = f"lab driver, real loop devices; medians of {REPEAT}; {load()}"
+    yield Row("60 volumes on one dead node / 1", f"{many / one:.1f} ({many:.1f} s, {one:.1f} s)", "1.5", how)
+
+
 def failovers(rounds: int) -> Iterator[Row]:
     found = ask(list[Round], "failover", "--rounds", str(rounds))
     ours, stateless = [each.ours for each in found], [each.stateless for each in found]
@@ -64,6 +72,7 @@ def main() -> None:
     chosen = options.parse_args()
     rows = [*collect(reconciles()), *collect(reactions())]
     if chosen.rounds:
+        rows += collect(volumes())
         rows += collect(failovers(chosen.rounds))
     say("\n" + table(rows))
 
