@@ -1,7 +1,9 @@
 """
 A guest that writes: Debian's kernel and an initramfs with busybox, which shows what it does on its serial console.
 
-It writes to each SCSI disk that appears, past the page cache, and says ``WROTE name wwid n`` or ``FAILED name wwid n``.
+It opens each SCSI disk that appears once and for all, as a database does its files, writes and syncs one record after
+the other, and says ``WROTE name wwid n`` or ``FAILED name wwid n``. A record holds ``who=`` of the kernel's command
+line.
 """
 
 from __future__ import annotations
@@ -20,24 +22,33 @@ _MODULES = (
     *("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci"),
     *("scsi_common", "scsi_mod", "virtio_scsi", "crc64", "crc64-rocksoft", "crct10dif", "t10-pi", "sd_mod"),
 )
-_INIT = """#!/bin/busybox sh
+_INIT = r"""#!/bin/busybox sh
 busybox mount -t proc proc /proc
 busybox mount -t sysfs sys /sys
 busybox mount -t devtmpfs dev /dev
 for module in $(busybox cat /modules); do busybox insmod /$module; done
 echo GUEST-UP
-n=0
+who=$(busybox sed 's/.*who=\([^ ]*\).*/\1/' /proc/cmdline)
+writer() {
+    exec 3>/dev/$1
+    n=0
+    while :; do
+        n=$((n + 1))
+        busybox printf '%-512s' "record of $who $n" >/record.$1
+        if busybox dd if=/record.$1 bs=512 count=1 conv=fsync 2>/dev/null >&3
+        then echo "WROTE $1 $2 $n"
+        else echo "FAILED $1 $2 $n"
+        fi
+        busybox usleep 100000
+    done
+}
 while :; do
-    n=$((n + 1))
     for sys in /sys/block/sd*; do
         [ -e "$sys/device/wwid" ] || continue
-        name=${sys##*/}
         wwid=$(busybox cat $sys/device/wwid 2>/dev/null)
-        busybox printf '%-512s' "record $n" >/record
-        if busybox dd if=/record of=/dev/$name bs=512 seek=$n count=1 oflag=direct 2>/dev/null
-        then echo "WROTE $name $wwid $n"
-        else echo "FAILED $name $wwid $n"
-        fi
+        [ -e "/seen.$wwid" ] && continue
+        echo >"/seen.$wwid"
+        writer ${sys##*/} $wwid &
     done
     busybox usleep 100000
 done

@@ -156,7 +156,7 @@ class Hypervisor:
             ""
             if boot is None
             else f"<kernel>{boot.kernel}</kernel><initrd>{boot.initrd}</initrd>"
-            "<cmdline>console=ttyS0 quiet loglevel=4 panic=-1</cmdline>"
+            f"<cmdline>console=ttyS0 quiet loglevel=4 who={vm}</cmdline>"
         )
         xml = _DOMAIN.format(
             name=name or f"vm-{vm[:8]}",
