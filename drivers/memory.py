@@ -62,6 +62,7 @@ class Fault(Enum):
     LOST_BEFORE = "lost-before"  # never arrives; the caller only sees that no answer came
     LOST_AFTER = "lost-after"  # done, but the answer is lost
     LATE = "late"  # no answer now; it happens `MemoryStorage.late` seconds later, if it still may
+    TWICE = "twice"  # done, the answer is lost, and `MemoryStorage.late` seconds later it comes once more
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
 
@@ -291,10 +292,10 @@ class MemoryDriver:
         fault = await self._start(call)
         if fault is None:
             return [step() for step in steps]
-        if fault is Fault.LOST_AFTER:
+        if fault in {Fault.LOST_AFTER, Fault.TWICE}:
             for step in steps:
                 step()
-        elif fault is Fault.LATE:
+        if fault in {Fault.LATE, Fault.TWICE}:
             for step in steps:
                 asyncio.get_running_loop().call_later(self.storage.late, step)
         return [_answer(fault, call.operation) for _ in steps]

@@ -39,7 +39,7 @@ from controller.model import (
 )
 from controller.observe import Observer, Sources
 from controller.plan import plan
-from controller.reconcile import Pace, Parts, Reconciler
+from controller.reconcile import Pace, Parts, Planner, Reconciler
 from controller.records import Leadership, Stale, SwarmUnread
 from controller.scribe import Scribe
 from controller.settings import Settings
@@ -249,6 +249,7 @@ class FakeCluster:
         self.settings = settings or Settings()
         self.storage = storage or MemoryStorage()
         self.swarm = FakeSwarm()
+        self.planner: Planner = plan
         self.store = MemoryStore()
         self.acting: Gatekeeper | None = None
         self.gates: dict[NodeId, FakeGate] = {}
@@ -265,20 +266,35 @@ class FakeCluster:
             return WALL + clock()
 
         board, poke = Board(clock), Poke()
-        records = FragileRecords(self.store)
-        driver = MemoryDriver(self.storage)
+        records, driver = self.clients()
         gates = Gates(clock, board.changed)
         lead = FakeLead(records, NodeId(name))
         policy = self.settings.planner_policy(self.storage.capabilities)
         observer = Observer(Sources(self.swarm, records, driver, gates), clock, 10.0, policy.gate_fresh)
         executor = Executor(Scribe(board, records, wall), driver, lead, self.settings.loop.call_deadline)
         parts = Parts(
-            observer, plan, policy, executor, lead, records, gates, board, poke, clock, wall, lambda: 1.0, Pace()
+            observer,
+            self.planner,
+            policy,
+            executor,
+            lead,
+            records,
+            gates,
+            board,
+            poke,
+            clock,
+            wall,
+            lambda: 1.0,
+            Pace(),
         )
         keeper = Gatekeeper(board, gates, records, driver, poke, clock, wall)
         catalogue = Catalogue(board, records, poke)
         desk = Desk(board, records, poke, lead, policy, wall, name)
         return Controller(board, poke, records, lead, gates, keeper, catalogue, desk, Reconciler(parts), driver)
+
+    def clients(self) -> tuple[FragileRecords, MemoryDriver]:
+        """A new controller's ways to the records and to the storage."""
+        return FragileRecords(self.store), MemoryDriver(self.storage)
 
     def record(self, volume: VolumeName = DATA) -> VolumeRecord:
         return self.store.volumes[volume]

@@ -1,0 +1,185 @@
+"""Random walks of the whole loop: real planner, executor and records in memory, faults and deaths at every call."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import looptime
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from controller import memory_records
+from controller.answers import No
+from controller.case import ALL_RULES, Rule
+from controller.invariants import violations
+from controller.model import NodeId, Operation, VmId
+from controller.plan import plan
+from controller.reconcile import Planner
+from controller.wire import CreateVolume
+from drivers import memory
+from tests.sim.loop import RoughCluster
+
+LARGE = os.environ.get("REBERTH_SEARCH") == "large"
+NODES = st.sampled_from([NodeId("a"), NodeId("b"), NodeId("c")])
+CHANGING = (Operation.ATTACH, Operation.DETACH, Operation.POWER_OFF, Operation.CREATE)
+MENDED = 600.0  # seconds in which everything has to be served after the last fault
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happens, and the seconds until the next event."""
+
+    what: str
+    node: NodeId
+    pause: float
+    call: int = 0
+    after: bool = False
+    storage: tuple[Operation | memory.Reading, memory.Fault] = (Operation.ATTACH, memory.Fault.LATE)
+    record: tuple[memory_records.Call, memory_records.Fault] = (
+        memory_records.Call.REPLACE_VOLUME,
+        memory_records.Fault.LOST_AFTER,
+    )
+
+
+def _crash(life: RoughCluster, event: Event) -> None:
+    life.crash_node(event.node)
+
+
+def _boot(life: RoughCluster, event: Event) -> None:
+    life.boot_node(event.node)
+
+
+def _cut(life: RoughCluster, event: Event) -> None:
+    life.gate(event.node).cut = not life.gate(event.node).cut
+
+
+def _hide(life: RoughCluster, event: Event) -> None:
+    vm = life.storage.vms[VmId(f"vm-{event.node}")]
+    vm.connected = not vm.connected
+
+
+def _slow(life: RoughCluster, event: Event) -> None:
+    life.gate(event.node).slow = 8.0
+
+
+def _away(life: RoughCluster, _event: Event) -> None:
+    life.storage.away = not life.storage.away
+
+
+def _move(life: RoughCluster, event: Event) -> None:
+    life.place(life.names[event.call % len(life.names)], event.node)
+
+
+def _storage(life: RoughCluster, event: Event) -> None:
+    operation, fault = event.storage
+    life.storage.fail(operation, fault)
+
+
+def _record(life: RoughCluster, event: Event) -> None:
+    call, fault = event.record
+    life.processes[-1].controller.records.fail(call, fault)
+
+
+def _kill(life: RoughCluster, event: Event) -> None:
+    life.processes[-1].life.end_at(event.call, after=event.after)
+
+
+def _rival(life: RoughCluster, _event: Event) -> None:
+    life.spawn(life.take_over())
+
+
+HAPPENS: dict[str, Callable[[RoughCluster, Event], None]] = {
+    "crash": _crash, "boot": _boot, "cut": _cut, "hide": _hide, "slow": _slow, "away": _away, "move": _move,
+    "storage": _storage, "record": _record, "kill": _kill, "rival": _rival,
+}  # fmt: skip
+WEIGHED = [*HAPPENS, "crash", "crash", "move", "move", "storage", "storage", "storage", "record", "kill", "kill"]
+RECORD_CALLS = [memory_records.Call.VOLUMES, memory_records.Call.LEADERSHIP] + [memory_records.Call.REPLACE_VOLUME] * 3
+
+EVENTS = st.builds(
+    Event,
+    what=st.sampled_from(WEIGHED),
+    node=NODES,
+    pause=st.sampled_from([0.0, 0.03, 0.2, 1.0, 6.0, 15.0, 40.0]),
+    call=st.integers(0, 25),
+    after=st.booleans(),
+    storage=st.tuples(st.sampled_from([*CHANGING, *memory.Reading]), st.sampled_from(memory.Fault)),
+    record=st.tuples(st.sampled_from(RECORD_CALLS), st.sampled_from(memory_records.Fault)),
+)
+
+
+async def _served(life: RoughCluster) -> None:
+    """Until every volume is served, and still is after what was late has come."""
+    for _ in range(int(MENDED / 5)):
+        await asyncio.sleep(5)
+        if not life.unserved():
+            break
+    await asyncio.sleep(20)
+    assert life.unserved() == []
+
+
+async def walk(volumes: int, events: list[Event], planner: Planner) -> None:
+    """A broken law ends it with an AssertionError."""
+    async with asyncio.TaskGroup() as group:
+        life = RoughCluster(group, volumes)
+        life.planner = planner
+        life.begin()
+        await asyncio.sleep(2)
+        for number, name in enumerate(life.names):
+            made = await life.processes[-1].controller.catalogue.create(CreateVolume(name, {"size": "1GiB"}))
+            assert not isinstance(made, No), made.why
+            life.place(name, NodeId("abc"[number % 3]))
+        await asyncio.sleep(10)
+        for event in events:
+            life.notice_fences()
+            HAPPENS[event.what](life, event)
+            await asyncio.sleep(event.pause)
+        life.mend()
+        await _served(life)
+        look = life.processes[-1].controller.board.look
+        assert look is not None
+        assert violations(look.world) == ()
+        life.end()
+
+
+def run(volumes: int, events: list[Event], planner: Planner = plan) -> None:
+    """One walk in a time of its own: seconds cost nothing."""
+    with capture_logs(), asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
+        runner.run(walk(volumes, events, planner))
+
+
+SIZE = settings(
+    max_examples=400 if LARGE else 40,
+    derandomize=not LARGE,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+WALK = {"volumes": st.integers(1, 3), "events": st.lists(EVENTS, max_size=30 if LARGE else 15)}
+
+
+@SIZE
+@given(**WALK)
+def test_whatever_fails_on_the_way_one_writes_and_in_the_end_the_claim_does(volumes: int, events: list[Event]) -> None:
+    """At no moment two VMs write or a writer loses its disk; once faults stop, every volume is where it should be."""
+    run(volumes, events)
+
+
+@pytest.mark.parametrize(
+    "rule", [Rule.EVIDENCE, Rule.POWER_OFF_SEEN, Rule.NO_FOREIGN_GRANT], ids=lambda rule: rule.name
+)
+def test_the_walks_meet_what_a_careless_planner_does(rule: Rule) -> None:
+    """Random walks are worth something only if they reach trouble: with a planner that lacks a rule they do."""
+
+    @settings(SIZE, max_examples=300, phases=[Phase.generate], report_multiple_bugs=False, derandomize=True)
+    @given(**WALK)
+    def careless(volumes: int, events: list[Event]) -> None:
+        run(volumes, events, partial(plan, rules=ALL_RULES - {rule}))
+
+    with pytest.raises(ExceptionGroup) as caught:
+        careless()
+    assert caught.group_contains(AssertionError)
