@@ -43,6 +43,7 @@ class Rule(Enum):
     AGREED_BOOT = "another boot counts only if the node's record agrees with the gate"
     POWER_OFF_SEEN = "only a power state read as off is off; unknown is not"
     CONFIRMED_BOOT = "a person's word counts for one boot only"
+    VM_SEEN = "a VM that cannot be seen has not lost its disk because no list shows it"
     CUTS_IO = "a detach is evidence only where the driver's detach cuts I/O"
     NO_FOREIGN_GRANT = "nothing moves while another VM or boot holds a grant"
     DEPOSED = "a controller that meets a later epoch than its own does nothing"

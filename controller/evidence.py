@@ -8,7 +8,7 @@ Evidence is about one VM in one boot, and made anew from what was read in this c
 from __future__ import annotations
 
 from controller.case import Case, Rule, fresh, seen_off
-from controller.model import BootId, Evidence, EvidenceKind, MountState, NodeState, VmId
+from controller.model import BootId, Evidence, EvidenceKind, MountState, NodeState, Power, VmId
 
 
 def evidence(case: Case, vm: VmId, boot: BootId) -> Evidence | None:
@@ -82,8 +82,15 @@ def _powered_off(case: Case, vm: VmId, _boot: BootId) -> Evidence | None:
 
 
 def _detached(case: Case, vm: VmId, _boot: BootId) -> Evidence | None:
+    """
+    A list without the disk on that VM proves something only while the VM itself is seen.
+
+    One that left the inventory, or is hidden by permissions, is in no list either, and may still write.
+    """
     caps = case.index.policy.capabilities
     if case.entry.disk is None or case.on(vm) is not None:
+        return None
+    if case.index.power(vm) is Power.UNKNOWN and case.index.has(Rule.VM_SEEN):
         return None
     if not caps.detach_cuts_io and case.index.has(Rule.CUTS_IO):
         return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
@@ -84,7 +85,8 @@ class Observer:
         nodes = None if seen is None or known is None else self._join(seen.nodes, known)
         gates = self._from.gates.views()
         attachments = listed.result()
-        power = await self._power(reading, nodes, attachments, gates)
+        holders = {each.vm for each in attachments or ()} | _granted(volumes)
+        power = await self._power(reading, nodes, holders, gates)
         departed = _departed(nodes, known, volumes, attachments)
         claims = None
         if seen is not None and volumes is not None:
@@ -115,14 +117,13 @@ class Observer:
         self,
         reading: _Reading,
         nodes: Mapping[NodeId, Node] | None,
-        attachments: Sequence[Attachment] | None,
+        holders: AbstractSet[VmId],
         gates: Mapping[VmId, GateView],
     ) -> Mapping[VmId, Power] | None:
         """Of every VM that gives reason to ask: all of them would be a burden on the hypervisor for nothing."""
         if self._from.driver is None or nodes is None:
             return None
         lost = {node.vm for node in nodes.values() if node.vm is not None and node.state is not NodeState.READY}
-        holders = {each.vm for each in attachments or ()}
         silent = {vm for vm in holders if vm not in gates or gates[vm].age > self._gate_fresh}
         asked = sorted(lost | silent)
         if not asked:
@@ -141,6 +142,11 @@ class Observer:
         if known is None:
             return replace(node, vm=None, boot=None, down_for=down_for)
         return replace(node, vm=known.vm, boot=known.boot, down_for=down_for)
+
+
+def _granted(volumes: Mapping[VolumeName, VolumeRecord] | None) -> frozenset[VmId]:
+    """VMs with a grant: one whose node left the swarm and whose disk is in no list may still write."""
+    return frozenset(grant.vm for record in (volumes or {}).values() for grant in record.grants)
 
 
 def _departed(

@@ -67,7 +67,7 @@ class Cluster:
         if me.pending is not None:
             yield "write", i, commit(s, i, me.pending)
             return
-        action = decide(s, i, self.policy, self.rules)
+        action = decide(s, i, self.policy, self.rules, forgets=self.storage.forgets)
         if isinstance(action, GrantMount) and s.disk & ~(1 << _number(action.vm)):
             raise Broken(f"VM {_number(action.vm)} is granted the volume while another VM has the disk")
         if not isinstance(action, QUIET):

@@ -60,17 +60,18 @@ class Seen(NamedTuple):
     confirmed: frozenset[tuple[int, int]]
 
 
-def decide(state: State, leader: int, policy: Policy, rules: frozenset[Rule]) -> Action:
+def decide(state: State, leader: int, policy: Policy, rules: frozenset[Rule], *, forgets: bool) -> Action:
     """The one action that the real planner gives for what this controller sees now. Many states look the same."""
-    return _decide(see(state, leader), policy, rules)
+    return _decide(see(state, leader, forgets=forgets), policy, rules)
 
 
-def see(state: State, leader: int) -> Seen:
+def see(state: State, leader: int, *, forgets: bool) -> Seen:
     """All of the state that this controller can see, and nothing else."""
     me = state.leaders[leader]
     nodes = tuple((v.down, v.known_boot) for v in state.vms)
     power = tuple(Power.UNKNOWN if v.hidden else Power.ON if v.on else Power.OFF for v in state.vms)
-    stamps = tuple(v.stamp if state.disk >> i & 1 else None for i, v in enumerate(state.vms))
+    listed = [bool(state.disk >> i & 1) and not (forgets and v.hidden and v.down) for i, v in enumerate(state.vms)]
+    stamps = tuple(v.stamp if there else None for v, there in zip(state.vms, listed, strict=True))
     return Seen(me.epoch, nodes, power, stamps, state.record, state.claim, state.task, me.views, state.confirmed)
 
 

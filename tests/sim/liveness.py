@@ -76,7 +76,7 @@ def _controller(cluster: Cluster, s: State) -> State | None:
     me = s.leaders[s.acting]
     if me.pending is not None:
         return commit(s, s.acting, me.pending)
-    action = decide(s, s.acting, cluster.policy, cluster.rules)
+    action = decide(s, s.acting, cluster.policy, cluster.rules, forgets=cluster.storage.forgets)
     return None if isinstance(action, QUIET) else set_leader(s, s.acting, me._replace(pending=action))
 
 
@@ -96,7 +96,7 @@ def judge(cluster: Cluster, s: State) -> str | None:
     vm = s.vms[s.claim]
     if vm.mount is Mount.YES and s.disk == 1 << s.claim and any(g[:2] == (s.claim, vm.boot) for g in s.record.grants):
         return None
-    action = decide(s, s.acting, cluster.policy, cluster.rules)
+    action = decide(s, s.acting, cluster.policy, cluster.rules, forgets=cluster.storage.forgets)
     if isinstance(action, Alarm) and (any(v.hidden and v.down for v in s.vms) or s.disk.bit_count() > 1):
         return None  # power unknown and nobody confirmed anything, or two VMs: held, whatever the time
     return f"all is quiet, but the task on node {s.claim} waits for ever: {action}"

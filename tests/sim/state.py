@@ -111,6 +111,7 @@ class Storage:
     busy: bool = False  # detach from a running VM that has it mounted is refused
     cuts: bool = True  # a detach ends the writes of a running VM
     promised: bool = False  # the driver promises `cuts`, whether it is so or not
+    forgets: bool = False  # a lost VM that is hidden (left the inventory, no permission) is in no list either
 
     @property
     def capabilities(self) -> Capabilities:
@@ -121,6 +122,7 @@ class Storage:
 LAB = Storage("lab", busy=True, cuts=False)  # shares the kernel with its machines: cannot cut, refuses busy disks
 GHOST = Storage("ghost", cuts=False)  # keeps no promise about writes after a detach
 VSPHERE = Storage("vsphere")  # hot-removal cuts I/O
+INVENTORY = Storage("inventory", forgets=True)
 
 
 def start(vms: int, budget: Budget) -> State:

@@ -10,7 +10,7 @@ import pytest
 from controller.case import ALL_RULES, Rule
 from tests.sim.liveness import Liveness
 from tests.sim.search import content, search
-from tests.sim.state import GHOST, VSPHERE, Budget, Storage
+from tests.sim.state import GHOST, INVENTORY, VSPHERE, Budget, Storage
 
 CALM = Budget(elections=0, doubts=0, crashes=0, boots=0, cuts=0, moves=1)
 
@@ -23,6 +23,7 @@ NEEDED: dict[Rule, tuple[Storage, Budget, str]] = {
     Rule.CONFIRMED_BOOT: (
         VSPHERE, CALM._replace(crashes=1, boots=1, cuts=1, words=1), "as proven free, but it writes"
     ),
+    Rule.VM_SEEN: (INVENTORY, CALM._replace(cuts=1, hides=1), "as proven free, but it writes"),
     Rule.CUTS_IO: (GHOST, CALM._replace(hands=1), "VMs [0, 1] write at once"),
     Rule.NO_FOREIGN_GRANT: (VSPHERE, CALM._replace(cuts=1), "holds a valid grant"),
     Rule.DEPOSED: (VSPHERE, CALM._replace(elections=1, moves=2), "holds a valid grant"),
