@@ -8,13 +8,10 @@ in between loses nothing: whoever writes next finds the settled intent and notes
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from controller.model import (
     AttachmentState,
     Epoch,
     Evidence,
-    EvidenceKind,
     HistoryEntry,
     Intent,
     Moment,
@@ -84,11 +81,6 @@ def hostname(world: World, vm: VmId | None) -> str:
     nodes = [node for node in (world.nodes or {}).values() if vm is not None and node.vm == vm]
     nodes.sort(key=lambda node: node.down_for is not None)
     return nodes[0].hostname if nodes else ""
-
-
-def evidence_of(entries: Iterable[HistoryEntry]) -> EvidenceKind | None:
-    """The kind of the newest evidence in a history."""
-    return next((each.evidence for each in reversed(tuple(entries)) if each.moment is Moment.EVIDENCE), None)
 
 
 def _vm(intent: Intent) -> VmId:
