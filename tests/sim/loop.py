@@ -39,6 +39,10 @@ class Life:
     def end_at(self, call: int, *, after: bool) -> None:
         self._left, self._after = call, after
 
+    def spare(self) -> None:
+        """A death that has not come yet does not come."""
+        self._left = None
+
     async def around(self, call: Coroutine[None, None, T]) -> T:
         last = self._left == 0
         if self._left is not None:
@@ -324,6 +328,8 @@ class RoughCluster(FakeCluster):
 
     def mend(self) -> None:
         self.storage.away = False
+        for process in self.processes:
+            process.life.spare()
         for node in self.gates:
             self.storage.vms[VmId(f"vm-{node}")].connected = True
             self.notice_fences()
