@@ -245,5 +245,8 @@ def main() -> int:
     except aiodocker.DockerError as error:
         _log.error("controller.cannot_start", why=f"Docker at the socket: {error}")
         return 1
+    except OSError as error:  # the port is still taken while a predecessor ends: Swarm starts us again
+        _log.error("controller.cannot_start", why=f"listening on the controller's ports: {error}")
+        return 1
     _log.info("controller.ended", why="it was told to stop")
     return 0

@@ -23,6 +23,7 @@ from deploy.drill.verdict import Outcome, faults_found
 from deploy.drill.watch import Sightings, SwarmWatch
 
 STEP = 0.1
+PLACE_SHOWN = 60.0  # for Swarm to list the task that answers as running
 FIRST_COMMIT = 60.0  # for the client to find a PostgreSQL that answers already
 
 
@@ -159,7 +160,7 @@ class Round:
         self, client: LedgerClient, before: Before, recovery: Recovery, comparison: Comparison | None
     ) -> report.Report:
         with self.progress.phase("writers read back") as line:
-            place = self._place_after()
+            place = self._place_after(came_back=recovery.commit is not None)
             reading = self._read_probe(place)
             history = self._history(before.place.volume, line.say)
             line.say("nothing could be read" if reading is None else f"{reading.overlaps} overlaps")
@@ -190,11 +191,16 @@ class Round:
             return ""
         return journal.complaint(self.scene.engine_logs, self._marks, place.node)
 
-    def _place_after(self) -> Place | None:
-        try:
-            return self.scene.cluster.place()
-        except (*Trouble, DrillError):
-            return None  # said already by the recovery that did not come
+    def _place_after(self, *, came_back: bool) -> Place | None:
+        """After a change of Swarm's leader the task's state reaches Swarm's list well after its first commits."""
+        end = time.monotonic() + (PLACE_SHOWN if came_back else 0.0)
+        while True:
+            try:
+                return self.scene.cluster.place()
+            except (*Trouble, DrillError):
+                if time.monotonic() >= end:
+                    return None  # the verdict says so: nothing was measured
+            time.sleep(STEP)
 
     def _read_probe(self, place: Place | None) -> Reading | None:
         if place is None:
