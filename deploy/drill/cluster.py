@@ -181,7 +181,9 @@ class Cluster:
                 continue
             label = f"com.docker.swarm.service.name={SYSTEM}_controller"
             try:
-                running = self.client(machine.name).containers.list(filters={"label": label, "status": "running"})
+                running = self.client(machine.name).containers.list(
+                    filters={"label": label, "status": "running"}, ignore_removed=True
+                )
             except Trouble:
                 continue
             found += [(machine.name, container) for container in running]

@@ -44,7 +44,7 @@ def _containers(ground: Ground, cluster: Cluster, folder: Path) -> None:
     """Each node's own containers: `docker service logs` hangs when one of the service's nodes is dead."""
     for machine in ground.nodes:
         try:
-            for container in cluster.client(machine.name).containers.list(all=True):
+            for container in cluster.client(machine.name).containers.list(all=True, ignore_removed=True):
                 text = container.logs(timestamps=True, tail=5000)
                 (folder / f"{machine.name}-{str(container.name)[:60]}.log").write_bytes(text)
         except Trouble as error:

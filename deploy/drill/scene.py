@@ -74,7 +74,7 @@ class Scene:
     def _has_database(self, node: str) -> bool:
         label = f"com.docker.stack.namespace={self.stacks.database}"
         try:
-            return bool(self.cluster.client(node).containers.list(filters={"label": label}))
+            return bool(self.cluster.client(node).containers.list(filters={"label": label}, sparse=True))
         except Trouble:
             return False
 

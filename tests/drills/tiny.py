@@ -156,7 +156,9 @@ class Village:
 
     def _containers(self, node: str, service: str) -> list[Any]:
         label = f"com.docker.swarm.service.name={service}"
-        return list(self.scene.cluster.client(node).containers.list(all=True, filters={"label": label}))
+        # Sparse: one that goes while it is being looked at is gone, not an error.
+        found = self.scene.cluster.client(node).containers.list(all=True, filters={"label": label}, sparse=True)
+        return list(found)
 
     def clear(self) -> None:
         self.remove(*self._made)
