@@ -124,6 +124,17 @@ class Cluster:
             bad.append(f"{missing} have not joined")
         return f"nodes are not ready: {', '.join(bad)}" if bad else ""
 
+    def nodes_without(self, plugin: str) -> list[str]:
+        """Nodes that have not told Swarm of this volume plugin."""
+        return [
+            str(node["Description"]["Hostname"])
+            for node in self.nodes()
+            if not any(
+                (each["Type"], each["Name"].split(":")[0]) == ("Volume", plugin)
+                for each in node["Description"]["Engine"].get("Plugins") or ()
+            )
+        ]
+
     def set_availability(self, node: str, availability: str) -> None:
         api = self.api()
         for found in api.nodes(filters={"name": node}):

@@ -87,10 +87,12 @@ class Scene:
         wait_for(self._all_served, seconds)
 
     def _all_served(self) -> str:
-        """Every node has an enabled gate, and every manager a controller."""
+        """Every node has an enabled gate that Swarm's scheduler knows, and every manager a controller."""
         bad = [
             f"{machine.name} has no gate enabled" for machine in self.ground.nodes if not self._has_gate(machine.name)
         ]
+        # A node describes itself every 20 s. Until then no task with a volume of ours is placed on it.
+        bad += [f"Swarm does not know the gate of {name} yet" for name in self.cluster.nodes_without(SYSTEM)]
         serving = {node for node, _ in self.cluster.controllers()}
         bad += [
             f"{machine.name} has no running {SYSTEM}_controller"
