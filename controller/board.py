@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from controller.actions import Action, Alarm, Converged, DropGrants, Refuse, Wait
 from controller.model import BootId, NodeId, VmId, VolumeName, VolumeRecord, World
+from controller.wire import Hello
 
 SHORTEST = 0.001  # seconds: what is left after rounding must not make a waiter spin
 
@@ -77,7 +78,7 @@ class Board:
         self.look: Look | None = None
         self.decisions: dict[VolumeName, Action] = {}
         self.setbacks: dict[VolumeName, str] = {}  # why the last operation did not succeed
-        self.plugins: dict[NodeId, str] = {}  # what each node service last said about its gate
+        self.hellos: dict[NodeId, Hello] = {}  # what each node service last said
         self.changed = Signal()
         self._written: dict[VolumeName, tuple[float, VolumeRecord]] = {}
         self._granted: Mapping[tuple[VmId, BootId], set[VolumeName]] = {}

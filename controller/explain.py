@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from controller.actions import Action, Alarm, Converged, Refuse, Wait
+from controller.advice import advice
 from controller.board import Board, Look, kind, reason
 from controller.case import ALL_RULES, Case, case_of, index_of
 from controller.cures import cure
@@ -92,7 +93,10 @@ class VolumeLine(msgspec.Struct, frozen=True):
 
 
 class NodeLine(msgspec.Struct, frozen=True):
-    """``gate``: the node service's last word about it (once a minute); ``heard``: the gate's own age in seconds."""
+    """
+    ``gate``: the node service's last word about it (once a minute); ``heard``: the gate's own age in seconds.
+    ``advice``: what a person should change there, one sentence, or nothing.
+    """
 
     node: str
     id: str
@@ -100,6 +104,7 @@ class NodeLine(msgspec.Struct, frozen=True):
     vm: str | None
     gate: str
     heard: float | None
+    advice: str = ""
 
 
 class StatusView(msgspec.Struct, frozen=True):
@@ -128,8 +133,10 @@ def status(board: Board, holder: str) -> StatusView | None:
 
 def _node_line(board: Board, world: World, node: Node) -> NodeLine:
     view = None if node.vm is None else world.gates.get(node.vm)
-    gate = board.plugins.get(node.id, "its node service was not heard yet")
-    return NodeLine(node.hostname, node.id, node.state.value, node.vm, gate, None if view is None else view.age)
+    hello = board.hellos.get(node.id)
+    gate = "its node service was not heard yet" if hello is None else hello.gate
+    told = "" if hello is None else advice(node, hello.tcp_retries2)
+    return NodeLine(node.hostname, node.id, node.state.value, node.vm, gate, None if view is None else view.age, told)
 
 
 def _line(board: Board, world: World, name: VolumeName) -> VolumeLine:

@@ -67,7 +67,7 @@ class Gatekeeper:
         who = await self._admission.admit(Caller(node, VmId(hello.vm), BootId(hello.boot)), hello.hostname)
         if isinstance(who, No):
             return who
-        self._board.plugins[node] = hello.gate
+        self._board.hellos[node] = hello
         return Empty()
 
     # What has it mounted?

@@ -145,9 +145,14 @@ class Orders(Message, frozen=True):
 
 
 class Hello(Message, frozen=True):
-    """From the node service, once a minute: which VM the node is, and how its gate is."""
+    """
+    From the node service, once a minute: which VM the node is, and how its gate is.
+
+    ``tcp_retries2``: the node's setting of that name (ip-sysctl), None where it cannot be read.
+    """
 
     vm: str
     boot: str
     hostname: str
     gate: str = ""  # state of the plugin in one word or sentence
+    tcp_retries2: int | None = None

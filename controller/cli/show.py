@@ -34,6 +34,9 @@ def show_nodes(console: Console, status: StatusView) -> None:
         table.add_row(escape(line.node), line.state, line.vm or "unknown", heard, escape(line.gate))
     console.print()
     console.print(table)
+    for line in status.nodes:
+        if line.advice:
+            console.print(f"[yellow]{escape(line.advice)}[/]", soft_wrap=True)
 
 
 def show_explanation(console: Console, found: Explanation) -> None:

@@ -11,6 +11,7 @@ from controller.model import BootId, VmId
 
 VM_UUID_FILE = "/sys/class/dmi/id/product_uuid"
 BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id"
+TCP_RETRIES2_FILE = Path("/proc/sys/net/ipv4/tcp_retries2")
 
 # Numbers that makers of boards and hypervisors left in by mistake; many machines share them.
 SHARED_UUIDS = frozenset(
@@ -33,6 +34,14 @@ class MachineUnknown(Exception):
 class Machine:
     vm: VmId
     boot: BootId
+
+
+def read_tcp_retries2(path: Path = TCP_RETRIES2_FILE) -> int | None:
+    """How often the node repeats what a dead peer does not acknowledge (see `controller.advice`); None: unknown."""
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
 
 
 def _read(path: Path, variable: str) -> str:

@@ -21,7 +21,7 @@ import structlog
 from controller.gate.client import ControllerError, swarm_client
 from controller.gate.engine import Engine, EngineError, Info
 from controller.gate.install import Docker, Gate, ensure_gate, own_gate
-from controller.gate.machine import Machine, MachineUnknown, read_machine
+from controller.gate.machine import Machine, MachineUnknown, read_machine, read_tcp_retries2
 from controller.gate.plugin import PluginSettings, Step, passed_on
 from controller.gate.settings import read_port
 from controller.wire import Hello
@@ -55,6 +55,7 @@ class NodeService:
     machine: Callable[[], Machine]
     hostname: str
     alive: Callable[[], None] = ALIVE.touch
+    tcp_retries2: Callable[[], int | None] = read_tcp_retries2
     state: str = "not looked at yet"
 
     async def run(self) -> None:
@@ -97,7 +98,9 @@ class NodeService:
         except MachineUnknown as error:
             return str(error)
         try:
-            await self.controllers.hello(Hello(machine.vm, machine.boot, self.hostname, self.state))
+            await self.controllers.hello(
+                Hello(machine.vm, machine.boot, self.hostname, self.state, self.tcp_retries2())
+            )
         except ControllerError as error:
             return error.why
         return ""

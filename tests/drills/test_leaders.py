@@ -15,7 +15,7 @@ import pytest
 
 from controller.model import Moment
 from deploy.drill.calls import SPOTS, Spot, Step, When
-from deploy.drill.faults import PowerOff
+from deploy.drill.faults import ControllerKill, PowerOff
 from deploy.drill.leaders import LeaderFreeze, LeaderKill, LeaderLost
 from deploy.drill.stage import Stage
 from tests.drills.rig import drill, quick_settings, standing
@@ -62,6 +62,17 @@ def test_what_a_controller_tries_that_hung_through_a_failover_is_refused(stage: 
     found = drill(stage, LeaderFreeze(spot=spot))
 
     assert spot is None or "refused" in str(found.settings["late_answer"])
+
+
+def test_the_disk_moves_when_swarms_leader_dies_with_postgresql_and_all_controllers_are_killed(stage: Stage) -> None:
+    """What the other managers say of their dead controllers goes to the dead leader first, and must not get lost."""
+    stage.place("leader")
+    fault = ControllerKill(moment=0.0)
+
+    found = drill(stage, fault)
+
+    assert fault.done
+    assert found.settings["swarm_leader_hit"] is True
 
 
 def test_the_disk_moves_when_swarms_leader_dies_with_postgresql_on_it(stage: Stage) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from controller.advice import MOST_TCP_RETRIES2, advice
 from controller.answers import No
-from controller.model import NodeId
+from controller.gate.machine import read_tcp_retries2
+from controller.model import Node, NodeId, NodeState
 from controller.wire import Hello
 from tests.unit.shell import DATA, Scene, scene
 
@@ -65,3 +68,37 @@ async def test_status_shows_the_last_word_of_each_node_service_about_its_gate() 
         told = {line.node: (line.state, line.vm, line.gate) for line in status.nodes}
         assert told["host-b"] == ("ready", "vm-b", "disabled; it waits")
         assert told["host-c"][2] == "its node service was not heard yet"
+
+
+async def test_status_advises_a_manager_whose_kernel_waits_long_for_dead_peers() -> None:
+    async with scene() as play:
+        await play.one.keeper.hello(A, Hello("vm-a", "boot-a-1", "host-a", "running", 15))
+        await play.one.keeper.hello(B, Hello("vm-b", "boot-b-1", "host-b", "running", 5))
+        status = await play.desk.status()
+
+        assert not isinstance(status, No)
+        told = {line.node: line.advice for line in status.nodes}
+        assert "host-a has net.ipv4.tcp_retries2 = 15" in told["host-a"]
+        assert (told["host-b"], told["host-c"]) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("manager", "retries", "advised"),
+    [(True, MOST_TCP_RETRIES2 + 1, True), (True, MOST_TCP_RETRIES2, False), (True, None, False), (False, 15, False)],
+    ids=["a manager over the most", "a manager at the most", "a manager that cannot tell", "a worker"],
+)
+def test_only_managers_over_the_most_retries_are_advised(manager: bool, retries: int | None, advised: bool) -> None:
+    """A worker's connections to a leader that died are closed by Swarm itself."""
+    node = Node(A, "host-a", NodeState.READY, manager=manager)
+
+    assert bool(advice(node, retries)) is advised
+
+
+def test_retries_that_cannot_be_read_are_unknown(tmp_path: Path) -> None:
+    """A node without the file, or with something else in it, is not advised on a guess."""
+    file = tmp_path / "tcp_retries2"
+    assert read_tcp_retries2(file) is None
+    file.write_text("many\n")
+    assert read_tcp_retries2(file) is None
+    file.write_text("15\n")
+    assert read_tcp_retries2(file) == 15

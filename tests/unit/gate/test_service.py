@@ -76,7 +76,9 @@ async def run_for(seconds: float, service: NodeService) -> None:
 
 
 def service(docker: FakeDocker, controllers: FakeControllers) -> NodeService:
-    return NodeService(docker, Gate("c", _tar), controllers, lambda: VM, "swarm01", alive=lambda: None)
+    return NodeService(
+        docker, Gate("c", _tar), controllers, lambda: VM, "swarm01", alive=lambda: None, tcp_retries2=lambda: 7
+    )
 
 
 async def test_a_node_is_reported_at_the_start_and_every_minute() -> None:
@@ -85,7 +87,7 @@ async def test_a_node_is_reported_at_the_start_and_every_minute() -> None:
 
     await run_for(HELLO_SECONDS * 2 + 5, service(FakeDocker(), controllers))
 
-    assert controllers.heard[-1][1] == Hello("vm-1", "boot-1", "swarm01", "running")
+    assert controllers.heard[-1][1] == Hello("vm-1", "boot-1", "swarm01", "running", 7)
     assert [round(at) for at, _ in controllers.heard] == [0, 60, 120]
 
 
