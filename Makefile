@@ -29,10 +29,10 @@ check: static ## fast checks: format, lint, types, layers, unit tests and simula
 	@echo "check: unit tests and simulation"
 	@$(BIN)/python -m pytest -q tests/unit tests/sim $(ARGS)
 
-# pytest's last line names how many passed.
+# The last line names how many passed. With ARGS, pytest runs just what they say.
 test: static packages ## everything: the checks, then all tests, with labs and real file systems (root)
-	@echo "test: all tests"
-	@REBERTH_SEARCH=large $(BIN)/python -m pytest -q $(ARGS)
+	@echo "test: all tests; unit tests and simulation run beside those with labs, and are shown at the end"
+	@REBERTH_SEARCH=large $(BIN)/python -m $(if $(ARGS),pytest -q $(ARGS),tests.run)
 
 drill: packages ## power a node off in a lab and watch PostgreSQL move; ARGS='--fault freeze --report DIR', see --help
 	@$(BIN)/reberth drill $(ARGS)
