@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +60,8 @@ def start(
 
 
 @contextmanager
-def ending_together(parts: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
+def ending_together(parts: list[subprocess.Popen[bytes]]) -> Iterator[None]:
+    """Before ``parts`` is filled: a program started while SIGINT is ignored ignores it too, one that is caught not."""
     told = False
 
     def tell(*_: object) -> None:
@@ -84,10 +85,10 @@ def main() -> int:
         folder = Path(name)
         shown = folder / "computing.out"
         reports = [folder / "computing.xml", folder / "waiting.xml"]
-        with shown.open("wb") as output:
-            computing = start(COMPUTING, reports[0], "-p", "no:cacheprovider", nice=10, output=output)
-        parts = [computing, start(WAITING, reports[1], "--durations=25")]
-        with ending_together(parts):
+        parts: list[subprocess.Popen[bytes]] = []
+        with ending_together(parts), shown.open("wb") as output:
+            parts.append(start(COMPUTING, reports[0], "-p", "no:cacheprovider", nice=10, output=output))
+            parts.append(start(WAITING, reports[1], "--durations=25"))
             codes = [part.wait() for part in reversed(parts)]
         sys.stdout.flush()
         sys.stdout.buffer.write(shown.read_bytes())
