@@ -17,6 +17,7 @@ from deploy.drill.faults import (
 )
 from deploy.drill.ground import DrillError, DrillSettings
 from deploy.drill.leaders import LeaderFreeze, LeaderKill, LeaderLost
+from deploy.drill.vcenter import HostLost, PasswordChange, SessionEnd
 
 FAULTS: dict[str, type[Fault]] = {
     fault.name: fault
@@ -33,8 +34,13 @@ FAULTS: dict[str, type[Fault]] = {
         LeaderKill,
         LeaderFreeze,
         LeaderLost,
+        HostLost,
+        PasswordChange,
+        SessionEnd,
     )
 }
+VCENTER: frozenset[str] = frozenset(fault.name for fault in (StorageAway, HostLost, PasswordChange, SessionEnd))
+"""Faults that need ``--storage vsphere``."""
 STOPPING: dict[str, type[LeaderKill | LeaderFreeze]] = {LeaderKill.name: LeaderKill, LeaderFreeze.name: LeaderFreeze}
 """Faults that may name a step: ``leader-kill:before:detach``."""
 

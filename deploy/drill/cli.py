@@ -10,7 +10,7 @@ import msgspec
 import typer
 from rich.console import Console
 
-from deploy.drill.catalogue import FAULTS, STOPPING, make_fault, needs_trap
+from deploy.drill.catalogue import FAULTS, STOPPING, VCENTER, make_fault, needs_trap
 from deploy.drill.flow import INTERRUPTED, Drill, Result
 from deploy.drill.ground import DrillError, DrillSettings, Interrupted
 from deploy.drill.interrupts import undisturbed
@@ -23,7 +23,8 @@ app = typer.Typer(help="Break something on purpose, watch the recovery, check ev
 
 LEADER_EXAMPLE = "leader-kill:before:detach"
 FAULT_HELP = (
-    f"What to break: {', '.join(sorted(FAULTS))}. {' and '.join(STOPPING)} may name the step: {LEADER_EXAMPLE}."
+    f"What to break: {', '.join(sorted(FAULTS))}. {' and '.join(STOPPING)} may name the step: {LEADER_EXAMPLE}. "
+    f"With --storage vsphere only: {', '.join(sorted(VCENTER))}."
 )
 
 
@@ -89,6 +90,10 @@ def check(settings: DrillSettings) -> None:
             raise DrillError(f"{option} is {value!r}; choose one of {', '.join(known)}")
     if settings.all_steps and settings.fault != LeaderKill.name:
         raise DrillError(f"--all-steps goes with --fault {LeaderKill.name}")
+    if settings.fault in VCENTER and settings.storage != "vsphere":
+        raise DrillError(f"--fault {settings.fault} goes with --storage vsphere")
+    if settings.trap and settings.storage == "vsphere":
+        raise DrillError(f"--fault {settings.fault} goes with --storage lab: nobody stands before the simulator")
     make_fault(settings.fault)
 
 

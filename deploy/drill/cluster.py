@@ -7,7 +7,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import docker
 import msgspec
@@ -15,13 +15,14 @@ import requests
 from docker.models.containers import Container
 
 from deploy.drill.ground import DrillError, Ground, Machine
-from deploy.drill.timeline import Explanation
+from deploy.drill.timeline import Explanation, Status
 
 DATABASE = "db"  # the stack of the PostgreSQL example
 SYSTEM = "reberth"  # the stack of Reberth itself
 DRIVER = "reberth"
 PROBE_FILE = "probe.bin"
 POLL = 0.25
+T = TypeVar("T")
 Trouble = (docker.errors.DockerException, requests.RequestException)
 
 
@@ -215,11 +216,18 @@ class Cluster:
         raise DrillError(f"`reberth {' '.join(words)}` has no answer: {problem}")
 
     def explain(self, volume: str) -> Explanation:
-        text = self.ask_controller("explain", volume, "--json")
+        return self._told(Explanation, "explain", volume)
+
+    def unread(self) -> tuple[str, ...]:
+        """What the acting controller cannot read, one sentence each."""
+        return self._told(Status, "status").unread
+
+    def _told(self, kind: type[T], *words: str) -> T:
+        text = self.ask_controller(*words, "--json")
         try:
-            return msgspec.json.decode(text, type=Explanation)
+            return msgspec.json.decode(text, type=kind)
         except msgspec.DecodeError as error:
-            raise DrillError(f"`reberth explain --json` cannot be read: {error}: {text[:300]}") from error
+            raise DrillError(f"`reberth {words[0]} --json` cannot be read: {error}: {text[:300]}") from error
 
     def why(self, volume: str) -> str:
         """Why a volume's task waits, in Swarm's and the controller's words; for a person."""

@@ -29,6 +29,10 @@ class Fault(Protocol):
         """The node to break, when PostgreSQL runs on ``node``."""
         ...
 
+    def prepare(self, scene: Scene, node: str) -> None:
+        """What comes before the clock starts; PostgreSQL must not be disturbed by it."""
+        ...
+
     def settled(self, scene: Scene) -> float | None:
         """Only if PostgreSQL is not disturbed: unix seconds when all was well again; None: not yet."""
         ...
@@ -60,6 +64,9 @@ class Simple:
 
     def victim(self, scene: Scene, node: str) -> str:  # noqa: ARG002 -- most faults hit PostgreSQL's node
         return node
+
+    def prepare(self, scene: Scene, node: str) -> None:
+        """Nothing to prepare."""
 
     def settled(self, scene: Scene) -> float | None:  # noqa: ARG002
         """Never asked of a fault that disturbs PostgreSQL."""

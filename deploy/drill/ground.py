@@ -66,6 +66,35 @@ class FragileStorage(Protocol):
         ...
 
 
+@runtime_checkable
+class Vcenter(Protocol):
+    """A ground whose machines are VMs that a vCenter manages."""
+
+    def lose_host(self, name: str, /) -> None:
+        """The host under a machine crashes, and vCenter hears no more of it."""
+        ...
+
+    def forget_machine(self, name: str, /) -> None:
+        """An administrator takes the machine's VM out of the inventory."""
+        ...
+
+    def return_host(self, name: str, /) -> None:
+        """After both: the host is back, and the machine runs on it, registered without the disks it had."""
+        ...
+
+    def change_password(self) -> bytes:
+        """Everybody has to log in again, with the password that this returns."""
+        ...
+
+    def end_sessions_at(self, method: str, whens: Sequence[str], /) -> None:
+        """Each of the next callers of a method loses its session, ``before`` or ``after`` the call is carried out."""
+        ...
+
+    def sessions_ended(self) -> int:
+        """At calls, so far."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class DrillSettings:
     """What a user may choose for a drill. Durations in seconds unless they are Docker's own texts."""

@@ -69,6 +69,7 @@ class Round:
             with self.progress.phase("steady commits"):
                 before = self._steady(client)
             self.node = self.fault.victim(self.scene, before.place.node)
+            self.fault.prepare(self.scene, self.node)
             recovery = self._break(client, before)
             comparison = self._compare(client, recovery)
             return self._report(client, before, recovery, comparison)

@@ -27,11 +27,19 @@ class Explanation(msgspec.Struct, frozen=True):
     """The part of ``reberth explain VOLUME --json`` that a drill needs (docs/explain.md)."""
 
     volume: str
+    state: str = ""
     placement: str = ""
     decision: str = ""
     why: str = ""
     cure: str = ""
+    setback: str | None = None
     history: tuple[HistoryRow, ...] = ()
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The part of ``reberth status --json`` that a drill needs."""
+
+    unread: tuple[str, ...] = ()
 
 
 class Seconds(msgspec.Struct, frozen=True):

@@ -7,9 +7,11 @@ the tests', and live as long as the drill.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
+from secrets import token_urlsafe
 from typing import Any
 
 from deploy.drill.cluster import Cluster
@@ -42,6 +44,7 @@ fence = "power-off"
 class VsphereLab(Lab):
     simulator: Any
     bridge: Any
+    lost: dict[str, str] = field(default_factory=dict)  # hosts of machines that were taken out of the inventory
 
     def storage_away(self) -> None:
         self.simulator.fault("down")
@@ -49,6 +52,32 @@ class VsphereLab(Lab):
     def storage_back(self) -> None:
         self.simulator.fault("down", off="1")
         self.bridge.end_sessions()
+
+    def lose_host(self, name: str) -> None:
+        self.simulator.fault("host", name=self.bridge.host_of(name), state="notResponding", crash="1")
+        self.power_off(name)
+
+    def forget_machine(self, name: str) -> None:
+        self.lost[name] = self.bridge.host_of(name)
+        self.simulator.fault("remove", vm=name)
+
+    def return_host(self, name: str) -> None:
+        self.simulator.fault("host", name=self.lost.pop(name), state="connected")
+        self.simulator.fault("register", vm=name)
+        self.power_on(name)
+
+    def change_password(self) -> bytes:
+        fresh = token_urlsafe(18)
+        self.simulator.change_password(fresh)
+        self.bridge.end_sessions()
+        return fresh.encode()
+
+    def end_sessions_at(self, method: str, whens: Sequence[str]) -> None:
+        for when in whens:
+            self.simulator.fault("expire", method=method, when=when)
+
+    def sessions_ended(self) -> int:
+        return int(self.simulator.fault("expired"))
 
 
 class VsphereSite(NamespacesSite):
@@ -63,7 +92,7 @@ class VsphereSite(NamespacesSite):
         server, bridges = _tests()
         super().up(settings, say)
         lab = self._need()
-        spec = server.Spec(faults=True, vms=len(lab.nodes), address=lab.spec.gateway)
+        spec = server.Spec(faults=True, hosts=len(lab.nodes), vms=len(lab.nodes), address=lab.spec.gateway)
         self._simulator = self._open.enter_context(server.Started(spec))
         bridge = bridges.Bridge(lab, self._simulator)
         self._open.callback(bridge.stop)

@@ -33,9 +33,9 @@ def quick_settings(name: str, subnet: int, folder: Path) -> DrillSettings:
 
 
 @contextmanager
-def standing(chosen: DrillSettings) -> Iterator[Stage]:
+def standing(chosen: DrillSettings, site: NamespacesSite | None = None) -> Iterator[Stage]:
     """A stage that is ready; nothing of its lab is left afterwards."""
-    site = NamespacesSite()
+    site = site or NamespacesSite()
     made = Stage(site, chosen, Progress(Console(highlight=False)))
     try:
         made.prepare()

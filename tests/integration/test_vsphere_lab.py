@@ -49,7 +49,9 @@ class Bridged:
 async def site() -> AsyncIterator[Bridged]:
     lab = await asyncio.to_thread(shared_lab)
     await asyncio.to_thread(reset, lab)
-    with Started(Simulated(faults=True, vms=len(lab.nodes), address=lab.spec.gateway)) as simulator:
+    with Started(
+        Simulated(faults=True, hosts=len(lab.nodes), vms=len(lab.nodes), address=lab.spec.gateway)
+    ) as simulator:
         bridge = Bridge(lab, simulator)
         await asyncio.to_thread(bridge.start)
         driver = create(simulator.settings())

@@ -1,9 +1,10 @@
 """
 A lab whose truth is the vSphere simulator: its machines and devices follow the simulator's VMs.
 
-Disks go one way: what the simulator's VMs have, the lab's nodes get. Power goes both ways: whichever side has changed
-since they agreed is followed. One difference to real hosts stays: the lab cannot cut the I/O of a machine that runs, so
-a disk that is mounted there follows only when it is unmounted, or the machine is off.
+Disks go one way: what the VMs have, the nodes get. Power goes both ways: whichever side has changed since they agreed
+is followed; nobody is while a VM's host is lost, or the VM is not in the inventory. One difference to real hosts stays:
+the lab cannot cut the I/O of a machine that runs, so a disk that is mounted there follows only when it is unmounted, or
+the machine is off.
 """
 
 from __future__ import annotations
@@ -47,9 +48,10 @@ class Bridge:
         self._thread = threading.Thread(target=self._run, name="vsphere-bridge", daemon=True)
 
     def start(self) -> None:
-        """Gives the simulator's VMs the names and UUIDs of the lab's machines."""
-        for node, vm in zip(self._lab.nodes, self._admin.vms, strict=True):
+        """Gives the simulator's VMs the names and UUIDs of the lab's machines, and to each a host of its own."""
+        for node, vm, host in zip(self._lab.nodes, self._admin.vms, self._admin.hosts(), strict=True):
             self._admin.become(vm, node.name, VmId(node.vm))
+            self._simulator.fault("restart", vm=node.name, on=host)
         self._thread.start()
 
     def stop(self) -> None:
@@ -63,6 +65,9 @@ class Bridge:
         """Everybody has to log in again."""
         self._admin.end_sessions()
 
+    def host_of(self, node: str) -> str:
+        return self._admin.host(VmId(self._lab.node(node).vm))
+
     def _run(self) -> None:
         while not self._over.wait(PAUSE):
             try:
@@ -74,8 +79,12 @@ class Bridge:
         vms, _ = self._session.run(lambda now: look(now, full=True))
         place = self._session.run(lambda now: now.place)
         machines = {each["id"]: each for each in self._call("GET", "/v1/vms")}
-        for vm in vms:
-            self._power(vm, machines[vm.uuid]["power"])
+        reached = {vm.uuid: vm for vm in vms if vm.connected}
+        for uuid, machine in machines.items():
+            if uuid in reached:
+                self._power(reached[uuid], machine["power"])
+            else:
+                self._agreed[uuid] = machine["power"]
         self._disks(place, vms, {vm: each["boot"] for vm, each in machines.items() if each["power"] == "on"})
 
     def _power(self, vm: Vm, in_lab: str) -> None:

@@ -28,8 +28,11 @@ type faults struct {
 	lies    map[string]bool                            // VM names whose next change is made, and reported as failed
 	mute    map[string]int                             // method -> answers to swallow
 	calls   map[string]int
-	slow    map[string]int  // method -> seconds that the next answer takes
-	locked  map[string]bool // files that somebody outside of the inventory has open
+	slow    map[string]int      // method -> seconds that the next answer takes
+	locked  map[string]bool     // files that somebody outside of the inventory has open
+	expire  map[string][]string // method -> when its next callers lose their sessions: before or after it is carried out
+	expired int
+	removed map[string]*vm // out of the inventory, by name
 	down    bool
 	sizes   map[string]int64 // file -> KiB
 	version int
@@ -41,6 +44,7 @@ func newFaults(service *simulator.Service, stale, taskTime time.Duration) *fault
 		crashed: map[types.ManagedObjectReference]time.Time{},
 		hung:    map[string]bool{}, lies: map[string]bool{}, mute: map[string]int{}, calls: map[string]int{},
 		locked: map[string]bool{}, slow: map[string]int{}, sizes: map[string]int64{},
+		expire: map[string][]string{}, removed: map[string]*vm{},
 	}
 	for _, entity := range simulator.Map.All("VirtualMachine") {
 		old := entity.(*simulator.VirtualMachine)
@@ -179,17 +183,6 @@ func (f *faults) restart(name, on string) bool {
 	return false
 }
 
-// remove takes a VM out of the inventory, whatever runs.
-func (f *faults) remove(name string) bool {
-	for _, machine := range f.vms() {
-		if machine.Name == name {
-			simulator.Map.Remove(machine.Self)
-			return true
-		}
-	}
-	return false
-}
-
 func update(obj mo.Reference, name string, value types.AnyType) {
 	simulator.Map.WithLock(obj, func() {
 		simulator.Map.Update(obj, []types.PropertyChange{{Name: name, Val: value}})
@@ -228,6 +221,10 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprintf(w, "%s %d\n", method, count)
 		}
 		f.calls = map[string]int{}
+	case "expire":
+		f.expire[r.FormValue("method")] = append(f.expire[r.FormValue("method")], r.FormValue("when"))
+	case "expired":
+		fmt.Fprintf(w, "%d\n", f.expired)
 	case "sizes":
 		for file, size := range f.sizes {
 			fmt.Fprintf(w, "%d %s\n", size, file)
@@ -239,6 +236,10 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "remove":
 		f.mu.Unlock()
 		ok = f.remove(name)
+		f.mu.Lock()
+	case "register":
+		f.mu.Unlock()
+		ok = f.register(name)
 		f.mu.Lock()
 	case "restart":
 		f.mu.Unlock()

@@ -9,12 +9,29 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/soap"
+	"github.com/vmware/govmomi/vim25/types"
 )
 
 var method = regexp.MustCompile(`<(?:[\w]+:)?Body[^>]*>\s*<(\w+)`)
 
 func userPassword(user, password string) *url.Userinfo {
 	return url.UserPassword(user, password)
+}
+
+// endSession ends the session of whoever sent this request, as an administrator does.
+func (f *faults) endSession(r *http.Request) {
+	cookie, err := r.Cookie(soap.SessionCookieName)
+	if err != nil {
+		return
+	}
+	administrator := &simulator.Context{Session: &simulator.Session{}}
+	simulator.Map.SessionManager().TerminateSession(administrator, &types.TerminateSession{SessionId: []string{cookie.Value}})
+	f.mu.Lock()
+	f.expired++
+	f.mu.Unlock()
 }
 
 // wrap puts the fault layer before the server: it counts calls, swallows answers, and plays a vCenter that is away.
@@ -42,6 +59,10 @@ func (f *faults) wrap(inner http.Handler) http.Handler {
 		if swallow {
 			f.mute[name]--
 		}
+		ends := ""
+		if queue := f.expire[name]; len(queue) > 0 {
+			ends, f.expire[name] = queue[0], queue[1:]
+		}
 		f.mu.Unlock()
 		if away {
 			panic(http.ErrAbortHandler) // the connection breaks
@@ -51,6 +72,12 @@ func (f *faults) wrap(inner http.Handler) http.Handler {
 			panic(http.ErrAbortHandler)
 		}
 		time.Sleep(pause)
+		if ends == "before" {
+			f.endSession(r)
+		}
 		inner.ServeHTTP(w, r)
+		if ends == "after" {
+			f.endSession(r)
+		}
 	})
 }

@@ -173,6 +173,11 @@ class Simulator:
         # The certificate names 127.0.0.1 only.
         return {"ca_file": str(certificate()[0])} if self.spec.address == "127.0.0.1" else {"thumbprint": thumbprint()}
 
+    def change_password(self, password: str) -> None:
+        """For new logins; our own settings know it too."""
+        self.fault("password", user=USER, password=password)
+        self.password_file.write_text(password + "\n")
+
     def fault(self, fault: str, /, **form: str) -> str:
         """Tell the fault layer."""
         assert self.spec.faults

@@ -1,0 +1,196 @@
+"""Faults between the controllers and vCenter: a host it hears no more of, another password, a session that ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from controller.model import EvidenceKind
+from deploy.drill.cluster import SYSTEM, Trouble, reasons, wait_for
+from deploy.drill.faults import DEAD, PowerOff, Simple
+from deploy.drill.ground import DrillError, Vcenter
+from deploy.drill.report import Setting
+from deploy.drill.scene import Scene
+from deploy.drill.timeline import Explanation
+from deploy.drill.verdict import Expectation
+
+LOOK = 1.0  # seconds between two questions to a controller: each starts a process in its container
+HELD = 10.0  # seconds for which nothing may happen after the alarm, before a person acts
+ROTATE = 180.0  # for all controllers to run with another secret, one after the other
+RECONFIGURE = "ReconfigVM_Task"
+NO_EVIDENCE = "Unknown is never taken for dead"  # what who waits is told
+REASON = "the drill switched its host off"
+
+
+@dataclass(slots=True)
+class HostLost(Simple):
+    """
+    Nobody can tell a dead host from an isolated one, so all is held with an alarm until a person vouches for the
+    machine's death, and takes it out of the inventory: vCenter can take no disk from a machine on a lost host.
+    """
+
+    name = "host-lost"
+    text = "The host under the machine crashes, and vCenter cannot say whether the machine runs, until a person does."
+    expected = Expectation(evidence=EvidenceKind.CONFIRMED, moves=True)
+    errors: bool = True  # wait until `docker service ps` tells why, too: a Mount is answered after 95 s
+    node: str = ""
+    volume: str = ""
+    told: Explanation | None = None  # the alarm
+    alarm: float | None = None  # seconds after the fault, as the next ones
+    shown: float | None = None
+    confirmed: float | None = None
+    forgotten: float | None = None
+    looked: float = 0.0
+
+    def act(self, scene: Scene, node: str) -> None:
+        self.node, self.volume = node, scene.cluster.place().volume
+        vcenter(scene).lose_host(node)
+
+    def meanwhile(self, scene: Scene, elapsed: float) -> None:
+        if self.forgotten is not None or elapsed < self.looked + LOOK:
+            return
+        self.looked = elapsed
+        try:
+            self._go_on(scene, scene.cluster.explain(self.volume), elapsed)
+        except (DrillError, *Trouble):
+            return  # an election may be under way: asked again soon
+
+    def _go_on(self, scene: Scene, seen: Explanation, elapsed: float) -> None:
+        """One step of what a person would do, each after seeing what the step before has led to."""
+        if self.alarm is None:
+            if seen.state == "ALARM":
+                self.alarm, self.told = elapsed, seen
+        elif self.errors and self.shown is None:
+            if NO_EVIDENCE in reasons(scene.cluster.tasks(scene.cluster.database_service()), {}):
+                self.shown = elapsed
+        elif self.confirmed is None:
+            if elapsed > self.alarm + HELD:
+                scene.cluster.ask_controller("confirm-dead", self.node, "--reason", REASON)
+                self.confirmed = elapsed
+        elif "inventory" in (seen.setback or ""):
+            vcenter(scene).forget_machine(self.node)
+            self.forgotten = elapsed
+
+    def objections(self, scene: Scene) -> tuple[str, ...]:  # noqa: ARG002
+        found = {
+            "nobody was alarmed": self.alarm is None,
+            "the alarm does not name `reberth confirm-dead`": self.told is not None
+            and "confirm-dead" not in self.told.cure,
+            "`docker service ps` did not show why the task waits": self.errors and self.shown is None,
+            "it went on without a person's word": self.confirmed is None,
+            "the disk left a machine that vCenter could not reach": self.forgotten is None,
+        }
+        return tuple(sentence for sentence, wrong in found.items() if wrong)
+
+    def found(self, scene: Scene) -> Mapping[str, Setting]:  # noqa: ARG002
+        return {
+            "alarm_seconds": _rounded(self.alarm),
+            "error_column_seconds": _rounded(self.shown),
+            "confirmed_seconds": _rounded(self.confirmed),
+            "out_of_inventory_seconds": _rounded(self.forgotten),
+        }
+
+    def undo(self, scene: Scene, node: str) -> None:
+        vcenter(scene).return_host(node)
+
+
+@dataclass(slots=True)
+class PasswordChange(Simple):
+    """The secret is rotated as docs/vsphere.md says: a new secret, and the same stack deployed again with its name."""
+
+    name = "password-change"
+    text = "vCenter's password is changed and the secret rotated by `docker stack deploy`; then the machine is off."
+    expected = DEAD
+    took: float | None = None
+    disturbed: str = ""
+
+    def prepare(self, scene: Scene, node: str) -> None:  # noqa: ARG002
+        before, began = scene.cluster.place(), time.time()
+        password = vcenter(scene).change_password()
+        secret = f"reberth-storage-{began:.0f}"
+        stacks = scene.stacks
+        replace(
+            stacks,
+            variables={**stacks.variables, "REBERTH_SECRET": secret},
+            secrets={**stacks.secrets, secret: password},
+        ).deploy_system()
+        wait_for(lambda: _rotated(scene, secret), ROTATE)
+        scene.ready()
+        wait_for(lambda: _unread(scene), ROTATE)
+        self.took = time.time() - began
+        after = scene.cluster.place()
+        if after.container != before.container:
+            self.disturbed = f"PostgreSQL was started anew on {after.node} while the secret was rotated"
+
+    def act(self, scene: Scene, node: str) -> None:
+        scene.ground.power_off(node)
+
+    def objections(self, scene: Scene) -> tuple[str, ...]:  # noqa: ARG002
+        return (self.disturbed,) if self.disturbed else ()
+
+    def found(self, scene: Scene) -> Mapping[str, Setting]:  # noqa: ARG002
+        return {"rotation_seconds": _rounded(self.took)}
+
+    def undo(self, scene: Scene, node: str) -> None:
+        PowerOff().undo(scene, node)
+
+
+@dataclass(slots=True)
+class SessionEnd(Simple):
+    """At the calls that move the disk: each is met once by a session that has ended, and once loses its own."""
+
+    name = "session-end"
+    text = "The machine loses its power, and vCenter ends the controller's session at each call that moves the disk."
+    expected = DEAD
+    before: int = 0
+
+    def act(self, scene: Scene, node: str) -> None:
+        ground = vcenter(scene)
+        self.before = ground.sessions_ended()
+        ground.end_sessions_at(RECONFIGURE, ("before", "after") * 2)  # the detach, and the attach
+        scene.ground.power_off(node)
+
+    def objections(self, scene: Scene) -> tuple[str, ...]:
+        ended = self._ended(scene)
+        return () if ended == 4 else (f"{ended} sessions were ended while the disk moved, not 4",)
+
+    def found(self, scene: Scene) -> Mapping[str, Setting]:
+        return {"sessions_ended": self._ended(scene)}
+
+    def _ended(self, scene: Scene) -> int:
+        return vcenter(scene).sessions_ended() - self.before
+
+    def undo(self, scene: Scene, node: str) -> None:
+        PowerOff().undo(scene, node)
+
+
+def vcenter(scene: Scene) -> Vcenter:
+    if not isinstance(scene.ground, Vcenter):
+        raise DrillError("this fault needs a vCenter: --storage vsphere")
+    return scene.ground
+
+
+def _rotated(scene: Scene, secret: str) -> str:
+    """A complaint, or nothing when every manager's controller runs with this secret."""
+    tasks = [
+        task
+        for task in scene.cluster.tasks(f"{SYSTEM}_controller")
+        if task["DesiredState"] == "running" and task["Status"]["State"] == "running"
+    ]
+    fresh = [task for task in tasks if any(each["SecretName"] == secret for each in _secrets(task))]
+    wanted = sum(1 for machine in scene.ground.nodes if machine.manager)
+    return "" if len(fresh) == wanted else f"{len(fresh)} of {wanted} controllers run with the secret {secret}"
+
+
+def _secrets(task: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return task["Spec"]["ContainerSpec"].get("Secrets") or ()
+
+
+def _unread(scene: Scene) -> str:
+    return "; ".join(scene.cluster.unread())
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 2)

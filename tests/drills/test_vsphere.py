@@ -1,0 +1,57 @@
+"""
+Drills with vCenter between the controllers and the disks: the simulator with our fault layer, and a real lab under it.
+
+With ``REBERTH_ALL_STEPS=1`` all of them run, and the one of the lost host waits for `docker service ps` to say why;
+else those of the fewest seconds. ``reberth drill --storage vsphere --fault NAME`` does the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from controller.model import EvidenceKind, Moment
+from deploy.drill.faults import StorageAway
+from deploy.drill.stage import Stage
+from deploy.drill.vcenter import HostLost, PasswordChange, SessionEnd
+from deploy.drill.vsphere_site import VsphereSite
+from tests.drills.rig import drill, quick_settings, standing
+
+pytestmark = pytest.mark.timeout(900)
+
+ALL = os.environ.get("REBERTH_ALL_STEPS") == "1"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with standing(quick_settings("vsphere", 84, tmp_path_factory.mktemp("vsphere")), VsphereSite()) as made:
+        yield made
+
+
+def test_the_disk_moves_when_the_controllers_sessions_end_at_the_calls_that_move_it(stage: Stage) -> None:
+    found = drill(stage, SessionEnd())
+
+    assert found.evidence.kind is EvidenceKind.POWERED_OFF
+    assert found.settings["sessions_ended"] == 4
+
+
+def test_a_changed_password_and_a_rotated_secret_disturb_nothing_and_the_next_failover_works(stage: Stage) -> None:
+    found = drill(stage, PasswordChange())
+
+    assert found.evidence.kind is EvidenceKind.POWERED_OFF
+
+
+def test_a_lost_host_holds_the_volume_with_an_alarm_until_a_person_vouches_for_its_death(stage: Stage) -> None:
+    found = drill(stage, HostLost(errors=ALL))
+
+    assert found.evidence.kind is EvidenceKind.CONFIRMED
+    assert Moment.FENCED not in {row.moment for row in found.details.history}
+
+
+@pytest.mark.skipif(not ALL, reason="a minute: REBERTH_ALL_STEPS=1 runs it")
+def test_a_failover_that_finds_vcenter_away_goes_on_by_itself_when_it_is_back(stage: Stage) -> None:
+    found = drill(stage, StorageAway())
+
+    assert found.evidence.kind is EvidenceKind.POWERED_OFF
