@@ -70,6 +70,12 @@ class Vm:
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    ref: str
+    connection: str
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where our disks are. ``aliases``: other names of the folder in file names (vSAN shows a UUID in its place)."""
 

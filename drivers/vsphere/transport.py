@@ -9,14 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import io
 import socket
 import ssl
-from collections.abc import Callable
-from http.client import HTTPSConnection
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.client import HTTPException, HTTPResponse, HTTPSConnection
+from typing import Any
 from weakref import WeakSet
 
 from drivers.vsphere.faults import NotSent
 from drivers.vsphere.settings import Settings, SettingsError
+
+Cut = Callable[[bytes], bytes]
+_GZIP_OR_ZLIB = 47  # zlib's window bits for "whichever it is"
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext:
@@ -41,12 +50,22 @@ class Wires:
         self._context = tls_context(settings)
         self._live: WeakSet[_Connection] = WeakSet()
         self._cut = False
+        self._cutter = _Cutter()
+
+    @contextmanager
+    def cutting(self, cut: Cut) -> Iterator[None]:
+        """Answers that this thread gets meanwhile go through ``cut`` before they are decoded."""
+        self._cutter.cut = cut
+        try:
+            yield
+        finally:
+            self._cutter.cut = None
 
     def connection(self, host: str, port: int, **_: object) -> HTTPSConnection:
         """The factory that pyVmomi's stub calls in place of its own."""
         if self._cut:
             raise NotSent("the driver is closed")
-        connection = _Connection(host, port, self._context, self._timeout, self._verify)
+        connection = _Connection(host, port, self._context, self._timeout, self._verify, self._cutter)
         self._live.add(connection)
         return connection
 
@@ -66,14 +85,51 @@ class Wires:
             )
 
 
+class _Cutter(threading.local):
+    cut: Cut | None = None
+
+
+class _Shorter:
+    """An answer that was read whole, with a shorter body. What pyVmomi needs of an `HTTPResponse`."""
+
+    def __init__(self, answer: HTTPResponse, cut: Cut) -> None:
+        self.status = answer.status
+        self._answer = answer
+        body = answer.read()
+        if answer.getheader("Content-Encoding", "identity") != "identity":
+            try:
+                body = zlib.decompress(body, _GZIP_OR_ZLIB)
+            except zlib.error as error:
+                raise HTTPException(f"the answer cannot be unpacked: {error}") from None
+        self._body = io.BytesIO(cut(body))
+
+    def getheader(self, name: str, default: str | None = None) -> str | None:
+        return default if name.lower() == "content-encoding" else self._answer.getheader(name, default)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._body.read(size)
+
+
 class _Connection(HTTPSConnection):
     """Says for sure when nothing was sent: an error while connecting is `NotSent`."""
 
     def __init__(
-        self, host: str, port: int, context: ssl.SSLContext, timeout: float, verify: Callable[[ssl.SSLSocket], None]
+        self,
+        host: str,
+        port: int,
+        context: ssl.SSLContext,
+        timeout: float,
+        verify: Callable[[ssl.SSLSocket], None],
+        cutter: _Cutter,
     ) -> None:
         super().__init__(host, port, context=context, timeout=timeout)
         self._verify = verify
+        self._cutter = cutter
+
+    def getresponse(self) -> Any:
+        answer = super().getresponse()
+        cut = self._cutter.cut
+        return answer if cut is None or answer.status != HTTPStatus.OK else _Shorter(answer, cut)
 
     def connect(self) -> None:
         try:

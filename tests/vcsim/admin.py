@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from pyVmomi import vim, vmodl
@@ -13,6 +14,7 @@ from controller.model import Power, VmId
 from tests.vcsim.server import PASSWORD, USER, Simulator, certificate
 
 Collector = vmodl.query.PropertyCollector
+RESERVED_UNIT = 7  # the controller itself
 
 
 class Admin:
@@ -87,13 +89,15 @@ class Admin:
 
     def attach(self, wanted: VmId, path: str, unit: int) -> Any:
         """By hand, past the driver."""
-        backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(fileName=path, diskMode="independent_persistent")
         vm = self.vm(wanted)
-        kind = vim.vm.device.ParaVirtualSCSIController
-        key = next(each.key for each in vm.config.hardware.device if isinstance(each, kind))
-        disk = vim.vm.device.VirtualDisk(key=-101, controllerKey=key, unitNumber=unit, backing=backing)
-        change = vim.vm.device.VirtualDeviceSpec(operation="add", device=disk)
-        return self.wait(vm.Reconfigure(vim.vm.ConfigSpec(deviceChange=[change])))
+        return self.wait(vm.Reconfigure(vim.vm.ConfigSpec(deviceChange=[_added(_paravirtual(vm), path, unit)])))
+
+    def attach_all(self, wanted: VmId, paths: Sequence[str]) -> Any:
+        """Up to 15, by hand, to a VM that has none."""
+        vm = self.vm(wanted)
+        key, units = _paravirtual(vm), [unit for unit in range(1, 17) if unit != RESERVED_UNIT]
+        changes = [_added(key, path, unit) for path, unit in zip(paths, units, strict=False)]
+        return self.wait(vm.Reconfigure(vim.vm.ConfigSpec(deviceChange=changes)))
 
     def end_sessions(self) -> int:
         """All but our own."""
@@ -105,3 +109,14 @@ class Admin:
 
     def close(self) -> None:
         self._stub.DropConnections()
+
+
+def _paravirtual(vm: Any) -> int:
+    kind = vim.vm.device.ParaVirtualSCSIController
+    return next(each.key for each in vm.config.hardware.device if isinstance(each, kind))
+
+
+def _added(controller: int, path: str, unit: int) -> Any:
+    backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(fileName=path, diskMode="independent_persistent")
+    disk = vim.vm.device.VirtualDisk(key=-100 - unit, controllerKey=controller, unitNumber=unit, backing=backing)
+    return vim.vm.device.VirtualDeviceSpec(operation="add", device=disk)

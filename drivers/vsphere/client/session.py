@@ -1,0 +1,188 @@
+"""
+One session with vCenter or ESXi. Blocking.
+
+It logs in when needed, and once again when the server says that the session is gone: "not authenticated" is the one
+error after which a call was surely not done and may be sent again at once. pyVmomi's own session stub is not used: it
+sends again after broken connections too.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.cookies import SimpleCookie
+from typing import Any, TypeVar
+
+from pyVmomi import vim
+from pyVmomi.SoapAdapter import SoapStubAdapter
+
+from drivers.vsphere.client.parts import make_folder_at, ref_of, translated
+from drivers.vsphere.convert import Host, Place, Vm
+from drivers.vsphere.faults import Doubt, Fault, Kind, NotSent
+from drivers.vsphere.login import LoginGuard
+from drivers.vsphere.settings import Credentials, Settings, SettingsError
+from drivers.vsphere.sieve import Sieve
+from drivers.vsphere.transport import Wires
+
+# A fixed one, because to negotiate means to believe an answer given before the server is verified; newer servers speak
+# all older versions.
+API_VERSION = "vim.version.v7_0"
+# Seconds after which an idle connection is not used again: a request on one that the server has closed is in doubt.
+IDLE = 30
+HOST_PROPERTIES = ("runtime.connectionState",)
+T = TypeVar("T")
+
+
+class _Stub(SoapStubAdapter):
+    """Counts what it sends, and connects only by our wires."""
+
+    def __init__(self, settings: Settings, wires: Wires, sent: Counter[str]) -> None:
+        super().__init__(
+            host=settings.host, port=settings.port, version=API_VERSION, poolSize=8, connectionPoolTimeout=IDLE
+        )  # type: ignore[no-untyped-call]
+        self.scheme: Any = wires.connection
+        self._sent = sent
+
+    def sibling(self, path: str, version: str) -> SoapStubAdapter:
+        """For another service behind the same server, in the same session."""
+        session = SimpleCookie(self.cookie)["vmware_soap_session"].value
+        stub = SoapStubAdapter(
+            host=self.host.rsplit(":", 1)[0],
+            port=self.port,
+            path=path,
+            version=version,
+            poolSize=0,
+            requestContext={"vcSessionCookie": session},
+        )
+        stub.scheme = self.scheme
+        stub.cookie = self.cookie
+        return stub
+
+    def InvokeMethod(self, mo: object, info: object, args: object, outerStub: object = None) -> object:  # noqa: N802, N803
+        self._sent[str(getattr(info, "name", info))] += 1
+        return super().InvokeMethod(mo, info, args, outerStub)  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """What belongs to one login."""
+
+    stub: _Stub
+    content: Any  # its managers are optional in pyVmomi's types; vCenter and ESXi have all that are used here
+    datacenter: vim.Datacenter
+    datastore: vim.Datastore
+    view: vim.view.ContainerView
+    place: Place
+    wires: Wires
+    sieves: Mapping[bool, Sieve[Vm | Host]]  # of full looks, and of light ones
+
+
+class Session:
+    def __init__(self, settings: Settings, timeout: float) -> None:
+        self._settings = settings
+        self._wires = Wires(settings, timeout)
+        self._guard = LoginGuard(settings)
+        self._lock = threading.Lock()
+        self._open: Open | None = None
+        self._sieves: Mapping[bool, Sieve[Vm | Host]] = {True: Sieve(), False: Sieve()}
+        self.sent: Counter[str] = Counter()  # requests by method
+
+    def run(self, call: Callable[[Open], T]) -> T:
+        now = self._ensure()
+        try:
+            with translated():
+                return call(now)
+        except Fault as fault:
+            if fault.kind is not Kind.NOT_AUTHENTICATED:
+                raise
+        self._forget(now)
+        now = self._ensure()
+        with translated():
+            return call(now)
+
+    def close(self) -> None:
+        """Logs out, and cuts all connections: a thread that waits in one ends at once."""
+        now = self._open
+        try:
+            if now is not None:
+                with translated():
+                    now.content.sessionManager.Logout()
+        except (Fault, Doubt, NotSent):
+            pass  # the session ends by itself after its idle time
+        finally:
+            self.cut()
+
+    def cut(self) -> None:
+        """Ends without a word: whoever waits for an answer is in doubt, nothing is sent any more."""
+        self._wires.cut()
+        if (now := self._open) is not None:
+            now.stub.DropConnections()  # type: ignore[no-untyped-call]
+
+    def _ensure(self) -> Open:
+        with self._lock:
+            if self._open is None:
+                self._open = self._login()
+            return self._open
+
+    def _forget(self, gone: Open) -> None:
+        with self._lock:
+            if self._open is gone:  # else another thread has logged in already
+                self._open = None
+                gone.stub.DropConnections()  # type: ignore[no-untyped-call]
+
+    def _login(self) -> Open:
+        try:
+            credentials = self._guard.credentials()
+        except SettingsError as error:
+            raise NotSent(str(error)) from None
+        if isinstance(credentials, float):
+            raise NotSent(
+                f"{self._settings.host} refused the user or the password; not tried again for {credentials:.0f} s, "
+                "lest the account be locked: put the right ones into the secrets behind user_file and password_file"
+            )
+        stub = _Stub(self._settings, self._wires, self.sent)
+        try:
+            return self._greet(stub, credentials)
+        except (NotSent, Doubt, Fault) as error:
+            stub.DropConnections()  # type: ignore[no-untyped-call]
+            if isinstance(error, Fault) and error.kind is Kind.LOGIN:
+                self._guard.refused(credentials)
+            # Not `Doubt`: nothing of ours was asked for yet. From None: the frames hold the password.
+            raise NotSent(f"no login at {self._settings.host}: {error}") from None
+
+    def _greet(self, stub: _Stub, credentials: Credentials) -> Open:
+        with translated():
+            content: Any = vim.ServiceInstance("ServiceInstance", stub).RetrieveContent()
+            content.sessionManager.Login(credentials.user, credentials.password, None)
+            return self._orient(stub, content)
+
+    def _orient(self, stub: _Stub, content: Any) -> Open:
+        wanted = self._settings
+        datacenter = content.searchIndex.FindByInventoryPath(wanted.datacenter)
+        if not isinstance(datacenter, vim.Datacenter):
+            raise Fault(Kind.NOT_FOUND, f"there is no datacenter {wanted.datacenter}, or the user may not see it")
+        path = f"{wanted.datacenter}/datastore/{wanted.datastore}"
+        datastore = content.searchIndex.FindByInventoryPath(path)
+        if not isinstance(datastore, vim.Datastore):
+            raise Fault(Kind.NOT_FOUND, f"there is no datastore {path}, or the user may not see it")
+        kinds: list[type] = [vim.VirtualMachine, vim.HostSystem]
+        view = content.viewManager.CreateContainerView(content.rootFolder, kinds, True)
+        name = wanted.datastore.rsplit("/", 1)[-1]
+        place = Place(
+            ref_of(datastore), name, wanted.folder.strip("/"), _aliases(content, datacenter, datastore, wanted)
+        )
+        return Open(stub, content, datacenter, datastore, view, place, self._wires, self._sieves)
+
+
+def _aliases(content: Any, datacenter: Any, datastore: Any, wanted: Settings) -> tuple[str, ...]:
+    """On vSAN a folder is an object of its own, and files are shown under its UUID."""
+    summary = datastore.summary
+    if summary.type != "vsan":
+        return ()
+    folder = wanted.folder.strip("/")
+    make_folder_at(content, f"[{summary.name}] {folder}", datacenter)
+    url = summary.url.rstrip("/")
+    found = content.datastoreNamespaceManager.ConvertNamespacePathToUuidPath(datacenter, f"{url}/{folder}")
+    return (str(found).removeprefix(url).strip("/"),)

@@ -1,0 +1,66 @@
+"""
+Answers with hundreds of VMs, of which hardly one has changed: decode only what is not known byte for byte. Pure.
+
+The whole answer is asked for and read each time, so a look says what vCenter says now. Decoding it would cost some
+twenty times as much processor time as reading it and finding each object's text among those of the last look.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Generic, TypeVar
+
+from drivers.vsphere.faults import Doubt
+
+T = TypeVar("T")
+# RetrievePropertiesEx's list of objects. Text in values is escaped, so nothing else looks like this.
+_BEGIN, _END = re.compile(rb"<objects[ >]"), b"</objects>"
+
+
+class Sieve(Generic[T]):
+    """What the texts of the last look were decoded to. For one kind of look; may be used by several threads."""
+
+    def __init__(self) -> None:
+        self._known: Mapping[bytes, T] = {}
+
+    def look(self) -> Sifting[T]:
+        return Sifting(self._known)
+
+    def keep(self, sifted: Sifting[T]) -> tuple[T, ...]:
+        """All objects of a look, in order; the next look decodes none of them again. Raises Doubt."""
+        self._known = sifted.found()
+        return tuple(self._known.values())
+
+
+class Sifting(Generic[T]):
+    """One look: its answer may come in several pages."""
+
+    def __init__(self, known: Mapping[bytes, T]) -> None:
+        self._known = known
+        self._texts: list[bytes] = []
+        self._decoded: list[T] = []
+
+    def cut(self, body: bytes) -> bytes:
+        """A page without the objects that are known."""
+        *pieces, rest = body.split(_END)  # many times faster than one expression for begin and end
+        return b"".join([*map(self._leave, pieces), rest])
+
+    def _leave(self, piece: bytes) -> bytes:
+        begin = _BEGIN.search(piece)
+        if begin is None:
+            raise Doubt("an object of the answer has no beginning: is this really vCenter or ESXi?")
+        text = piece[begin.start() :] + _END
+        self._texts.append(text)
+        return piece[: begin.start()] + (b"" if text in self._known else text)
+
+    def add(self, value: T) -> None:
+        """The next object that was decoded."""
+        self._decoded.append(value)
+
+    def found(self) -> dict[bytes, T]:
+        fresh = [text for text in self._texts if text not in self._known]
+        if len(fresh) != len(self._decoded):
+            raise Doubt("the answer has other objects than its text: is this really vCenter or ESXi?")
+        decoded = iter(self._decoded)
+        return {text: self._known[text] if text in self._known else next(decoded) for text in self._texts}
