@@ -18,6 +18,6 @@ def advice(node: Node, tcp_retries2: int | None) -> str:
     if not node.manager or tcp_retries2 is None or tcp_retries2 <= MOST_TCP_RETRIES2:
         return ""
     return (
-        f"Manager {node.hostname} has net.ipv4.tcp_retries2 = {tcp_retries2}: when Swarm's leader loses its power, "
-        "Swarm may not learn for many minutes what becomes of this node's tasks. Set it to 5 there (README, step 1)."
+        f"net.ipv4.tcp_retries2 is {tcp_retries2} on this manager: when Swarm's leader loses its power, Swarm may not "
+        "learn for many minutes what becomes of this node's tasks. Set it to 5 (README, step 1)."
     )

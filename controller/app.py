@@ -30,6 +30,7 @@ from controller.execute import Executor
 from controller.gatekeeper import Gatekeeper
 from controller.gates import Gates
 from controller.identity import IdentityError, Peer, SwarmIdentity
+from controller.inspection import Inspection
 from controller.leadership import Leader, Timing
 from controller.metrics import Meters, metrics_application
 from controller.model import NodeId
@@ -40,7 +41,7 @@ from controller.records import RecordsUnavailable, SwarmUnread
 from controller.scribe import Scribe
 from controller.settings import Settings, SettingsError, from_process
 from controller.swarm_records import SwarmRecords
-from drivers.base import StorageDriver
+from drivers.base import Inspector, StorageDriver
 from drivers.loading import LoadingError, load
 from watchers.swarm import SwarmWatcher
 
@@ -185,8 +186,12 @@ async def live(controller: Controller, stop: asyncio.Event) -> None:
         controller.watcher.run(),
         controller.loop.run(),
     ]
-    if controller.storage.driver is not None:
-        works.append(_watch_power(controller.storage.driver, controller.poke))
+    driver = controller.storage.driver
+    if driver is not None:
+        works.append(_watch_power(driver, controller.poke))
+    if isinstance(driver, Inspector):
+        deadline = controller.settings.loop.read_deadline
+        works.append(Inspection(driver, controller.board, controller.leader, deadline).run())
     async with listening(controller), asyncio.TaskGroup() as group:
         tasks = [group.create_task(work) for work in works]
         await stop.wait()

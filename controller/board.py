@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.actions import Action, Alarm, Converged, DropGrants, Refuse, Wait
@@ -79,6 +79,7 @@ class Board:
         self.decisions: dict[VolumeName, Action] = {}
         self.setbacks: dict[VolumeName, str] = {}  # why the last operation did not succeed
         self.hellos: dict[NodeId, Hello] = {}  # what each node service last said
+        self.concerns: Mapping[VmId, Sequence[str]] = {}  # what will hurt some day about VMs, of the last inspection
         self.changed = Signal()
         self._written: dict[VolumeName, tuple[float, VolumeRecord]] = {}
         self._granted: Mapping[tuple[VmId, BootId], set[VolumeName]] = {}
@@ -103,7 +104,7 @@ class Board:
     def forget(self) -> None:
         """We do not act any more: what we know gets old."""
         self.look = None
-        self.decisions, self.setbacks, self._written, self._granted = {}, {}, {}, {}
+        self.decisions, self.setbacks, self.concerns, self._written, self._granted = {}, {}, {}, {}, {}
         self.changed.fire()
 
     def wrote(self, record: VolumeRecord) -> None:

@@ -94,8 +94,8 @@ class VolumeLine(msgspec.Struct, frozen=True):
 
 class NodeLine(msgspec.Struct, frozen=True):
     """
-    ``gate``: the node service's last word about it (once a minute); ``heard``: the gate's own age in seconds.
-    ``advice``: what a person should change there, one sentence, or nothing.
+    ``gate``: the node service's last word about it (once a minute); ``heard``: the gate's own age in seconds;
+    ``concerns``: what will hurt some day about the node or its VM, with the cure.
     """
 
     node: str
@@ -104,7 +104,7 @@ class NodeLine(msgspec.Struct, frozen=True):
     vm: str | None
     gate: str
     heard: float | None
-    advice: str = ""
+    concerns: tuple[str, ...] = ()
 
 
 class StatusView(msgspec.Struct, frozen=True):
@@ -135,8 +135,16 @@ def _node_line(board: Board, world: World, node: Node) -> NodeLine:
     view = None if node.vm is None else world.gates.get(node.vm)
     hello = board.hellos.get(node.id)
     gate = "its node service was not heard yet" if hello is None else hello.gate
-    told = "" if hello is None else advice(node, hello.tcp_retries2)
-    return NodeLine(node.hostname, node.id, node.state.value, node.vm, gate, None if view is None else view.age, told)
+    heard = None if view is None else view.age
+    return NodeLine(node.hostname, node.id, node.state.value, node.vm, gate, heard, tuple(_concerns(board, node)))
+
+
+def _concerns(board: Board, node: Node) -> Iterable[str]:
+    hello = board.hellos.get(node.id)
+    if hello is not None and (told := advice(node, hello.tcp_retries2)):
+        yield told
+    if node.vm is not None:
+        yield from board.concerns.get(node.vm, ())
 
 
 def _line(board: Board, world: World, name: VolumeName) -> VolumeLine:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from controller.model import (
     Attachment,
@@ -138,3 +138,12 @@ class StorageDriver(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Inspector(Protocol):
+    """What a driver may have beside: it knows settings of VMs that will hurt some day."""
+
+    async def concerns(self, nodes: Mapping[VmId, str]) -> Mapping[VmId, Sequence[str]]:
+        """About the VMs of these nodes (hostnames), one sentence each, with the cure. Raises DriverError."""
+        ...

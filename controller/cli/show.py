@@ -35,8 +35,8 @@ def show_nodes(console: Console, status: StatusView) -> None:
     console.print()
     console.print(table)
     for line in status.nodes:
-        if line.advice:
-            console.print(f"[yellow]{escape(line.advice)}[/]", soft_wrap=True)
+        for concern in line.concerns:
+            console.print(f"[yellow]{escape(line.node)}: {escape(concern)}[/]", soft_wrap=True)
 
 
 def show_explanation(console: Console, found: Explanation) -> None:

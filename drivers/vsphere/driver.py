@@ -24,6 +24,7 @@ from drivers.base import (
 )
 from drivers.vsphere import decide
 from drivers.vsphere.calls import Calls
+from drivers.vsphere.concerns import concerns
 from drivers.vsphere.convert import Place, Vm, attachments, by_id, find, ours, power, shows_uuids
 from drivers.vsphere.decide import Step
 from drivers.vsphere.edit import Editor
@@ -184,6 +185,11 @@ class VsphereDriver:
         except (NotSent, Doubt, Fault) as error:
             # What it is now is read next: only that counts.
             log.warning("power.refused", vm=vm, why=str(error))
+
+    async def concerns(self, nodes: Mapping[VmId, str]) -> Mapping[VmId, Sequence[str]]:
+        _, vms = await self._read()
+        found = {vm: concerns(vms, vm, hostname) for vm, hostname in nodes.items()}
+        return {vm: sentences for vm, sentences in found.items() if sentences}
 
     def watch_power(self) -> AsyncIterator[PowerEvent]:
         return watch(self._settings)

@@ -13,15 +13,19 @@ from collections.abc import Iterator
 import pytest
 
 from controller.model import EvidenceKind, Moment
+from deploy.drill.cluster import wait_for
 from deploy.drill.faults import StorageAway
 from deploy.drill.stage import Stage
 from deploy.drill.vcenter import HostLost, PasswordChange, SessionEnd
-from deploy.drill.vsphere_site import VsphereSite
+from deploy.drill.vsphere_site import VsphereLab, VsphereSite
 from tests.drills.rig import drill, quick_settings, standing
+from tests.drills.traces import traces
+from tests.vcsim.server import PASSWORD
 
 pytestmark = pytest.mark.timeout(900)
 
 ALL = os.environ.get("REBERTH_ALL_STEPS") == "1"
+LONG = pytest.mark.skipif(not ALL, reason="a minute or more: REBERTH_ALL_STEPS=1 runs it")
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +41,7 @@ def test_the_disk_moves_when_the_controllers_sessions_end_at_the_calls_that_move
     assert found.settings["sessions_ended"] == 4
 
 
+@LONG
 def test_a_changed_password_and_a_rotated_secret_disturb_nothing_and_the_next_failover_works(stage: Stage) -> None:
     found = drill(stage, PasswordChange())
 
@@ -50,8 +55,23 @@ def test_a_lost_host_holds_the_volume_with_an_alarm_until_a_person_vouches_for_i
     assert Moment.FENCED not in {row.moment for row in found.details.history}
 
 
-@pytest.mark.skipif(not ALL, reason="a minute: REBERTH_ALL_STEPS=1 runs it")
+@LONG
 def test_a_failover_that_finds_vcenter_away_goes_on_by_itself_when_it_is_back(stage: Stage) -> None:
     found = drill(stage, StorageAway())
 
     assert found.evidence.kind is EvidenceKind.POWERED_OFF
+
+
+def test_no_secret_is_in_logs_reports_process_arguments_or_docker_inspect(stage: Stage) -> None:
+    """The last one: the controllers' password is refused by now, which is when one would be told."""
+    cluster, ground = stage.scene.cluster, stage.scene.ground
+    assert isinstance(ground, VsphereLab)
+    passwords = [ground.simulator.password_file.read_bytes().strip(), PASSWORD.encode()]
+    passwords.append(ground.change_password())
+    wait_for(lambda: "" if "password" in " ".join(cluster.unread()) else "no controller says that it is refused", 60)
+    cluster.ask_controller("explain", cluster.place().volume)
+
+    found, searched = traces(stage, [*passwords, *stage.scene.stacks.secrets.values()])
+
+    assert found == []
+    assert searched > 100

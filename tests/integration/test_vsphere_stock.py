@@ -93,6 +93,16 @@ async def test_a_vm_that_does_not_show_uuids_gets_no_disk_and_the_reason_names_t
     assert list(await rig.driver.list_attachments()) == []
 
 
+async def test_a_vm_with_another_name_and_hidden_uuids_is_told_of_before_anything_is_attached(rig: VsphereRig) -> None:
+    assert isinstance(rig.driver, VsphereDriver)
+    good, bad = await rig.add_vm(), await rig.add_vm()
+    rig.admin.set_extra(rig.admin.vm(bad), disk_EnableUUID="FALSE")
+    found = await rig.driver.concerns({good: rig.admin.name(good), bad: "swarm09"})
+    assert list(found) == [bad]
+    assert "swarm09 is called" in found[bad][0]
+    assert "disk.EnableUUID" in found[bad][1]
+
+
 async def test_more_disks_than_a_controller_holds_get_another_controller_first(rig: VsphereRig) -> None:
     disks, vm = [await new_disk(rig, f"d{number}") for number in range(20)], await rig.add_vm()
     assert await rig.driver.attach(disks, vm, ONE) == [Done()] * 20

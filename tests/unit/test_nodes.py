@@ -77,9 +77,9 @@ async def test_status_advises_a_manager_whose_kernel_waits_long_for_dead_peers()
         status = await play.desk.status()
 
         assert not isinstance(status, No)
-        told = {line.node: line.advice for line in status.nodes}
-        assert "host-a has net.ipv4.tcp_retries2 = 15" in told["host-a"]
-        assert (told["host-b"], told["host-c"]) == ("", "")
+        told = {line.node: line.concerns for line in status.nodes}
+        assert "net.ipv4.tcp_retries2 is 15" in told["host-a"][0]
+        assert (told["host-b"], told["host-c"]) == ((), ())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,62 @@
+"""Everywhere on a lab that a secret could be seen by somebody who may not see it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from deploy.drill.stage import Stage
+from deploy.lab import processes
+
+
+def traces(stage: Stage, secrets: Sequence[bytes]) -> tuple[list[str], int]:
+    """Where one of the secrets is seen, and how many places were searched."""
+    forms = [form for secret in secrets for form in (secret, base64.b64encode(secret))]
+    found, searched = [], 0
+    for place, text in places(stage):
+        searched += 1
+        if any(form in text for form in forms):
+            found.append(place)
+    return found, searched
+
+
+def places(stage: Stage) -> Iterator[tuple[str, bytes]]:
+    yield from _files(stage)
+    for machine in stage.scene.ground.nodes:
+        yield from _processes(stage.settings.name, machine.name)
+        yield from _docker(stage, machine.name)
+
+
+def _files(stage: Stage) -> Iterator[tuple[str, bytes]]:
+    """Reports, and the logs of the lab, of the engines with the gates' words, and of all containers."""
+    stage.collect(stage.settings.report / "logs")
+    for path in stage.settings.report.rglob("*"):
+        if path.is_file():
+            yield str(path), path.read_bytes()
+
+
+def _processes(lab: str, node: str) -> Iterator[tuple[str, bytes]]:
+    init = processes.node_init(lab, node)
+    assert init is not None, f"{node} does not run"
+    for pid in processes.members(init):
+        for name in ("cmdline", "environ"):
+            try:
+                yield f"{name} of a process of {node}", Path(f"/proc/{pid}/{name}").read_bytes()
+            except OSError:
+                continue  # it has ended
+
+
+def _docker(stage: Stage, node: str) -> Iterator[tuple[str, bytes]]:
+    """What `docker inspect` shows of everything there is."""
+    api = stage.scene.cluster.node_api(node)
+    told = {
+        "containers": [api.inspect_container(each["Id"]) for each in api.containers(all=True)],
+        "plugins": api.plugins(),
+        "info": api.info(),
+    }
+    if stage.scene.ground.node(node).manager:
+        told |= {name: getattr(api, name)() for name in ("services", "tasks", "configs", "secrets", "nodes")}
+    for kind, value in told.items():
+        yield f"docker inspect of {kind} on {node}", json.dumps(value).encode()
