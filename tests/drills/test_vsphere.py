@@ -19,7 +19,7 @@ from deploy.drill.stage import Stage
 from deploy.drill.vcenter import HostLost, PasswordChange, SessionEnd
 from deploy.drill.vsphere_site import VsphereLab, VsphereSite
 from tests.drills.rig import drill, quick_settings, standing
-from tests.drills.traces import traces
+from tests.drills.traces import places, seen
 from tests.vcsim.server import PASSWORD
 
 pytestmark = pytest.mark.timeout(900)
@@ -69,9 +69,8 @@ def test_no_secret_is_in_logs_reports_process_arguments_or_docker_inspect(stage:
     passwords = [ground.simulator.password_file.read_bytes().strip(), PASSWORD.encode()]
     passwords.append(ground.change_password())
     wait_for(lambda: "" if "password" in " ".join(cluster.unread()) else "no controller says that it is refused", 60)
-    cluster.ask_controller("explain", cluster.place().volume)
 
-    found, searched = traces(stage, [*passwords, *stage.scene.stacks.secrets.values()])
+    everywhere = list(places(stage))
 
-    assert found == []
-    assert searched > 100
+    assert seen(everywhere, [b"InvalidLogin"]), "the logs that were read do not even tell of the refusal"
+    assert seen(everywhere, [*passwords, *stage.scene.stacks.secrets.values()]) == []

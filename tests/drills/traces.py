@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from deploy.drill.stage import Stage
 from deploy.lab import processes
 
 
-def traces(stage: Stage, secrets: Sequence[bytes]) -> tuple[list[str], int]:
-    """Where one of the secrets is seen, and how many places were searched."""
-    forms = [form for secret in secrets for form in (secret, base64.b64encode(secret))]
-    found, searched = [], 0
-    for place, text in places(stage):
-        searched += 1
-        if any(form in text for form in forms):
-            found.append(place)
-    return found, searched
+def seen(where: Iterable[tuple[str, bytes]], words: Iterable[bytes]) -> list[str]:
+    """The places that show one of the words, or its base64."""
+    forms = [form for word in words for form in (word, base64.b64encode(word))]
+    return [place for place, text in where if any(form in text for form in forms)]
 
 
 def places(stage: Stage) -> Iterator[tuple[str, bytes]]:

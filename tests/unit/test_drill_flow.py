@@ -170,3 +170,15 @@ def test_an_unknown_fault_is_answered_with_the_known_ones() -> None:
 def test_an_unknown_choice_names_the_option_and_the_choices(option: str) -> None:
     with pytest.raises(DrillError, match=f"--{option} is 'x'; choose one of"):
         check(replace(DrillSettings(), **{option: "x"}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("fault", ["storage-away", "host-lost", "password-change", "session-end"])
+def test_a_fault_of_vcenter_is_refused_before_a_lab_is_made_that_has_none(fault: str) -> None:
+    with pytest.raises(DrillError, match=f"--fault {fault} goes with --storage vsphere"):
+        check(DrillSettings(fault=fault))
+    check(DrillSettings(fault=fault, storage="vsphere"))
+
+
+def test_a_fault_that_stops_controllers_at_their_calls_needs_the_labs_own_storage() -> None:
+    with pytest.raises(DrillError, match="--fault leader-kill goes with --storage lab"):
+        check(DrillSettings(fault="leader-kill", storage="vsphere", trap=True))
