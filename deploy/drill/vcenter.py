@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
 
 from controller.model import EvidenceKind
@@ -22,6 +23,12 @@ ROTATE = 180.0  # for all controllers to run with another secret, one after the 
 RECONFIGURE = "ReconfigVM_Task"
 NO_EVIDENCE = "Unknown is never taken for dead"  # what who waits is told
 REASON = "the drill switched its host off"
+
+
+class Do(Enum):
+    NOTHING = "nothing"
+    CONFIRM = "confirm"  # `reberth confirm-dead`
+    FORGET = "forget"  # take the VM out of the inventory
 
 
 @dataclass(slots=True)
@@ -53,27 +60,41 @@ class HostLost(Simple):
             return
         self.looked = elapsed
         try:
-            self._go_on(scene, scene.cluster.explain(self.volume), elapsed)
+            self._go_on(scene, elapsed)
         except (DrillError, *Trouble):
             return  # an election may be under way: asked again soon
 
-    def _go_on(self, scene: Scene, seen: Explanation, elapsed: float) -> None:
-        """One step of what a person would do, each after seeing what the step before has led to."""
-        if self.alarm is None:
-            if seen.state == "ALARM":
-                self.alarm, self.told = elapsed, seen
-        elif self.errors and self.shown is None:
-            if NO_EVIDENCE in reasons(scene.cluster.tasks(scene.cluster.database_service()), {}):
-                self.shown = elapsed
-        elif self.confirmed is None:
-            if elapsed > self.alarm + HELD:
+    def _go_on(self, scene: Scene, elapsed: float) -> None:
+        seen = scene.cluster.explain(self.volume)
+        column = reasons(scene.cluster.tasks(scene.cluster.database_service()), {})
+        match self.seen(elapsed, seen, column):
+            case Do.CONFIRM:
                 scene.cluster.ask_controller("confirm-dead", self.node, "--reason", REASON)
                 self.confirmed = elapsed
-        elif "inventory" in (seen.setback or ""):
-            vcenter(scene).forget_machine(self.node)
-            self.forgotten = elapsed
+            case Do.FORGET:
+                vcenter(scene).forget_machine(self.node)
+                self.forgotten = elapsed
+            case Do.NOTHING:
+                pass
+
+    def seen(self, elapsed: float, told: Explanation, column: str) -> Do:
+        """What a person does next, who sees this: each step after what the step before has led to."""
+        if self.alarm is None:
+            if told.state == "ALARM":
+                self.alarm, self.told = elapsed, told
+            return Do.NOTHING
+        if self.errors and self.shown is None:
+            if NO_EVIDENCE in column:
+                self.shown = elapsed
+            return Do.NOTHING
+        if self.confirmed is None:
+            return Do.CONFIRM if elapsed > self.alarm + HELD else Do.NOTHING
+        return Do.FORGET if "inventory" in (told.setback or "") else Do.NOTHING
 
     def objections(self, scene: Scene) -> tuple[str, ...]:  # noqa: ARG002
+        return self.missing()
+
+    def missing(self) -> tuple[str, ...]:
         found = {
             "nobody was alarmed": self.alarm is None,
             "the alarm does not name `reberth confirm-dead`": self.told is not None
