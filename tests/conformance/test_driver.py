@@ -271,6 +271,19 @@ async def test_the_other_client_sees_the_same_attachments(rig: Rig) -> None:
     assert list(await rig.rival.list_attachments()) == list(await rig.driver.list_attachments())
 
 
+async def test_each_look_shows_what_is_so_now_also_when_it_is_as_it_was_before_the_last_look(rig: Rig) -> None:
+    """Whatever a driver keeps of a look to read the next one faster."""
+    disk, first, second = await new_disk(rig), await rig.add_vm(), await rig.add_vm()
+    for holder, other in ((first, second), (second, first), (first, second)):
+        assert await held(rig) == set()
+        assert kinds(await rig.rival.attach([disk], holder, ONE)) == [Done]
+        assert await held(rig) == {(disk, holder)}
+        assert await held(rig) == {(disk, holder)}
+        await rig.rival.detach([disk], other, ONE)
+        assert await held(rig) == {(disk, holder)}
+        assert kinds(await rig.rival.detach([disk], holder, ONE)) == [Done]
+
+
 async def test_storage_that_is_gone_is_unreachable_and_reading_raises(rig: Rig) -> None:
     disk, vm = await new_disk(rig), await rig.add_vm()
     await rig.go_away()
