@@ -41,7 +41,7 @@ class Sifting(Generic[T]):
         self._texts: list[bytes] = []
         self._decoded: list[T] = []
 
-    def cut(self, body: bytes) -> bytes:
+    def shorten(self, body: bytes) -> bytes:
         """A page without the objects that are known."""
         *pieces, rest = body.split(_END)  # many times faster than one expression for begin and end
         return b"".join([*map(self._leave, pieces), rest])

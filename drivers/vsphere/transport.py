@@ -24,7 +24,7 @@ from weakref import WeakSet
 from drivers.vsphere.faults import NotSent
 from drivers.vsphere.settings import Settings, SettingsError
 
-Cut = Callable[[bytes], bytes]
+Shorten = Callable[[bytes], bytes]
 _GZIP_OR_ZLIB = 47  # zlib's window bits for "whichever it is"
 
 
@@ -50,22 +50,22 @@ class Wires:
         self._context = tls_context(settings)
         self._live: WeakSet[_Connection] = WeakSet()
         self._cut = False
-        self._cutter = _Cutter()
+        self._shortening = _Shortening()
 
     @contextmanager
-    def cutting(self, cut: Cut) -> Iterator[None]:
-        """Answers that this thread gets meanwhile go through ``cut`` before they are decoded."""
-        self._cutter.cut = cut
+    def shortening(self, shorten: Shorten) -> Iterator[None]:
+        """Answers that this thread gets meanwhile go through ``shorten`` before they are decoded."""
+        self._shortening.by = shorten
         try:
             yield
         finally:
-            self._cutter.cut = None
+            self._shortening.by = None
 
     def connection(self, host: str, port: int, **_: object) -> HTTPSConnection:
         """The factory that pyVmomi's stub calls in place of its own."""
         if self._cut:
             raise NotSent("the driver is closed")
-        connection = _Connection(host, port, self._context, self._timeout, self._verify, self._cutter)
+        connection = _Connection(host, port, self._context, self._timeout, self._verify, self._shortening)
         self._live.add(connection)
         return connection
 
@@ -85,14 +85,14 @@ class Wires:
             )
 
 
-class _Cutter(threading.local):
-    cut: Cut | None = None
+class _Shortening(threading.local):
+    by: Shorten | None = None
 
 
 class _Shorter:
     """An answer that was read whole, with a shorter body. What pyVmomi needs of an `HTTPResponse`."""
 
-    def __init__(self, answer: HTTPResponse, cut: Cut) -> None:
+    def __init__(self, answer: HTTPResponse, shorten: Shorten) -> None:
         self.status = answer.status
         self._answer = answer
         body = answer.read()
@@ -101,7 +101,7 @@ class _Shorter:
                 body = zlib.decompress(body, _GZIP_OR_ZLIB)
             except zlib.error as error:
                 raise HTTPException(f"the answer cannot be unpacked: {error}") from None
-        self._body = io.BytesIO(cut(body))
+        self._body = io.BytesIO(shorten(body))
 
     def getheader(self, name: str, default: str | None = None) -> str | None:
         return default if name.lower() == "content-encoding" else self._answer.getheader(name, default)
@@ -120,16 +120,16 @@ class _Connection(HTTPSConnection):
         context: ssl.SSLContext,
         timeout: float,
         verify: Callable[[ssl.SSLSocket], None],
-        cutter: _Cutter,
+        shortening: _Shortening,
     ) -> None:
         super().__init__(host, port, context=context, timeout=timeout)
         self._verify = verify
-        self._cutter = cutter
+        self._shortening = shortening
 
     def getresponse(self) -> Any:
         answer = super().getresponse()
-        cut = self._cutter.cut
-        return answer if cut is None or answer.status != HTTPStatus.OK else _Shorter(answer, cut)
+        shorten = self._shortening.by
+        return answer if shorten is None or answer.status != HTTPStatus.OK else _Shorter(answer, shorten)
 
     def connect(self) -> None:
         try:

@@ -80,36 +80,36 @@ def post(made: Wires, port: int, path: str) -> tuple[int, str | None, bytes]:
 
 
 @pytest.mark.parametrize("packed", ["identity", "gzip", "deflate"])
-def test_an_answer_is_unpacked_before_it_is_cut_and_no_longer_said_to_be_packed(port: int, packed: str) -> None:
-    with wires(port) as made, made.cutting(lambda body: body.replace(b"one ", b"")):
+def test_an_answer_is_unpacked_before_it_is_shortened_and_no_longer_said_to_be_packed(port: int, packed: str) -> None:
+    with wires(port) as made, made.shortening(lambda body: body.replace(b"one ", b"")):
         assert post(made, port, f"/{packed}") == (200, None, b"two")
 
 
-def test_only_answers_within_the_cutting_are_cut(port: int) -> None:
+def test_only_answers_of_a_shortening_are_shortened(port: int) -> None:
     with wires(port) as made:
-        with made.cutting(lambda _: b""):
+        with made.shortening(lambda _: b""):
             pass
         assert post(made, port, "/") == (200, None, b"one two")
 
 
-def test_another_threads_answers_are_not_cut(port: int) -> None:
+def test_another_threads_answers_are_not_shortened(port: int) -> None:
     found: list[tuple[int, str | None, bytes]] = []
-    with wires(port) as made, made.cutting(lambda _: b""):
+    with wires(port) as made, made.shortening(lambda _: b""):
         thread = threading.Thread(target=lambda: found.append(post(made, port, "/")))
         thread.start()
         thread.join()
     assert found == [(200, None, b"one two")]
 
 
-def test_a_fault_is_not_cut(port: int) -> None:
-    with wires(port) as made, made.cutting(lambda _: b""):
+def test_a_fault_is_not_shortened(port: int) -> None:
+    with wires(port) as made, made.shortening(lambda _: b""):
         assert post(made, port, "/fail") == (500, None, b"one two")
 
 
 def test_an_answer_that_cannot_be_unpacked_is_an_error_of_the_connection(port: int) -> None:
     with (
         wires(port) as made,
-        made.cutting(lambda body: body),
+        made.shortening(lambda body: body),
         pytest.raises(HTTPException, match="cannot be unpacked"),
     ):
         post(made, port, "/broken")

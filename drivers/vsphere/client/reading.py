@@ -32,7 +32,7 @@ def look(now: Open, *, full: bool) -> tuple[tuple[Vm, ...], dict[str, str]]:
     sieve = now.sieves[full]
     sifting = sieve.look()
     try:
-        with now.wires.cutting(sifting.cut):
+        with now.wires.shortening(sifting.shorten):
             for obj, properties in _retrieve(now, through(now.view), specs):
                 sifting.add(_decoded(obj, properties))
     except vmodl.fault.ManagedObjectNotFound as error:

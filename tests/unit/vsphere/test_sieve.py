@@ -19,7 +19,7 @@ def look(sieve: Sieve[str], *pages: bytes) -> tuple[tuple[str, ...], list[str]]:
     """What the look has found, and what of it was decoded."""
     sifting, decoded = sieve.look(), []
     for each in pages:
-        for name in re.findall(r"<obj>(.*?)</obj>", sifting.cut(each).decode()):
+        for name in re.findall(r"<obj>(.*?)</obj>", sifting.shorten(each).decode()):
             decoded.append(name)
             sifting.add(name.upper())
     return sieve.keep(sifting), decoded
@@ -57,15 +57,15 @@ def test_everything_around_the_objects_is_left_as_it_is() -> None:
     sieve: Sieve[str] = Sieve()
     look(sieve, page("a", token="<token>1</token>"))
 
-    assert sieve.look().cut(page("a", token="<token>1</token>")) == page(token="<token>1</token>")
+    assert sieve.look().shorten(page("a", token="<token>1</token>")) == page(token="<token>1</token>")
     fault = b"<Body><Fault>no objects here</Fault></Body>"
-    assert sieve.look().cut(fault) == fault
+    assert sieve.look().shorten(fault) == fault
 
 
 def test_a_look_that_failed_leaves_what_was_known() -> None:
     sieve: Sieve[str] = Sieve()
     look(sieve, page("a"))
-    sieve.look().cut(page("b"))
+    sieve.look().shorten(page("b"))
 
     assert look(sieve, page("a")) == (("A",), [])
 
@@ -73,10 +73,10 @@ def test_a_look_that_failed_leaves_what_was_known() -> None:
 def test_an_answer_that_does_not_fit_its_text_is_in_doubt() -> None:
     sieve: Sieve[str] = Sieve()
     sifting = sieve.look()
-    sifting.cut(page("a", "b"))
+    sifting.shorten(page("a", "b"))
     sifting.add("only one")
 
     with pytest.raises(Doubt, match="other objects than its text"):
         sieve.keep(sifting)
     with pytest.raises(Doubt, match="no beginning"):
-        sieve.look().cut(b"text</objects>")
+        sieve.look().shorten(b"text</objects>")
