@@ -29,6 +29,8 @@ class Sieve(Generic[T]):
 
     def keep(self, sifted: Sifting[T]) -> tuple[T, ...]:
         """All objects of a look, in order; the next look decodes none of them again. Raises Doubt."""
+        if not sifted.recognized:
+            return sifted.decoded
         self._known = sifted.found()
         return tuple(self._known.values())
 
@@ -40,6 +42,15 @@ class Sifting(Generic[T]):
         self._known = known
         self._texts: list[bytes] = []
         self._decoded: list[T] = []
+
+    @property
+    def recognized(self) -> bool:
+        """False for answers in another spelling of XML, with a prefix for instance: those are decoded whole."""
+        return bool(self._texts)
+
+    @property
+    def decoded(self) -> tuple[T, ...]:
+        return tuple(self._decoded)
 
     def shorten(self, body: bytes) -> bytes:
         """A page without the objects that are known."""

@@ -53,6 +53,15 @@ def test_pages_are_one_look() -> None:
     assert look(sieve, *pages) == (("A", "B"), [])
 
 
+def test_an_answer_in_another_spelling_is_decoded_whole_each_time() -> None:
+    """A server that writes its XML with a prefix costs more time, and is understood."""
+    sieve: Sieve[str] = Sieve()
+    spelled = page("a", "b").replace(b"<objects>", b"<v:objects>").replace(b"</objects>", b"</v:objects>")
+
+    assert look(sieve, spelled) == (("A", "B"), ["a", "b"])
+    assert look(sieve, spelled) == (("A", "B"), ["a", "b"])
+
+
 def test_everything_around_the_objects_is_left_as_it_is() -> None:
     sieve: Sieve[str] = Sieve()
     look(sieve, page("a", token="<token>1</token>"))
