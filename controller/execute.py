@@ -44,6 +44,7 @@ from controller.model import (
     VolumeRecord,
     World,
 )
+from controller.names import disk_key
 from controller.records import RecordsUnavailable
 from controller.scribe import PROGRESS, Changed, Result, Scribe, Setback, record_of, result
 from drivers.base import Created, Done, InDoubt, Outcome, Refused, StorageDriver, Unreachable
@@ -223,7 +224,7 @@ class Executor:
         disks: list[DiskId] = []
 
         async def create() -> Sequence[Outcome]:
-            outcome = await self._driver.create(record.key, record.spec)
+            outcome = await self._driver.create(disk_key(record.key, record.fs_uuid), record.spec)
             if not isinstance(outcome, Created):
                 return [outcome]
             disks.append(outcome.disk)

@@ -17,6 +17,7 @@ from controller.model import VolumeKey, VolumeName
 MAX_NAME = 255
 _READABLE = 24  # a Swarm Config name has at most 64 characters: "reberth.volume." + 24 + "-" + 12 fits well
 _HASH = 12
+_LIFE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,16 @@ def volume_key(name: VolumeName) -> VolumeKey:
     readable = re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[:_READABLE].strip("-") or "volume"
     digest = hashlib.sha256(name.encode()).hexdigest()[:_HASH]
     return VolumeKey(f"{readable}-{digest}")
+
+
+def disk_key(key: VolumeKey, fs_uuid: str) -> VolumeKey:
+    """
+    The key of one record's disk: of a volume made anew under an old name, another one than of the old.
+
+    No storage can refuse a delete by its epoch: a stamp is on a VM, and such a disk is on none. So that a late delete,
+    or create, of the old disk never meets the new one, they have different names.
+    """
+    return VolumeKey(f"{key}-{hashlib.sha256(fs_uuid.encode()).hexdigest()[:_LIFE]}")
 
 
 def _problem(text: str) -> str | None:

@@ -88,7 +88,12 @@ class StorageDriver(Protocol):
     def capabilities(self) -> Capabilities: ...
 
     async def create(self, key: VolumeKey, spec: Spec) -> CreateOutcome:
-        """Make the volume's disk, or find the one made earlier under this key (same size). Never overwrites."""
+        """
+        Make the volume's disk, or find the one made earlier under this key (same size). Never overwrites.
+
+        The disk's ID must follow from the key: a volume made anew under an old name comes with another key, and a late
+        delete of its old disk must not meet the new one.
+        """
         ...
 
     async def delete(self, disk: DiskId) -> Outcome:

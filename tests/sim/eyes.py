@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
-from controller.actions import Action
+from controller.actions import Action, Converged
 from controller.case import Rule
 from controller.model import (
     Attachment,
@@ -37,13 +37,14 @@ from controller.model import (
     World,
 )
 from controller.plan import plan
-from tests.sim.state import Mount, Record, State, View
+from tests.sim.state import NOWHERE, Age, Mount, Record, State, View
 
 NAME = VolumeName("data")
 DISK = DiskId("disk")
 KEY = VolumeKey("data")
 SPEC = Spec(1 << 30)
-OPS = {"attach": Operation.ATTACH, "detach": Operation.DETACH, "power-off": Operation.POWER_OFF}
+OPS = {op.value: op for op in Operation}
+PHASES = {Age.CREATING: Phase.CREATING, Age.READY: Phase.READY, Age.DELETING: Phase.DELETING}
 
 
 class Seen(NamedTuple):
@@ -55,7 +56,7 @@ class Seen(NamedTuple):
     stamps: tuple[int | None, ...]  # for each VM that has the disk
     record: Record
     claim: int
-    task: int
+    tasks: tuple[int, ...]
     views: tuple[View | None, ...]
     confirmed: frozenset[tuple[int, int]]
 
@@ -72,13 +73,13 @@ def see(state: State, leader: int, *, forgets: bool) -> Seen:
     power = tuple(Power.UNKNOWN if v.hidden else Power.ON if v.on else Power.OFF for v in state.vms)
     listed = [bool(state.disk >> i & 1) and not (forgets and v.hidden and v.down) for i, v in enumerate(state.vms)]
     stamps = tuple(v.stamp if there else None for v, there in zip(state.vms, listed, strict=True))
-    return Seen(me.epoch, nodes, power, stamps, state.record, state.claim, state.task, me.views, state.confirmed)
+    return Seen(me.epoch, nodes, power, stamps, state.record, state.claim, state.tasks, me.views, state.confirmed)
 
 
 @cache
 def _decide(seen: Seen, policy: Policy, rules: frozenset[Rule]) -> Action:
-    (action,) = plan(world(seen), policy, rules)
-    return action
+    actions = plan(world(seen), policy, rules)
+    return actions[0] if actions else Converged(NAME, "There is no such volume, and nobody wants it.")
 
 
 def world(seen: Seen) -> World:
@@ -86,8 +87,8 @@ def world(seen: Seen) -> World:
     return World(
         epoch=Epoch(seen.epoch),
         nodes={_id(i): _node(i, down, boot) for i, (down, boot) in enumerate(seen.nodes)},
-        claims=_claims(seen.claim, seen.task),
-        volumes={NAME: _record(seen.record)},
+        claims=_claims(seen.claim, seen.tasks),
+        volumes={} if seen.record.age is Age.GONE else {NAME: _record(seen.record)},
         attachments=tuple(Attachment(DISK, vm, epoch=epoch) for vm, epoch in there),
         power={_vm(i): power for i, power in enumerate(seen.power)},
         gates={_vm(i): _view(i, view) for i, view in enumerate(seen.views) if view is not None},
@@ -114,10 +115,10 @@ def _node(i: int, down: bool, boot: int) -> Node:
     return Node(_id(i), f"swarm0{i}", state, vm=_vm(i), boot=_boot(boot), down_for=60.0 if down else None)
 
 
-def _claims(claim: int, task: int) -> dict[VolumeName, Claim]:
+def _claims(claim: int, tasks: tuple[int, ...]) -> dict[VolumeName, Claim]:
     if claim < 0:
         return {}
-    return {NAME: Claim(NAME, _id(claim), (ClaimTask(TaskId(f"t{task}"), "db", _id(claim)),))}
+    return {NAME: Claim(NAME, _id(claim), tuple(ClaimTask(TaskId(f"t{task}"), "db", _id(claim)) for task in tasks))}
 
 
 def _record(record: Record) -> VolumeRecord:
@@ -128,9 +129,9 @@ def _record(record: Record) -> VolumeRecord:
     intent = None
     if record.intent is not None:
         op, vm, epoch, doubt = record.intent
-        intent = Intent(OPS[op], Epoch(epoch), _vm(vm), in_doubt=doubt)
-    serial = Serial(record.serial)
-    return VolumeRecord(NAME, KEY, SPEC, "uuid", Phase.READY, DISK, True, serial, grants, intent)
+        intent = Intent(OPS[op], Epoch(epoch), None if vm == NOWHERE else _vm(vm), in_doubt=doubt)
+    phase, disk = PHASES[record.age], DISK if record.disk else None
+    return VolumeRecord(NAME, KEY, SPEC, "uuid", phase, disk, True, Serial(record.serial), grants, intent)
 
 
 def _view(i: int, view: View) -> GateView:

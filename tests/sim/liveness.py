@@ -7,10 +7,11 @@ everybody who can do something does it in turn. Calls in doubt land late in one 
 
 from __future__ import annotations
 
-from controller.actions import Alarm
-from tests.sim.cluster import QUIET, Cluster, commit, heard, set_leader, set_vm, unheard
-from tests.sim.eyes import decide
-from tests.sim.state import Mount, State
+from controller.actions import Alarm, Converged, Refuse
+from tests.sim.change import heard, make_anew, set_leader, set_vm, unheard
+from tests.sim.cluster import QUIET, Cluster
+from tests.sim.state import Age, Mount, State
+from tests.sim.storage import land
 
 STEPS = 80  # no chain of ours is half as long; more means that it goes round in circles
 
@@ -53,7 +54,7 @@ def step(cluster: Cluster, s: State, late: bool) -> State | None:
         if s.calls and move is _controller:
             call = s.calls[0]
             lost = call.waiting < 0 and not late
-            return s._replace(calls=s.calls[1:]) if lost else cluster.land(s, call)
+            return s._replace(calls=s.calls[1:]) if lost else land(cluster.storage, s, call)
         after = move(cluster, s)
         if after is not None:
             return after
@@ -68,15 +69,17 @@ def _swarm(_: Cluster, s: State) -> State | None:
             return heard(s, i, None)
     ready = [i for i, vm in enumerate(s.vms) if not vm.down]
     if s.claim >= 0 and s.vms[s.claim].down and ready:
-        return s._replace(claim=ready[0], task=s.task + 1)
+        return s._replace(claim=ready[0], tasks=(s.task + 1,), task=s.task + 1)
+    if s.claim >= 0 and s.record.age is Age.GONE:
+        return make_anew(s)
     return None
 
 
 def _controller(cluster: Cluster, s: State) -> State | None:
     me = s.leaders[s.acting]
     if me.pending is not None:
-        return commit(s, s.acting, me.pending)
-    action = decide(s, s.acting, cluster.policy, cluster.rules, forgets=cluster.storage.forgets)
+        return cluster.commit(s, s.acting, me.pending)
+    action = cluster.decide(s, s.acting)
     return None if isinstance(action, QUIET) else set_leader(s, s.acting, me._replace(pending=action))
 
 
@@ -90,13 +93,23 @@ def _gates(cluster: Cluster, s: State) -> State | None:
 
 
 def judge(cluster: Cluster, s: State) -> str | None:
-    """All is quiet: is the claim served, or is there a true reason why not?"""
-    if s.claim < 0 or s.vms[s.claim].down:
+    """All is quiet: is the claim served, or a removed volume gone, or is there a true reason why not?"""
+    removed = s.record.age is Age.DELETING
+    if not removed and (s.claim < 0 or s.vms[s.claim].down):
         return None
-    vm = s.vms[s.claim]
-    if vm.mount is Mount.YES and s.disk == 1 << s.claim and any(g[:2] == (s.claim, vm.boot) for g in s.record.grants):
-        return None
-    action = decide(s, s.acting, cluster.policy, cluster.rules, forgets=cluster.storage.forgets)
+    action = cluster.decide(s, s.acting)
     if isinstance(action, Alarm) and (any(v.hidden and v.down for v in s.vms) or s.disk.bit_count() > 1):
         return None  # power unknown and nobody confirmed anything, or two VMs: held, whatever the time
+    if removed:
+        if s.claim >= 0 and isinstance(action, Refuse):
+            return None  # its user is told that it was removed
+        return f"all is quiet, but the removed volume is never gone: {action}"
+    if isinstance(action, Converged) and _served(s):
+        return None
     return f"all is quiet, but the task on node {s.claim} waits for ever: {action}"
+
+
+def _served(s: State) -> bool:
+    vm = s.vms[s.claim]
+    granted = {g[3] for g in s.record.grants if g[:2] == (s.claim, vm.boot)}
+    return vm.mount is Mount.YES and s.disk == 1 << s.claim and granted.issuperset(s.tasks)

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from controller.case import ALL_RULES, Rule
 from controller.model import Policy
-from tests.sim.cluster import Broken, Cluster, Event
+from tests.sim.change import Broken
+from tests.sim.cluster import Cluster
+from tests.sim.faults import Event
 from tests.sim.state import Budget, State, Storage, start
 from tests.sim.story import tell
 
@@ -48,10 +50,10 @@ def search(
     queue = deque([first])
     while queue:
         state = queue.popleft()
-        wrong = lasting(cluster, state)
-        if wrong is not None:
-            return _found(cluster, parents, state, wrong)
         try:
+            wrong = lasting(cluster, state)
+            if wrong is not None:
+                return _found(cluster, parents, state, wrong)
             for what, who, after in cluster.events(state):
                 if after not in parents:
                     parents[after] = (state, what, who)

@@ -1,6 +1,8 @@
 """
 The state of a simulated cluster: two or three VMs, one volume, two controllers. Plain tuples, so that states hash fast.
 
+The volume may be removed and made anew under its name: each such life has a number, and a disk of its own.
+
 Everything that can differ at one instant is in it, and nothing that cannot matter any more (see `tidy` in cluster.py):
 the search visits each distinct state once.
 """
@@ -14,6 +16,8 @@ from typing import NamedTuple
 from controller.actions import Action
 from controller.model import Capabilities
 
+NOWHERE = -1
+
 
 class Mount(IntEnum):
     """What a VM's gate has done with the volume."""
@@ -23,6 +27,22 @@ class Mount(IntEnum):
     TORN = 2  # mounted, but the disk was pulled from under it: only errors from now on
 
 
+class Age(IntEnum):
+    """Where the volume's record is in its life; the model calls it `Phase`, and has no word for GONE."""
+
+    GONE = 0
+    CREATING = 1
+    READY = 2
+    DELETING = 3
+
+
+class Note(IntEnum):
+    """What a controller writes once the storage has answered Done."""
+
+    MADE = 1
+    DELETED = 2
+
+
 class Vm(NamedTuple):
     on: bool = True
     boot: int = 1
@@ -30,6 +50,7 @@ class Vm(NamedTuple):
     mount: Mount = Mount.NO
     serial: int = 0  # the newest grant used or revocation obeyed by the gate of this boot
     offers: frozenset[int] = frozenset()  # grants for this boot that may still arrive at the gate
+    stale: frozenset[int] = frozenset()  # the same, of an earlier life of the volume: its disk is never found again
     cut: bool = False  # no way from this VM to Swarm and the controllers; the hypervisor still sees it
     hidden: bool = False  # the hypervisor has lost its host: power unknown
     down: bool = False  # Swarm's word
@@ -38,7 +59,7 @@ class Vm(NamedTuple):
 
 class Intent(NamedTuple):
     op: str
-    vm: int
+    vm: int  # NOWHERE for create and delete
     epoch: int
     in_doubt: bool = False
 
@@ -47,6 +68,9 @@ class Record(NamedTuple):
     serial: int = 0
     grants: tuple[tuple[int, int, int, int, int], ...] = ()  # (vm, boot, serial, task, epoch)
     intent: Intent | None = None
+    age: Age = Age.READY
+    life: int = 1
+    disk: int = 1  # the disk's name; 0: not made yet
 
 
 class View(NamedTuple):
@@ -65,11 +89,12 @@ class Call(NamedTuple):
     epoch: int
     proven: bool  # the planner said that it had evidence
     waiting: int  # the controller that waits for the answer, -1: nobody (in doubt)
+    disk: int = 1
 
 
 class Leader(NamedTuple):
     epoch: int = 0
-    pending: Action | None = None  # decided, not yet written
+    pending: Action | Note | None = None  # decided, not yet written
     views: tuple[View | None, ...] = ()
 
 
@@ -85,14 +110,20 @@ class Budget(NamedTuple):
     moves: int = 2  # changes of the claim by Swarm or a person
     words: int = 0  # confirmations by a person
     hands: int = 0  # a person detaches or attaches the disk by hand, past all guards
+    joins: int = 0  # one more task on the claim's node wants the volume, too
+    restarts: int = 0  # the claim's containers end, and begin again on the same node
+    removals: int = 0  # `docker volume rm`
+    makes: int = 0  # `docker volume create` after it, under the same name
 
 
 class State(NamedTuple):
     vms: tuple[Vm, ...]
-    disk: int  # bit mask: the VMs that have the disk
+    disk: int  # bit mask: the VMs that have the disk of the volume's present life
+    made: frozenset[int]  # names of the disks that exist
     record: Record
-    claim: int  # the VM (and node) that has the wanted task; -1: no task
-    task: int
+    claim: int  # the VM (and node) that has the wanted tasks; -1: no task
+    tasks: tuple[int, ...]  # newest first
+    task: int  # the newest number that was given to a task
     epoch: int  # in the record of leadership
     acting: int
     leaders: tuple[Leader, ...]
@@ -112,6 +143,11 @@ class Storage:
     cuts: bool = True  # a detach ends the writes of a running VM
     promised: bool = False  # the driver promises `cuts`, whether it is so or not
     forgets: bool = False  # a lost VM that is hidden (left the inventory, no permission) is in no list either
+    keeps: bool = True  # a disk that is attached is not deleted
+    renames: bool = True  # a volume made anew under an old name has a disk of another name (not the storage's doing)
+
+    def disk_name(self, life: int) -> int:
+        return life if self.renames else 1
 
     @property
     def capabilities(self) -> Capabilities:
@@ -132,8 +168,10 @@ def start(vms: int, budget: Budget) -> State:
     return State(
         vms=(first, *(Vm() for _ in range(vms - 1))),
         disk=1,
+        made=frozenset({1}),
         record=Record(1, ((0, 1, 1, 0, 1),)),
         claim=0,
+        tasks=(0,),
         task=0,
         epoch=1,
         acting=0,

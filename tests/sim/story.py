@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from tests.sim.state import State
 
 if TYPE_CHECKING:
-    from tests.sim.cluster import Cluster, Event
+    from tests.sim.cluster import Cluster
+    from tests.sim.faults import Event
 
 WORDS = {
     "crash": "VM {n} loses power",
@@ -19,6 +20,13 @@ WORDS = {
     "notice": "Swarm changes its mind about node {n}",
     "move": "Swarm wants the task on node {n}",
     "remove": "nobody wants the volume any more",
+    "join": "one more task on node {n} wants the volume",
+    "leave": "one of the tasks on node {n} is not wanted any more",
+    "again": "the containers on VM {n} end, and Docker mounts for the same task again",
+    "restart": "the container on VM {n} ends, and Swarm makes a new task there",
+    "rm": "a person removes the volume",
+    "make": "a person makes the volume anew",
+    "spend": "a permission for the removed volume reaches the gate on VM {n}, which finds no such disk",
     "elect": "controller {n} takes the next epoch; the other one does not know yet",
     "doubt": "controller {n} gives up waiting: its call is in doubt",
     "vanish": "a call in doubt is lost for ever",
@@ -48,7 +56,7 @@ def _line(what: str, who: int, after: State) -> str:
         return f"controller {who} (epoch {after.leaders[who].epoch}) decides: {type(action).__name__}{detail}"
     text = WORDS[what].format(n=who)
     if what in {"write", "land", "vanish", "doubt"} and after.calls:
-        text += "; under way: " + ", ".join(f"{c.op} VM {c.vm} (epoch {c.epoch})" for c in after.calls)
+        text += "; under way: " + ", ".join(f"{c.op} disk {c.disk} VM {c.vm} (epoch {c.epoch})" for c in after.calls)
     if what in {"write", "land"}:
         text += f"  [disk on {[i for i in range(len(after.vms)) if after.disk >> i & 1]}]"
     return text

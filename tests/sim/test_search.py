@@ -19,6 +19,7 @@ from tests.sim.state import GHOST, INVENTORY, LAB, VSPHERE, Budget, Storage
 
 LARGE = os.environ.get("REBERTH_SEARCH") == "large"
 CALM = Budget(elections=0, doubts=0, crashes=0, boots=0, cuts=0, moves=1)
+REMOVED = CALM._replace(moves=2, removals=1)  # once nobody wants it; then a task does again
 
 SMALL = {
     "a leader changes while a call is in doubt": CALM._replace(elections=1, doubts=1),
@@ -28,6 +29,11 @@ SMALL = {
     "a person says that a dead VM is dead": CALM._replace(crashes=1, boots=1, hides=1, words=1),
     "a person works on the storage by hand": CALM._replace(hands=1),
     "the task moves to and fro": CALM._replace(moves=3, doubts=1),
+    "two tasks share the volume and move": CALM._replace(joins=1, moves=2),
+    "two tasks share the volume, their containers end and begin again": CALM._replace(joins=1, restarts=1),
+    "a task ends and begins again while a leader changes": CALM._replace(restarts=1, elections=1),
+    "a volume is removed while a leader changes": REMOVED._replace(elections=1),
+    "a volume is removed and made anew, a call in doubt": REMOVED._replace(makes=1, doubts=1),
 }
 WIDE = {
     "four tasks, two leaders, a call in doubt": (2, CALM._replace(elections=1, doubts=1, moves=3)),
@@ -37,11 +43,19 @@ WIDE = {
     "a dead VM, a cut node, a hidden host, a person": (2, CALM._replace(crashes=1, boots=1, cuts=1, hides=1, words=1)),
     "a person's hand, a cut node, a call in doubt": (2, CALM._replace(cuts=1, doubts=1, hands=1)),
     "two of three VMs die": (3, CALM._replace(crashes=2, moves=2)),
+    "two tasks share it, a VM dies and comes back": (2, CALM._replace(joins=1, crashes=1, boots=1)),
+    "two tasks share it, two leaders, a call in doubt": (2, CALM._replace(joins=1, elections=1, doubts=1)),
+    "a task ends again and again, its VM dies": (2, CALM._replace(restarts=2, crashes=1, boots=1)),
+    "removed and made anew, two leaders, a call in doubt": (2, REMOVED._replace(makes=1, doubts=1, elections=1)),
+    "removed and made anew, a cut node": (2, REMOVED._replace(makes=1, cuts=1)),
+    "removed, a dead VM, a cut node": (2, REMOVED._replace(crashes=1, boots=1, cuts=1)),
 }
 ALIKE = {  # the lab's storage gives the same, or little else, and costs minutes
     "four tasks, two leaders, a call in doubt",
     "a dead VM, a cut node, a hidden host, a person",
     "two of three VMs die",
+    "removed and made anew, two leaders, a call in doubt",
+    "two tasks share it, two leaders, a call in doubt",
 }
 SCENES = [(VSPHERE, name) for name in WIDE] + [(LAB, name) for name in WIDE if name not in ALIKE]
 Say = Callable[[str], None]
@@ -82,6 +96,11 @@ GUARDS = {
     "attach is not exclusive": (replace(VSPHERE, exclusive=False), CALM._replace(elections=1, moves=2)),
     "no epoch is kept": (replace(VSPHERE, epochs=False), CALM._replace(elections=1, moves=2)),
     "a detach is said to end writes and does not": (replace(GHOST, promised=True), CALM._replace(cuts=1)),
+    "a disk is deleted while it is attached": (replace(VSPHERE, keeps=False), REMOVED._replace(elections=1, moves=3)),
+    "a new volume's disk bears the old one's name": (
+        replace(VSPHERE, renames=False),
+        REMOVED._replace(makes=1, doubts=1),
+    ),
 }
 
 

@@ -338,3 +338,24 @@ async def test_a_removed_volume_is_detached_and_deleted_with_its_record() -> Non
         await asyncio.sleep(30)
         assert play.cluster.store.volumes == {}
         assert play.cluster.storage.disks == {}
+
+
+@pytest.mark.parametrize("fault", [Fault.LATE, Fault.TWICE])
+async def test_a_late_deletion_of_a_removed_volume_spares_the_one_made_anew_under_its_name(fault: Fault) -> None:
+    """No storage refuses a delete by its epoch, so the new volume's disk bears another name."""
+    async with scene() as play:
+        await play.make()
+        await asyncio.sleep(1)
+        play.cluster.storage.late = 60.0
+        play.cluster.storage.fail(Operation.DELETE, fault)
+        assert not isinstance(await play.one.catalogue.remove(RemoveVolume(DATA)), No)
+        await asyncio.sleep(10)
+        assert play.cluster.store.volumes == {}
+        await play.make()
+        await asyncio.sleep(1)
+        disk = play.cluster.record().disk
+        assert [*play.cluster.storage.disks] == [disk]
+        await asyncio.sleep(120)  # the late delete comes while the new disk is attached nowhere
+        assert [*play.cluster.storage.disks] == [disk]
+        play.want("a")
+        await play.until(("a",))

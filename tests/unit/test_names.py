@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.model import VolumeName
-from controller.names import BadName, volume_key, volume_name
+from controller.model import VolumeKey, VolumeName
+from controller.names import BadName, disk_key, volume_key, volume_name
 
 
 @given(st.text(min_size=1, max_size=255).filter(lambda text: "\ud800" not in text))
@@ -37,6 +37,14 @@ def test_names_that_look_alike_have_different_keys(pair: tuple[str, str]) -> Non
 def test_the_key_of_a_name_never_changes_between_versions() -> None:
     """Disks are found by it: a change would lose every disk."""
     assert volume_key(VolumeName("pgdata")) == "pgdata-ff85234373f5"
+
+
+def test_the_disk_of_a_record_has_a_name_of_its_own_that_never_changes() -> None:
+    """A volume made anew gets another disk; the same record finds its own again, also by a later version."""
+    key = VolumeKey("pgdata-ff85234373f5")
+
+    assert disk_key(key, "76a1d3e0-0000-4000-8000-000000000001") == "pgdata-ff85234373f5-161f4317"
+    assert disk_key(key, "76a1d3e0-0000-4000-8000-000000000002") != "pgdata-ff85234373f5-161f4317"
 
 
 @pytest.mark.parametrize("name", ["a", "a" * 255, "späte Daten", "x/y", "データ", "a.b_c-d"], ids=ascii)

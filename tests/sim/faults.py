@@ -1,0 +1,128 @@
+"""What disturbs a simulated cluster: Swarm that changes its mind, faults of every kind, and people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.sim.change import heard, make_anew, set_leader, set_vm, unheard, write
+from tests.sim.state import Age, Budget, Call, Intent, Leader, Mount, State, Storage, Vm
+from tests.sim.storage import off
+
+Event = tuple[str, int, State]
+
+
+def swarm(s: State) -> Iterator[Event]:
+    """Swarm's word about its nodes, and where it wants the tasks."""
+    for i, vm in enumerate(s.vms):
+        gone = not vm.on or vm.cut
+        if gone != vm.down:
+            yield "notice", i, set_vm(s, i, vm._replace(down=gone))
+    if s.budget.moves:
+        spent = s._replace(budget=s.budget._replace(moves=s.budget.moves - 1), task=s.task + 1)
+        for i, vm in enumerate(s.vms):
+            if i != s.claim and not vm.down:
+                yield "move", i, spent._replace(claim=i, tasks=(spent.task,))
+        if s.claim >= 0:
+            yield "remove", s.claim, spent._replace(claim=-1, tasks=())
+    if s.claim >= 0:
+        yield from _sharing(s)
+
+
+def _sharing(s: State) -> Iterator[Event]:
+    """Several tasks on the claim's node: one joins, one leaves; all containers there end and begin again."""
+    b, vm, new = s.budget, s.vms[s.claim], s.task + 1
+    if b.joins and not vm.down:
+        joined = s._replace(tasks=(new, *s.tasks), task=new, budget=b._replace(joins=b.joins - 1))
+        yield "join", s.claim, joined
+    if len(s.tasks) > 1:
+        for task in s.tasks:
+            yield "leave", s.claim, s._replace(tasks=tuple(t for t in s.tasks if t != task))
+    if b.restarts and vm.on and vm.mount is Mount.YES:
+        ended = set_vm(s, s.claim, vm._replace(mount=Mount.NO))._replace(budget=b._replace(restarts=b.restarts - 1))
+        yield "again", s.claim, ended
+        if not vm.cut:
+            yield "restart", s.claim, ended._replace(tasks=(new, *s.tasks[1:]), task=new)
+
+
+def people(s: State) -> Iterator[Event]:
+    """The volume is removed, which is refused while somebody wants it, and made anew."""
+    b, age = s.budget, s.record.age
+    if b.removals and s.claim < 0 and age in {Age.CREATING, Age.READY}:
+        spent = s._replace(budget=b._replace(removals=b.removals - 1))
+        yield "rm", 0, write(spent, -1, s.record._replace(age=Age.DELETING))
+    if b.makes and age is Age.GONE:
+        yield "make", 0, make_anew(s._replace(budget=b._replace(makes=b.makes - 1)))
+
+
+def hands(storage: Storage, s: State) -> Iterator[Event]:
+    """A person works on the storage past Reberth: pulls the disk from a VM, or gives it to one more."""
+    s = s._replace(budget=s.budget._replace(hands=s.budget.hands - 1))
+    for i, vm in enumerate(s.vms):
+        if s.disk >> i & 1:
+            torn = storage.cuts and vm.mount is Mount.YES
+            pulled = set_vm(s, i, vm._replace(mount=Mount.TORN)) if torn else s
+            yield "pull", i, pulled._replace(disk=s.disk & ~(1 << i))
+        else:
+            yield "share", i, s._replace(disk=s.disk | 1 << i)
+
+
+def faults(s: State) -> Iterator[Event]:
+    b = s.budget
+    if b.elections:
+        yield "elect", 1 - s.acting, elect(s)
+    if b.doubts:
+        for call in s.calls:
+            if call.waiting >= 0:
+                yield "doubt", call.waiting, _doubt(s, call)
+    for call in s.calls:
+        if call.waiting < 0:
+            yield "vanish", 0, s._replace(calls=tuple(c for c in s.calls if c is not call))
+    for i, vm in enumerate(s.vms):
+        yield from _power(s, i, vm, b)
+        yield from _network(s, i, vm, b)
+        yield from _sight(s, i, vm, b)
+
+
+def _doubt(s: State, call: Call) -> State:
+    """No answer in time: the controller notes that in the intent, if it is still its own."""
+    calls = tuple(sorted(c if c is not call else c._replace(waiting=-1) for c in s.calls))
+    after = s._replace(calls=calls, budget=s.budget._replace(doubts=s.budget.doubts - 1))
+    if s.record.intent != Intent(call.op, call.vm, call.epoch):
+        return after
+    return write(after, call.waiting, s.record._replace(intent=s.record.intent._replace(in_doubt=True)))
+
+
+def elect(s: State) -> State:
+    """The other controller takes the next epoch; the old one goes on with what it had begun, late."""
+    new = 1 - s.acting
+    leader = Leader(s.epoch + 1, None, s.leaders[new].views)  # it may still hold what it heard in an earlier turn
+    s = set_leader(s, new, leader)._replace(epoch=s.epoch + 1, acting=new)
+    calls = tuple(sorted(c._replace(waiting=-1) if c.waiting == new else c for c in s.calls))
+    return s._replace(calls=calls, budget=s.budget._replace(elections=s.budget.elections - 1))
+
+
+def _power(s: State, i: int, vm: Vm, b: Budget) -> Iterator[Event]:
+    if vm.on and b.crashes:
+        yield "crash", i, set_vm(s, i, off(vm))._replace(budget=b._replace(crashes=b.crashes - 1))
+    if not vm.on and b.boots:
+        up = vm._replace(on=True, boot=vm.boot + 1)
+        yield "boot", i, set_vm(s, i, up)._replace(budget=b._replace(boots=b.boots - 1))
+
+
+def _network(s: State, i: int, vm: Vm, b: Budget) -> Iterator[Event]:
+    if not vm.cut and vm.on and b.cuts:
+        yield "cut", i, set_vm(s, i, vm._replace(cut=True))._replace(budget=b._replace(cuts=b.cuts - 1))
+    if unheard(s, i):
+        yield "fade", i, heard(s, i, None)
+    if vm.cut:
+        yield "mend", i, set_vm(s, i, vm._replace(cut=False))
+
+
+def _sight(s: State, i: int, vm: Vm, b: Budget) -> Iterator[Event]:
+    if not vm.hidden and b.hides:
+        yield "hide", i, set_vm(s, i, vm._replace(hidden=True))._replace(budget=b._replace(hides=b.hides - 1))
+    if vm.hidden:
+        yield "show", i, set_vm(s, i, vm._replace(hidden=False))
+    if not vm.on and b.words and (i, vm.boot) not in s.confirmed:
+        spent = s._replace(budget=b._replace(words=b.words - 1))
+        yield "confirm", i, spent._replace(confirmed=s.confirmed | {(i, vm.boot)})
