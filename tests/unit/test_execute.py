@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
 from controller.actions import Action, Attach, DeleteDisk, Detach, DropGrants, Fence, Revoke, Wait
-from controller.board import Board
-from controller.execute import Executor
-from controller.memory_records import MemoryRecords
 from controller.model import (
     AttachmentState,
     BootId,
@@ -26,54 +22,17 @@ from controller.model import (
     Operation,
     Phase,
     Power,
-    VolumeName,
-    VolumeRecord,
     World,
 )
 from controller.plan import plan
-from controller.scribe import PROGRESS, Result, Scribe, Setback
-from drivers.memory import Fault, MemoryDriver, MemoryStorage
+from controller.scribe import PROGRESS, Setback
+from drivers.memory import Fault
+from tests.unit.desk import Desk
 from tests.unit.worlds import CUTS, DISK, EPOCH, POLICY, V, claim, grant, node, on, record, vm, world
 
 REVOKED = record(grant(1), serial=2)
 LONG = node(1, NodeState.DOWN, down_for=60.0)
 RUNS = {vm(1): Power.ON}
-
-
-class Leading:
-    """We act, under the world's epoch."""
-
-    epoch: Epoch | None = EPOCH
-
-    async def still_acting(self, epoch: Epoch) -> bool:
-        return epoch == EPOCH
-
-    async def new_epoch(self) -> bool:
-        return True
-
-
-class Desk:
-    """An executor on a storage and records of its own, with one volume."""
-
-    def __init__(self, volume: VolumeRecord, *attached: int) -> None:
-        self.storage = MemoryStorage()
-        self.storage.create(DISK, volume.spec.size_bytes)
-        for number in (1, 2):
-            self.storage.add_vm(vm(number))
-        for number in attached:
-            self.storage.attach(DISK, vm(number), EPOCH)
-        self.records, self.board = MemoryRecords(), Board(lambda: 0.0)
-        self.records.store.volumes[V] = volume
-        scribe = Scribe(self.board, self.records, lambda: 1000.0)
-        self.executor = Executor(scribe, MemoryDriver(self.storage), Leading(), 5.0)
-
-    async def do(self, w: World, action: Action) -> Result:
-        found: Mapping[VolumeName, Result] = await self.executor.run(w, [action])
-        return found[V]
-
-    @property
-    def kept(self) -> VolumeRecord:
-        return self.records.store.volumes[V]
 
 
 async def test_a_revocation_is_the_next_serial_and_names_the_holder_and_why() -> None:

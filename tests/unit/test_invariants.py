@@ -62,3 +62,11 @@ def test_a_sound_world_is_left_alone(w: World) -> None:
 def test_boots_are_told_apart() -> None:
     """The same VM in two boots is two holders."""
     assert violations(world(volume=record(grant(1), grant(1, "t2", 2, boot=BootId("b2")))))
+
+
+def test_names_are_compared_also_where_there_is_no_disk_yet() -> None:
+    """Two new volumes under one key would get one disk."""
+    young = {"phase": Phase.CREATING, "disk": None, "formatted": False}
+    w = replace(world(), volumes={"data": record(**young), "other": replace(OTHER, key=record().key, **young)})  # type: ignore[arg-type, dict-item]
+
+    assert [v for v in violations(w) if "have the same key" in v]

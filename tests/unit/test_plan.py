@@ -88,6 +88,23 @@ TABLE = {
         world(volume=record(phase=Phase.DELETING, disk=None, intent=Intent(Operation.CREATE, EPOCH))),
         Placement.NO_DISK, CreateDisk,
     ),
+    "a record that says ready but has no disk": (
+        world(volume=record(disk=None, formatted=False), wanted=claim(1)), Placement.NO_DISK, CreateDisk
+    ),
+    "a disk that was found, and whose record was not told that it is ready": (
+        world(volume=record(phase=Phase.CREATING), wanted=claim(1)), Placement.NO_DISK, CreateDisk
+    ),
+    "removed before its disk was asked for": (
+        world(volume=record(phase=Phase.DELETING, disk=None, formatted=False)), Placement.DOOMED, DeleteDisk
+    ),
+    "removed while its creation was refused": (
+        world(volume=record(phase=Phase.DELETING, disk=None, intent=Intent(Operation.DELETE, EPOCH))),
+        Placement.DOOMED, DeleteDisk,
+    ),
+    "a power-off was asked for": (
+        world(on(1), volume=record(intent=intent(Operation.POWER_OFF, 1)), wanted=claim(1)),
+        Placement.UNGRANTED, GrantMount,
+    ),
     "the storage knows a newer leader": (
         world(on(1, 8), volume=record(), wanted=claim(1)), Placement.DEPOSED, Wait
     ),
