@@ -20,21 +20,23 @@ class Liveness:
     """Asked of each state that the search finds; remembers which states were seen to end well."""
 
     def __init__(self) -> None:
-        self.well: dict[bool, set[State]] = {True: set(), False: set()}
+        self._well: set[State] = set()
+        self._well_in_doubt: dict[bool, set[State]] = {True: set(), False: set()}
 
     def __call__(self, cluster: Cluster, state: State) -> str | None:
-        for late in (True, False):
+        for late in (True, False) if _in_doubt(state) else (True,):
             wrong = self._follow(cluster, state, late)
             if wrong is not None:
                 return wrong
         return None
 
     def _follow(self, cluster: Cluster, state: State, late: bool) -> str | None:
-        well, path = self.well[late], []
+        path = []
         for _ in range(STEPS):
+            well = self._well_in_doubt[late] if _in_doubt(state) else self._well
             if state in well:
                 break
-            path.append(state)
+            path.append((state, well))
             after = step(cluster, state, late)
             if after is None:
                 wrong = judge(cluster, state)
@@ -44,8 +46,14 @@ class Liveness:
             state = after
         else:
             return f"it never comes to rest: {state}"
-        well.update(path)
+        for each, well in path:
+            well.add(each)
         return None
+
+
+def _in_doubt(s: State) -> bool:
+    """Whether it matters if calls in doubt land late or are lost. No new ones come once faults have stopped."""
+    return any(call.waiting < 0 for call in s.calls)
 
 
 def step(cluster: Cluster, s: State, late: bool) -> State | None:

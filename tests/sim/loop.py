@@ -2,7 +2,8 @@
 A rough life for the real loop, on memory: nodes die and come back, calls go wrong, controllers are killed at any call.
 
 Reconciler, planner, executor, scribe and gatekeeper are the real ones, on the memory driver and memory records. Played
-are Swarm (it notices after a while, and places tasks anew) and the gates. A law is checked where it could be broken.
+are Swarm (it notices after a while, and places tasks anew), the gates, and a person who removes volumes and makes them
+anew. A law is checked where it could be broken.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import msgspec
 
 from controller.answers import No
 from controller.gatekeeper import Gatekeeper
-from controller.model import DiskId, Epoch, NodeId, NodeState, Power, TaskId, VmId, VolumeName, VolumeRecord
+from controller.memory_records import MemoryStore
+from controller.model import DiskId, Epoch, NodeId, NodeState, Phase, Power, TaskId, VmId, VolumeName, VolumeRecord
 from controller.records import Leadership, RecordsUnavailable, Stale
-from controller.wire import MountGrant, MountRequest, Sync
+from controller.wire import CreateVolume, MountGrant, MountRequest, RemoveVolume, Sync, Volume
 from drivers.base import Outcome
 from drivers.memory import Call, MemoryDriver, MemoryStorage
 from tests.unit.shell import Controller, FakeCluster, FakeGate, FragileRecords, replace_wait
@@ -90,7 +92,15 @@ class MortalDriver(MemoryDriver):
 
 
 class JudgedStorage(MemoryStorage):
-    """Where the truth is: here a second writer, or a disk on two VMs, cannot go unseen."""
+    """Where the truth is: here a second writer, a disk on two VMs, or a lost disk cannot go unseen."""
+
+    records: MemoryStore
+
+    def delete(self, disk: DiskId) -> Outcome:
+        for record in self.records.volumes.values():
+            doomed = record.phase is Phase.DELETING and not record.grants
+            assert record.disk != disk or doomed, f"{disk} of volume {record.name} is deleted, which nobody removed"
+        return super().delete(disk)
 
     def write(self, vm: VmId, disk: DiskId) -> None:
         super().write(vm, disk)
@@ -114,6 +124,11 @@ class RoughGate(FakeGate):
     cluster: RoughCluster
     cut = False
     slow = 0.0  # seconds between a grant's arrival and its use
+
+    def __init__(self, cluster: RoughCluster, node: NodeId, boot: str) -> None:
+        super().__init__(cluster, node, boot)
+        self.cluster = cluster
+        self._using: dict[VolumeName, DiskId] = {}
 
     def sync(self, formatted: VolumeName | None = None) -> Sync:
         said = super().sync(formatted)
@@ -145,7 +160,7 @@ class RoughGate(FakeGate):
             await asyncio.sleep(0.3)
             wants = self.cluster.swarm.wants
             for name in [] if self.cut else [*self.running]:
-                if wants[name][1] != self.node:
+                if name not in wants or wants[name][1] != self.node:
                     await self.stop(name)
             for name, (_, node) in [] if self.cut else [*wants.items()]:
                 if node == self.node and name not in self.running:
@@ -153,8 +168,7 @@ class RoughGate(FakeGate):
 
     async def stop(self, volume: VolumeName) -> None:
         self.running.discard(volume)
-        disk = self.cluster.disk(volume)
-        self.cluster.storage.vms[self.vm].writing.discard(disk)
+        self.cluster.storage.vms[self.vm].writing.discard(self._using[volume])
         self.floor[volume] = max(self.floor.get(volume, 0), self.mounted.pop(volume, 0))
 
     async def _mount(self, name: VolumeName) -> None:
@@ -164,7 +178,7 @@ class RoughGate(FakeGate):
         await asyncio.sleep(self.slow)
         if not isinstance(answer, MountGrant) or self.frozen or answer.serial <= self.floor.get(name, 0):
             return
-        disk = self.cluster.disk(name)
+        disk = DiskId(answer.by_id[0].removeprefix("reberth-"))
         if self.vm not in self.cluster.storage.attached.get(disk, set()):
             return  # the gate waits for the device in vain
         assert answer.may_format or disk in self.cluster.formatted, f"{disk} is blank, but may not be formatted"
@@ -172,6 +186,7 @@ class RoughGate(FakeGate):
         self.cluster.storage.write(self.vm, disk)
         self.mounted[name] = answer.serial
         self.running.add(name)
+        self._using[name] = disk
         keeper = self.reached
         if keeper is not None:
             await _within(keeper.sync(self.node, replace_wait(self.sync())))
@@ -202,14 +217,18 @@ class Serving:
 
 
 class RoughCluster(FakeCluster):
-    def __init__(self, group: asyncio.TaskGroup, volumes: int) -> None:
+    def __init__(self, group: asyncio.TaskGroup, volumes: int, nodes: int = 3) -> None:
         self.formatted: set[DiskId] = set()
         self._group = group
         self._tasks: list[asyncio.Task[None]] = []
         self._births = 0
         self._placed = 0
         self.processes: list[Process] = []
-        super().__init__(storage=JudgedStorage())
+        storage = JudgedStorage()
+        super().__init__(
+            storage=storage, nodes=[f"{letter}{tens or ''}" for tens in range(6) for letter in "abcdefghij"][:nodes]
+        )
+        storage.records = self.store
         self.storage.seconds = 0.05
         self._rough = {node: RoughGate(self, node, f"boot-{node}-1") for node in self.gates}
         self.names = [VolumeName(f"data-{number}") for number in range(volumes)]
@@ -218,11 +237,6 @@ class RoughCluster(FakeCluster):
         task = self._group.create_task(work)
         self._tasks.append(task)
         return task
-
-    def disk(self, volume: VolumeName) -> DiskId:
-        disk = self.record(volume).disk
-        assert disk is not None, f"volume {volume} is granted or used, but has no disk"
-        return disk
 
     def clients(self) -> tuple[FragileRecords, MemoryDriver]:
         records, driver = MortalRecords(self.store), MortalDriver(self.storage)
@@ -320,6 +334,23 @@ class RoughCluster(FakeCluster):
         self.spawn(gate.talk())
         self.spawn(gate.obey_swarm())
 
+    def remove(self, volume: VolumeName) -> None:
+        """Its service goes, then the volume, and both come back when it is gone."""
+        if self.swarm.wants.pop(volume, None) is not None:
+            self.spawn(self._remove(volume))
+
+    async def _remove(self, volume: VolumeName) -> None:
+        gone = False
+        while volume not in self.swarm.wants:
+            await asyncio.sleep(0.7)
+            catalogue = self.processes[-1].controller.catalogue
+            if not gone:
+                await _within(catalogue.remove(RemoveVolume(volume)))
+                gone = volume not in self.store.volumes
+            elif isinstance(await _within(catalogue.create(CreateVolume(volume, {"size": "1GiB"}))), Volume):
+                ready = [each.id for each in self.swarm.nodes.values() if each.state is NodeState.READY]
+                self.place(volume, ready[-1] if ready else NodeId("a"))
+
     def notice_fences(self) -> None:
         """A VM that was switched off has no gate and no containers."""
         for gate in self._rough.values():
@@ -339,7 +370,8 @@ class RoughCluster(FakeCluster):
     def unserved(self) -> list[Serving]:
         """Volumes that are not written by exactly the VM of their claim."""
         found = []
-        for name, (_, node) in self.swarm.wants.items():
-            if self.writers(name) != (VmId(f"vm-{node}"),):
+        for name in self.names:
+            _, node = self.swarm.wants.get(name, (None, None))
+            if node is None or self.writers(name) != (VmId(f"vm-{node}"),):
                 found.append(Serving(name, self.processes[-1].controller.board.why(name)))
         return found

@@ -26,8 +26,7 @@ from drivers import memory
 from tests.sim.loop import RoughCluster
 
 LARGE = os.environ.get("REBERTH_SEARCH") == "large"
-NODES = st.sampled_from([NodeId("a"), NodeId("b"), NodeId("c")])
-CHANGING = (Operation.ATTACH, Operation.DETACH, Operation.POWER_OFF, Operation.CREATE)
+CHANGING = (Operation.ATTACH, Operation.DETACH, Operation.POWER_OFF, Operation.CREATE, Operation.DELETE)
 MENDED = 600.0  # seconds in which everything has to be served after the last fault
 
 
@@ -36,7 +35,7 @@ class Event:
     """What happens, and the seconds until the next event."""
 
     what: str
-    node: NodeId
+    number: int  # says which node, and which volume
     pause: float
     call: int = 0
     after: bool = False
@@ -47,25 +46,31 @@ class Event:
     )
 
 
+def _node(life: RoughCluster, event: Event) -> NodeId:
+    nodes = list(life.gates)
+    return nodes[event.number % len(nodes)]
+
+
 def _crash(life: RoughCluster, event: Event) -> None:
-    life.crash_node(event.node)
+    life.crash_node(_node(life, event))
 
 
 def _boot(life: RoughCluster, event: Event) -> None:
-    life.boot_node(event.node)
+    life.boot_node(_node(life, event))
 
 
 def _cut(life: RoughCluster, event: Event) -> None:
-    life.gate(event.node).cut = not life.gate(event.node).cut
+    gate = life.gate(_node(life, event))
+    gate.cut = not gate.cut
 
 
 def _hide(life: RoughCluster, event: Event) -> None:
-    vm = life.storage.vms[VmId(f"vm-{event.node}")]
+    vm = life.storage.vms[VmId(f"vm-{_node(life, event)}")]
     vm.connected = not vm.connected
 
 
 def _slow(life: RoughCluster, event: Event) -> None:
-    life.gate(event.node).slow = 8.0
+    life.gate(_node(life, event)).slow = 8.0
 
 
 def _away(life: RoughCluster, _event: Event) -> None:
@@ -73,7 +78,13 @@ def _away(life: RoughCluster, _event: Event) -> None:
 
 
 def _move(life: RoughCluster, event: Event) -> None:
-    life.place(life.names[event.call % len(life.names)], event.node)
+    volume = life.names[event.call % len(life.names)]
+    if volume in life.swarm.wants:
+        life.place(volume, _node(life, event))
+
+
+def _remove(life: RoughCluster, event: Event) -> None:
+    life.remove(life.names[event.call % len(life.names)])
 
 
 def _storage(life: RoughCluster, event: Event) -> None:
@@ -96,7 +107,7 @@ def _rival(life: RoughCluster, _event: Event) -> None:
 
 HAPPENS: dict[str, Callable[[RoughCluster, Event], None]] = {
     "crash": _crash, "boot": _boot, "cut": _cut, "hide": _hide, "slow": _slow, "away": _away, "move": _move,
-    "storage": _storage, "record": _record, "kill": _kill, "rival": _rival,
+    "storage": _storage, "record": _record, "kill": _kill, "rival": _rival, "remove": _remove,
 }  # fmt: skip
 WEIGHED = [*HAPPENS, "crash", "crash", "move", "move", "storage", "storage", "storage", "record", "kill", "kill"]
 RECORD_CALLS = [memory_records.Call.VOLUMES, memory_records.Call.LEADERSHIP] + [memory_records.Call.REPLACE_VOLUME] * 3
@@ -104,7 +115,7 @@ RECORD_CALLS = [memory_records.Call.VOLUMES, memory_records.Call.LEADERSHIP] + [
 EVENTS = st.builds(
     Event,
     what=st.sampled_from(WEIGHED),
-    node=NODES,
+    number=st.integers(0, 49),
     pause=st.sampled_from([0.0, 0.03, 0.2, 1.0, 6.0, 15.0, 40.0]),
     call=st.integers(0, 25),
     after=st.booleans(),
@@ -123,17 +134,17 @@ async def _served(life: RoughCluster) -> None:
     assert life.unserved() == []
 
 
-async def walk(volumes: int, events: list[Event], planner: Planner) -> None:
-    """A broken law ends it with an AssertionError."""
+async def walk(size: tuple[int, int], events: list[Event], planner: Planner) -> None:
+    """Nodes and volumes. A broken law ends it with an AssertionError."""
     async with asyncio.TaskGroup() as group:
-        life = RoughCluster(group, volumes)
+        life = RoughCluster(group, volumes=size[1], nodes=size[0])
         life.planner = planner
         life.begin()
         await asyncio.sleep(2)
         for number, name in enumerate(life.names):
             made = await life.processes[-1].controller.catalogue.create(CreateVolume(name, {"size": "1GiB"}))
             assert not isinstance(made, No), made.why
-            life.place(name, NodeId("abc"[number % 3]))
+            life.place(name, list(life.gates)[number % size[0]])
         await asyncio.sleep(10)
         for event in events:
             life.notice_fences()
@@ -147,10 +158,10 @@ async def walk(volumes: int, events: list[Event], planner: Planner) -> None:
         life.end()
 
 
-def run(volumes: int, events: list[Event], planner: Planner = plan) -> None:
+def run(size: tuple[int, int], events: list[Event], planner: Planner = plan) -> None:
     """One walk in a time of its own: seconds cost nothing."""
     with capture_logs(), asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
-        runner.run(walk(volumes, events, planner))
+        runner.run(walk(size, events, planner))
 
 
 SIZE = settings(
@@ -159,14 +170,30 @@ SIZE = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-WALK = {"volumes": st.integers(1, 3), "events": st.lists(EVENTS, max_size=30 if LARGE else 15)}
+WALK = {
+    "size": st.tuples(st.just(3), st.integers(1, 3)),
+    "events": st.lists(EVENTS, max_size=30 if LARGE else 15),
+}
+WIDE = {
+    "size": st.tuples(st.integers(5, 50), st.integers(20, 100)) if LARGE else st.just((8, 24)),
+    "events": st.lists(EVENTS, min_size=5, max_size=30 if LARGE else 15),
+}
 
 
 @SIZE
 @given(**WALK)
-def test_whatever_fails_on_the_way_one_writes_and_in_the_end_the_claim_does(volumes: int, events: list[Event]) -> None:
+def test_whatever_fails_on_the_way_one_writes_and_in_the_end_the_claim_does(
+    size: tuple[int, int], events: list[Event]
+) -> None:
     """At no moment two VMs write or a writer loses its disk; once faults stop, every volume is where it should be."""
-    run(volumes, events)
+    run(size, events)
+
+
+@settings(SIZE, max_examples=12 if LARGE else 2)
+@given(**WIDE)
+def test_the_same_holds_for_many_nodes_and_many_volumes(size: tuple[int, int], events: list[Event]) -> None:
+    """Calls for one VM go together, and what fails for one volume fails for all of a call."""
+    run(size, events)
 
 
 @pytest.mark.parametrize(
@@ -179,8 +206,8 @@ def test_the_walks_meet_what_a_careless_planner_does(rule: Rule) -> None:
 
     @settings(SIZE, max_examples=300, phases=[Phase.generate], report_multiple_bugs=False, derandomize=True)
     @given(**WALK)
-    def careless(volumes: int, events: list[Event]) -> None:
-        run(volumes, events, partial(plan, rules=ALL_RULES - {rule}))
+    def careless(size: tuple[int, int], events: list[Event]) -> None:
+        run(size, events, partial(plan, rules=ALL_RULES - {rule}))
 
     with pytest.raises(ExceptionGroup) as caught:
         careless()

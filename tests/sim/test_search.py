@@ -50,13 +50,21 @@ WIDE = {
     "removed and made anew, a cut node": (2, REMOVED._replace(makes=1, cuts=1)),
     "removed, a dead VM, a cut node": (2, REMOVED._replace(crashes=1, boots=1, cuts=1)),
 }
-ALIKE = {  # the lab's storage gives the same, or little else, and costs minutes
+ALIKE = {  # the lab's storage gives the same, or little else
+    "a leader changes while a call is in doubt",
+    "the task moves to and fro",
+    "two tasks share the volume and move",
+    "two tasks share the volume, their containers end and begin again",
+    "a task ends and begins again while a leader changes",
+    "a volume is removed while a leader changes",
+    "a volume is removed and made anew, a call in doubt",
     "four tasks, two leaders, a call in doubt",
     "a dead VM, a cut node, a hidden host, a person",
     "two of three VMs die",
     "removed and made anew, two leaders, a call in doubt",
     "two tasks share it, two leaders, a call in doubt",
 }
+SCENES_SMALL = [(VSPHERE, name) for name in SMALL] + [(LAB, name) for name in SMALL if name not in ALIKE]
 SCENES = [(VSPHERE, name) for name in WIDE] + [(LAB, name) for name in WIDE if name not in ALIKE]
 Say = Callable[[str], None]
 
@@ -77,11 +85,10 @@ def test_a_vm_that_left_the_inventory_is_not_proven_to_have_lost_its_disk(say: S
     assert found.story is None, found.story
 
 
-@pytest.mark.parametrize("storage", [LAB, VSPHERE], ids=lambda s: str(s.name))
-@pytest.mark.parametrize(("name", "budget"), SMALL.items(), ids=SMALL.keys())
-def test_no_order_of_events_breaks_a_law(say: Say, storage: Storage, name: str, budget: Budget) -> None:
+@pytest.mark.parametrize(("storage", "name"), SCENES_SMALL, ids=lambda x: x if isinstance(x, str) else x.name)
+def test_no_order_of_events_breaks_a_law(say: Say, storage: Storage, name: str) -> None:
     """However these events interleave, one VM writes, nothing live is torn, and whoever waits is served."""
-    run(say, storage, name, budget)
+    run(say, storage, name, SMALL[name])
 
 
 @pytest.mark.skipif(not LARGE, reason="the large size is asked for with REBERTH_SEARCH=large")

@@ -8,7 +8,7 @@ granted and lets go what it is told to.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -245,7 +245,9 @@ class Controller:
 class FakeCluster:
     """Nodes ``a``, ``b``, ``c`` on VMs ``vm-a`` ...; as many controllers as are made; one storage."""
 
-    def __init__(self, settings: Settings | None = None, storage: MemoryStorage | None = None) -> None:
+    def __init__(
+        self, settings: Settings | None = None, storage: MemoryStorage | None = None, nodes: Iterable[str] = "abc"
+    ) -> None:
         self.settings = settings or Settings()
         self.storage = storage or MemoryStorage()
         self.swarm = FakeSwarm()
@@ -253,7 +255,7 @@ class FakeCluster:
         self.store = MemoryStore()
         self.acting: Gatekeeper | None = None
         self.gates: dict[NodeId, FakeGate] = {}
-        for name in ("a", "b", "c"):
+        for name in nodes:
             node = NodeId(name)
             self.swarm.nodes[node] = Node(node, f"host-{name}", NodeState.READY, manager=True)
             self.storage.add_vm(VmId(f"vm-{name}"))
