@@ -92,30 +92,45 @@ class MortalDriver(MemoryDriver):
 
 
 class JudgedStorage(MemoryStorage):
-    """Where the truth is: here a second writer, a disk on two VMs, or a lost disk cannot go unseen."""
+    """
+    Where the truth is: here a second writer, a disk on two VMs, or a lost disk cannot go unseen.
+
+    What a late call breaks has no caller any more whom an error would reach: so it is noted, too.
+    """
 
     records: MemoryStore
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken: list[str] = []
+
+    def _law(self, kept: bool, why: str) -> None:
+        if not kept:
+            self.broken.append(why)
+        assert kept, why
+
+    def write(self, vm: VmId, disk: DiskId) -> None:
+        super().write(vm, disk)
+        self._law(self.writers(disk) == (vm,), f"two write to {disk}: {self.writers(disk)}")
+
+    def attach(self, disk: DiskId, vm: VmId, epoch: Epoch) -> Outcome:
+        outcome = super().attach(disk, vm, epoch)
+        self._law(len(self.attached[disk]) <= 1, f"{disk} is on {self.attached[disk]}")
+        return outcome
+
+    def detach(self, disk: DiskId, vm: VmId, epoch: Epoch) -> Outcome:
+        writes, why = disk in self.vms[vm].writing, f"VM {vm} was to lose {disk} (epoch {epoch}), but it writes"
+        if self._cannot(vm, epoch) is None:  # a late call of an older epoch is refused, and may say what it likes
+            self._law(not writes, why)
+        outcome = super().detach(disk, vm, epoch)
+        assert not writes, why
+        return outcome
 
     def delete(self, disk: DiskId) -> Outcome:
         for record in self.records.volumes.values():
             doomed = record.phase is Phase.DELETING and not record.grants
-            assert record.disk != disk or doomed, f"{disk} of volume {record.name} is deleted, which nobody removed"
+            self._law(record.disk != disk or doomed, f"{disk} of {record.name} is deleted, but nobody removed it")
         return super().delete(disk)
-
-    def write(self, vm: VmId, disk: DiskId) -> None:
-        super().write(vm, disk)
-        assert self.writers(disk) == (vm,), f"two write to {disk}: {self.writers(disk)}"
-
-    def attach(self, disk: DiskId, vm: VmId, epoch: Epoch) -> Outcome:
-        outcome = super().attach(disk, vm, epoch)
-        assert len(self.attached[disk]) <= 1, f"{disk} is on {self.attached[disk]}"
-        return outcome
-
-    def detach(self, disk: DiskId, vm: VmId, epoch: Epoch) -> Outcome:
-        writes = disk in self.vms[vm].writing
-        outcome = super().detach(disk, vm, epoch)
-        assert not writes, f"VM {vm} was to lose {disk} (epoch {epoch}), but it writes"
-        return outcome
 
 
 class RoughGate(FakeGate):
@@ -224,7 +239,7 @@ class RoughCluster(FakeCluster):
         self._births = 0
         self._placed = 0
         self.processes: list[Process] = []
-        storage = JudgedStorage()
+        self.judge = storage = JudgedStorage()
         super().__init__(
             storage=storage, nodes=[f"{letter}{tens or ''}" for tens in range(6) for letter in "abcdefghij"][:nodes]
         )

@@ -155,6 +155,7 @@ async def walk(size: tuple[int, int], events: list[Event], planner: Planner) -> 
         look = life.processes[-1].controller.board.look
         assert look is not None
         assert violations(look.world) == ()
+        assert life.judge.broken == []
         life.end()
 
 
