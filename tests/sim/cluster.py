@@ -49,6 +49,8 @@ class Cluster:
         yield from faults.swarm(s)
         yield from faults.faults(s)
         yield from faults.people(s)
+        if s.budget.rejoins:
+            yield from faults.rejoin(s)
         if s.budget.hands:
             yield from faults.hands(self.storage, s)
 
@@ -177,7 +179,7 @@ def _talk(s: State, i: int, vm: Vm) -> Iterator[Event]:
         yield "stop", i, set_vm(s, i, vm._replace(mount=Mount.NO))
     if vm.serial < s.record.serial and _told(s, i, vm):
         yield "order", i, set_vm(s, i, vm._replace(serial=s.record.serial))
-    view = View(vm.boot, vm.mount, vm.serial)
+    view = View(vm.boot, vm.mount, vm.serial, vm.joined)
     if s.leaders[s.acting].views[i] != view or vm.known_boot != vm.boot:
         yield "sync", i, heard(s, i, view)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -51,7 +52,7 @@ class Seen(NamedTuple):
     """One controller's whole view, hashable."""
 
     epoch: int
-    nodes: tuple[tuple[bool, int], ...]  # down, boot
+    nodes: tuple[tuple[bool, int, int], ...]  # down, boot, how often joined
     power: tuple[Power, ...]
     stamps: tuple[int | None, ...]  # for each VM that has the disk
     record: Record
@@ -69,7 +70,7 @@ def decide(state: State, leader: int, policy: Policy, rules: frozenset[Rule], *,
 def see(state: State, leader: int, *, forgets: bool) -> Seen:
     """All of the state that this controller can see, and nothing else."""
     me = state.leaders[leader]
-    nodes = tuple((v.down, v.known_boot) for v in state.vms)
+    nodes = tuple((v.down, v.known_boot, v.joined) for v in state.vms)
     power = tuple(Power.UNKNOWN if v.hidden else Power.ON if v.on else Power.OFF for v in state.vms)
     listed = [bool(state.disk >> i & 1) and not (forgets and v.hidden and v.down) for i, v in enumerate(state.vms)]
     stamps = tuple(v.stamp if there else None for v, there in zip(state.vms, listed, strict=True))
@@ -86,8 +87,8 @@ def world(seen: Seen) -> World:
     there = [(_vm(i), Epoch(stamp)) for i, stamp in enumerate(seen.stamps) if stamp is not None]
     return World(
         epoch=Epoch(seen.epoch),
-        nodes={_id(i): _node(i, down, boot) for i, (down, boot) in enumerate(seen.nodes)},
-        claims=_claims(seen.claim, seen.tasks),
+        nodes={each.id: each for i, node in enumerate(seen.nodes) for each in _nodes(i, *node)},
+        claims=_claims(seen),
         volumes={} if seen.record.age is Age.GONE else {NAME: _record(seen.record)},
         attachments=tuple(Attachment(DISK, vm, epoch=epoch) for vm, epoch in there),
         power={_vm(i): power for i, power in enumerate(seen.power)},
@@ -98,8 +99,8 @@ def world(seen: Seen) -> World:
     )
 
 
-def _id(i: int) -> NodeId:
-    return NodeId(f"n{i}")
+def _id(i: int, joined: int = 1) -> NodeId:
+    return NodeId(f"n{i}-{joined}")
 
 
 def _vm(i: int) -> VmId:
@@ -110,15 +111,26 @@ def _boot(boot: int) -> BootId:
     return BootId(f"b{boot}")
 
 
-def _node(i: int, down: bool, boot: int) -> Node:
-    state = NodeState.DOWN if down else NodeState.READY
-    return Node(_id(i), f"swarm0{i}", state, vm=_vm(i), boot=_boot(boot), down_for=60.0 if down else None)
+def _nodes(i: int, down: bool, boot: int, joined: int) -> Iterator[Node]:
+    """Whoever joins again leaves an entry behind, which is down for ever. A boot that was not told yet is 0."""
+    if joined > 1:
+        yield _node(i, down=True, boot=1, joined=joined - 1)
+    yield _node(i, down=down, boot=boot, joined=joined)
 
 
-def _claims(claim: int, tasks: tuple[int, ...]) -> dict[VolumeName, Claim]:
-    if claim < 0:
+def _node(i: int, *, down: bool, boot: int, joined: int) -> Node:
+    state, known = NodeState.DOWN if down else NodeState.READY, boot > 0
+    return Node(
+        _id(i, joined), f"swarm0{i}", state, vm=_vm(i) if known else None, boot=_boot(boot) if known else None,
+        down_for=60.0 if down else None,
+    )  # fmt: skip
+
+
+def _claims(seen: Seen) -> dict[VolumeName, Claim]:
+    if seen.claim < 0:
         return {}
-    return {NAME: Claim(NAME, _id(claim), tuple(ClaimTask(TaskId(f"t{task}"), "db", _id(claim)) for task in tasks))}
+    where = _id(seen.claim, seen.nodes[seen.claim][2])
+    return {NAME: Claim(NAME, where, tuple(ClaimTask(TaskId(f"t{task}"), "db", where) for task in seen.tasks))}
 
 
 def _record(record: Record) -> VolumeRecord:
@@ -137,4 +149,4 @@ def _record(record: Record) -> VolumeRecord:
 def _view(i: int, view: View) -> GateView:
     state = MountState.UNMOUNTED if view.mount is Mount.NO else MountState.MOUNTED
     said = {NAME: GateVolume(NAME, state, Serial(view.serial))}
-    return GateView(_id(i), _vm(i), _boot(view.boot), 0.0, said)
+    return GateView(_id(i, view.joined), _vm(i), _boot(view.boot), 0.0, said)

@@ -28,6 +28,15 @@ def swarm(s: State) -> Iterator[Event]:
         yield from _sharing(s)
 
 
+def rejoin(s: State) -> Iterator[Event]:
+    """Its tasks are nobody's any more; its containers go on until Docker has ended them."""
+    spent = s._replace(budget=s.budget._replace(rejoins=s.budget.rejoins - 1))
+    for i, vm in enumerate(s.vms):
+        if vm.on and not vm.cut:
+            left = set_vm(spent, i, vm._replace(joined=vm.joined + 1, known_boot=0))
+            yield "rejoin", i, left._replace(claim=-1, tasks=()) if s.claim == i else left
+
+
 def _sharing(s: State) -> Iterator[Event]:
     """Several tasks on the claim's node: one joins, one leaves; all containers there end and begin again."""
     b, vm, new = s.budget, s.vms[s.claim], s.task + 1

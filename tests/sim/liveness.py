@@ -8,6 +8,7 @@ everybody who can do something does it in turn. Calls in doubt land late in one 
 from __future__ import annotations
 
 from controller.actions import Alarm, Converged, Refuse
+from controller.model import FencePolicy
 from tests.sim.change import heard, make_anew, set_leader, set_vm, unheard
 from tests.sim.cluster import QUIET, Cluster
 from tests.sim.state import Age, Mount, State
@@ -106,8 +107,8 @@ def judge(cluster: Cluster, s: State) -> str | None:
     if not removed and (s.claim < 0 or s.vms[s.claim].down):
         return None
     action = cluster.decide(s, s.acting)
-    if isinstance(action, Alarm) and (any(v.hidden and v.down for v in s.vms) or s.disk.bit_count() > 1):
-        return None  # power unknown and nobody confirmed anything, or two VMs: held, whatever the time
+    if isinstance(action, Alarm) and _held_truly(cluster, s):
+        return None
     if removed:
         if s.claim >= 0 and isinstance(action, Refuse):
             return None  # its user is told that it was removed
@@ -115,6 +116,12 @@ def judge(cluster: Cluster, s: State) -> str | None:
     if isinstance(action, Converged) and _served(s):
         return None
     return f"all is quiet, but the task on node {s.claim} waits for ever: {action}"
+
+
+def _held_truly(cluster: Cluster, s: State) -> bool:
+    """Power unknown and nobody confirmed anything, two VMs, or a policy that forces nothing: held for any time."""
+    hold = cluster.policy.fence is FencePolicy.HOLD
+    return s.disk.bit_count() > 1 or any(v.down and (v.hidden or (hold and v.on)) for v in s.vms)
 
 
 def _served(s: State) -> bool:

@@ -55,6 +55,7 @@ class Vm(NamedTuple):
     hidden: bool = False  # the hypervisor has lost its host: power unknown
     down: bool = False  # Swarm's word
     known_boot: int = 1  # the boot in the node's record
+    joined: int = 1  # how often this VM has joined the swarm: its node has another ID each time
 
 
 class Intent(NamedTuple):
@@ -79,6 +80,7 @@ class View(NamedTuple):
     boot: int
     mount: Mount
     serial: int
+    joined: int = 1
 
 
 class Call(NamedTuple):
@@ -112,6 +114,7 @@ class Budget(NamedTuple):
     hands: int = 0  # a person detaches or attaches the disk by hand, past all guards
     joins: int = 0  # one more task on the claim's node wants the volume, too
     restarts: int = 0  # the claim's containers end, and begin again on the same node
+    rejoins: int = 0  # a node leaves the swarm and joins it again, in the same boot
     removals: int = 0  # `docker volume rm`
     makes: int = 0  # `docker volume create` after it, under the same name
 

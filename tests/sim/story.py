@@ -24,6 +24,7 @@ WORDS = {
     "leave": "one of the tasks on node {n} is not wanted any more",
     "again": "the containers on VM {n} end, and Docker mounts for the same task again",
     "restart": "the container on VM {n} ends, and Swarm makes a new task there",
+    "rejoin": "the node of VM {n} leaves the swarm and joins it again",
     "rm": "a person removes the volume",
     "make": "a person makes the volume anew",
     "spend": "a permission for the removed volume reaches the gate on VM {n}, which finds no such disk",

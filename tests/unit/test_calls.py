@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from controller.actions import Attach, CreateDisk, DeleteDisk, Detach, Fence, NewEpoch
+from controller.actions import Attach, CreateDisk, DeleteDisk, Detach, Fence, NewEpoch, Revoke
+from controller.execute import _leaves
 from controller.memory_records import Call as RecordCall
 from controller.memory_records import Fault as RecordFault
 from controller.model import (
     DiskId,
+    Epoch,
     Evidence,
     EvidenceKind,
     HistoryEntry,
@@ -25,6 +27,7 @@ from controller.model import (
     VolumeRecord,
     World,
 )
+from controller.records import RecordsUnavailable
 from controller.scribe import PROGRESS, Changed, Setback
 from drivers.memory import Call, Fault
 from tests.unit.desk import Desk, TiredDriver
@@ -118,11 +121,18 @@ async def test_without_the_intent_in_the_record_the_storage_is_not_asked(
     assert desk.storage.calls == []
 
 
-@pytest.mark.parametrize("action", [GIVE, TAKE, Fence(V, vm(1), NodeId("n1"), "It is down."), DeleteDisk(V)])
+FENCE = Fence(V, vm(1), NodeId("n1"), "It is down.")
+DOOMED = record(phase=Phase.DELETING)
+
+
+@pytest.mark.parametrize(
+    ("volume", "action"),
+    [(record(), GIVE), (record(), TAKE), (record(), FENCE), (DOOMED, DeleteDisk(V)), (NEW, CreateDisk(V))],
+    ids=["attach", "detach", "fence", "delete", "create"],
+)
 async def test_who_does_not_lead_any_more_does_not_ask_the_storage(
-    action: Attach | Detach | Fence | DeleteDisk,
+    volume: VolumeRecord, action: Attach | Detach | Fence | DeleteDisk | CreateDisk
 ) -> None:
-    volume = record(phase=Phase.DELETING)
     desk = Desk(volume)
     desk.lead.acting = False
     end = await desk.do(world(volume=volume), action)
@@ -271,6 +281,45 @@ async def test_a_doubt_that_could_not_be_noted_takes_a_new_epoch_before_anything
     assert desk.lead.taken == 1
 
 
+async def test_a_doubt_whose_mark_got_no_answer_takes_a_new_epoch_first_too() -> None:
+    """The mark may be written or not: nobody knows, so it does not count."""
+    volume = record(intent=Intent(Operation.ATTACH, EPOCH, vm(1)))  # there already: the next write is the mark
+    desk = Desk(volume)
+    desk.storage.fail(Operation.ATTACH, Fault.LOST_BEFORE)
+    desk.records.fail(RecordCall.REPLACE_VOLUME, RecordFault.LOST_BEFORE)
+    w = world(volume=volume)
+
+    assert await desk.do(w, GIVE) == Setback(NO_RAFT)
+    assert isinstance(await desk.do(w, GIVE), Changed)
+    assert desk.lead.taken == 1
+
+
+@pytest.mark.parametrize(
+    ("phase", "action"),
+    [(Phase.READY, TAKE), (Phase.READY, replace(TAKE, evidence=None)), (Phase.READY, FENCE),
+     (Phase.READY, Revoke(V, "It moved.")), (Phase.DELETING, DeleteDisk(V))],
+    ids=["detach with a proof", "detach as the fence", "fence", "revoke", "delete"],
+)  # fmt: skip
+async def test_whatever_is_written_next_tells_of_the_move_before_it(
+    phase: Phase, action: Detach | Fence | Revoke | DeleteDisk
+) -> None:
+    """An older leader's attach was done, and nobody noted it: the next write does, whoever makes it."""
+    volume = record(grant(1), intent=Intent(Operation.ATTACH, Epoch(6), vm(1)), phase=phase)
+    desk = Desk(volume, 1)
+    desk.storage.fail(Operation.DELETE, Fault.LOST_BEFORE)
+    await desk.do(world(on(1), volume=volume), action)
+
+    assert desk.kept.history[0] == HistoryEntry(
+        Moment.ATTACHED, 1000.0, Epoch(6), "disk disk-data attached to VM vm1", "swarm01"
+    )
+
+
+def test_errors_of_records_are_found_in_groups_of_groups() -> None:
+    one, two = RecordsUnavailable("one"), RecordsUnavailable("two")
+
+    assert _leaves(ExceptionGroup("", [ExceptionGroup("", [one]), two])) == [one, two]
+
+
 async def test_records_that_cannot_be_reached_are_one_reason_for_every_volume() -> None:
     """However many writes failed at once, and in whatever group, the sentence is said once."""
     desk, w = both()
@@ -284,7 +333,7 @@ async def test_records_that_cannot_be_reached_are_one_reason_for_every_volume() 
 async def test_a_fence_for_several_volumes_is_one_call_told_in_each_record() -> None:
     """It names the VM and the node of the holder, and is told anew where something else was told since."""
     desk, w = both(1)
-    fences = [Fence(each, vm(1), NodeId("n1"), "It is down.") for each in (V, W)]
+    fences = [replace(FENCE, volume=each) for each in (V, W)]
     told = HistoryEntry(Moment.FENCED, 1000.0, EPOCH, "power-off of VM vm1 asked for: It is down.", "swarm01")
 
     assert await desk.all(w, *fences) == {V: PROGRESS, W: PROGRESS}

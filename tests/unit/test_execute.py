@@ -191,7 +191,10 @@ def test_the_reason_of_a_move_names_where_it_goes() -> None:
     assert isinstance(moved, Detach)
     assert moved.why == "Volume data goes to node swarm02."
     assert isinstance(taken, Revoke)
-    assert "node swarm02 should have it" in taken.why
+    assert taken.why == (
+        "Volume data: node swarm02 should have it, so the permission to mount it on node swarm01 (VM vm1) is taken "
+        "back."
+    )
     assert isinstance(left, Revoke)
     assert "no task wants it there" in left.why
 

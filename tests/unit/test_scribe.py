@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from controller.actions import GrantMount, Wait
+from controller.actions import DropGrants, GrantMount, Wait
 from controller.memory_records import Call, Fault
 from controller.model import (
     BootId,
     Epoch,
+    Evidence,
+    EvidenceKind,
     Grant,
     HistoryEntry,
     Intent,
@@ -147,6 +149,22 @@ async def test_an_idle_volume_loses_its_settled_intent_and_gets_the_entry() -> N
     assert await desk.do(world(on(1), volume=volume), Wait(V, "why")) == PROGRESS
     assert desk.kept.intent is None
     assert [each.moment for each in desk.kept.history] == [Moment.ATTACHED]
+
+
+async def test_dropped_grants_are_told_with_the_evidence() -> None:
+    """Other grants stay; the entry says who saw what, about which node, and when it was acted on."""
+    other = grant(1, "t2", 2, boot="b0")
+    volume = record(grant(1), other, serial=3)
+    desk = Desk(volume, 1)
+    proof = Evidence(EvidenceKind.POWERED_OFF, vm(1), "volume data: it is off", "hypervisor")
+
+    assert await desk.do(world(on(1), volume=volume), DropGrants(V, (grant(1),), proof)) == PROGRESS
+    assert desk.kept.grants == (other,)
+    assert desk.kept.history == (
+        HistoryEntry(
+            Moment.EVIDENCE, 1000.0, EPOCH, "volume data: it is off", "swarm01", EvidenceKind.POWERED_OFF
+        ),
+    )  # fmt: skip
 
 
 async def test_a_deleted_record_is_gone_from_the_board() -> None:
