@@ -190,7 +190,7 @@ def test_whatever_fails_on_the_way_one_writes_and_in_the_end_the_claim_does(
     run(size, events)
 
 
-@settings(SIZE, max_examples=12 if LARGE else 2)
+@settings(SIZE, max_examples=4 if LARGE else 2)
 @given(**WIDE)
 def test_the_same_holds_for_many_nodes_and_many_volumes(size: tuple[int, int], events: list[Event]) -> None:
     """Calls for one VM go together, and what fails for one volume fails for all of a call."""
