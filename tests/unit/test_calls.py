@@ -317,9 +317,9 @@ async def test_whatever_is_written_next_tells_of_the_move_before_it(
 def test_errors_of_records_are_found_in_groups_of_groups() -> None:
     one, two = RecordsUnavailable("one"), RecordsUnavailable("two")
 
-    errors = ExceptionGroup("", [ExceptionGroup("", [one]), two])  # type: ignore[list-item]
+    errors = ExceptionGroup("", [ExceptionGroup("", [one]), two])
 
-    assert _leaves(errors) == [one, two]
+    assert _leaves(errors) == [one, two]  # type: ignore[arg-type]
 
 
 async def test_records_that_cannot_be_reached_are_one_reason_for_every_volume() -> None:
