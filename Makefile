@@ -40,7 +40,7 @@ drill: packages ## power a node off in a lab and watch PostgreSQL move; ARGS='--
 bench: packages ## measurements (tests/bench); they say numbers and judge nothing
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-mutants: setup ## change the core in 2,300 small ways and see which the tests miss (half an hour); see docs/mutation.md
+mutants: setup ## change the core in 2,300 small ways and see which the tests miss (ten minutes); see docs/mutation.md
 	@nice -n 15 $(BIN)/mutmut run --max-children 2 $(ARGS) >.cache/mutmut.log 2>&1 || { tail -n 20 .cache/mutmut.log; exit 1; }
 	@$(BIN)/python -m tests.mutants
 
