@@ -194,7 +194,7 @@ async def test_a_worker_gets_the_volume_of_the_task_that_swarm_placed_there(ca: 
             task=TASK,
             epoch=1,
             serial=record.serial,
-            by_id=(f"reberth-memory-{record.key}",),
+            by_id=(f"reberth-{record.disk}",),
             size_bytes=2**30,
             fstype="ext4",
             fs_uuid=record.fs_uuid,
