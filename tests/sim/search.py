@@ -4,8 +4,10 @@ Breadth-first search over every order of events, against the real `plan`. The fi
 
 from __future__ import annotations
 
+import gc
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from controller.case import ALL_RULES, Rule
@@ -46,6 +48,21 @@ def search(
     chosen = Policy(grace=0.0, max_down_fraction=1.0, capabilities=storage.capabilities) if policy is None else policy
     cluster = Cluster(storage, chosen, rules)
     first = start(vms, budget)
+    with _without_collector():
+        return _visit(cluster, first, lasting, limit)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """States are tuples without cycles: the collector would look through millions of them for nothing."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _visit(cluster: Cluster, first: State, lasting: Callable[[Cluster, State], str | None], limit: int) -> Found:
     parents: Parents = {first: None}
     queue = deque([first])
     while queue:
