@@ -40,14 +40,15 @@ from controller.model import (
     Operation,
     Phase,
     Power,
+    VolumeKey,
     VolumeName,
     VolumeRecord,
     World,
 )
-from controller.names import disk_key
+from controller.names import disk_key, life_prefix
 from controller.records import RecordsUnavailable
 from controller.scribe import PROGRESS, Changed, Result, Scribe, Setback, record_of, result
-from drivers.base import Created, Done, InDoubt, Outcome, Refused, StorageDriver, Unreachable
+from drivers.base import Created, Done, DriverError, InDoubt, Outcome, Refused, StorageDriver, Unreachable
 
 
 class Lead(Protocol):
@@ -222,9 +223,13 @@ class Executor:
         if isinstance(record, Changed):
             return record
         disks: list[DiskId] = []
+        key = disk_key(record.key, record.fs_uuid)
 
         async def create() -> Sequence[Outcome]:
-            outcome = await self._driver.create(disk_key(record.key, record.fs_uuid), record.spec)
+            refusal = await self._earlier_life(record, key)
+            if refusal is not None:
+                return [refusal]
+            outcome = await self._driver.create(key, record.spec)
             if not isinstance(outcome, Created):
                 return [outcome]
             disks.append(outcome.disk)
@@ -237,6 +242,26 @@ class Executor:
         entry = self._scribe.entry(world, Moment.CREATED, f"disk {disks[0]}, {record.spec.size_bytes} bytes")
         change = replace(record, disk=disks[0], phase=phase, intent=None)
         return result(await self._scribe.write(world, record, change, entry))
+
+    async def _earlier_life(self, record: VolumeRecord, key: VolumeKey) -> Refused | Unreachable | None:
+        """
+        Why no disk may be made now: there is one of a volume of this name that the records know nothing of.
+
+        They came from an old backup, or the swarm was made anew. A container must not start on an empty volume while
+        its data is still there (law 5).
+        """
+        try:
+            found = await self._driver.keys(life_prefix(record.key))
+        except DriverError as error:
+            return Unreachable(str(error))
+        others = [each for each in found if each != key]
+        if not others:
+            return None
+        return Refused(
+            f"there is a disk {', '.join(others)} of an earlier volume {record.name} that this swarm has no record of, "
+            "and it may hold its data. Restore the swarm's backup; or, to begin with an empty volume, rename or delete "
+            "that disk in the storage system"
+        )
 
     async def _delete(self, world: World, action: DeleteDisk) -> Result:
         found = record_of(world, action.volume)

@@ -53,7 +53,12 @@ def disk_key(key: VolumeKey, fs_uuid: str) -> VolumeKey:
     No storage can refuse a delete by its epoch: a stamp is on a VM, and such a disk is on none. So that a late delete,
     or create, of the old disk never meets the new one, they have different names.
     """
-    return VolumeKey(f"{key}-{hashlib.sha256(fs_uuid.encode()).hexdigest()[:_LIFE]}")
+    return VolumeKey(f"{life_prefix(key)}{hashlib.sha256(fs_uuid.encode()).hexdigest()[:_LIFE]}")
+
+
+def life_prefix(key: VolumeKey) -> str:
+    """How the keys of all disks begin that were made for a volume of this name."""
+    return f"{key}-"
 
 
 def _problem(text: str) -> str | None:

@@ -96,6 +96,10 @@ class StorageDriver(Protocol):
         """
         ...
 
+    async def keys(self, beginning: str) -> Sequence[VolumeKey]:
+        """The keys of all disks of ours whose key begins so, attached or not, in order. Raises DriverError."""
+        ...
+
     async def delete(self, disk: DiskId) -> Outcome:
         """Delete a disk; Done when it does not exist. Refused while it is attached anywhere."""
         ...

@@ -119,6 +119,10 @@ class LabDriver:
         disk = _decoded(answer, Disk)
         return Created(DiskId(disk.id)) if isinstance(disk, Disk) else disk
 
+    async def keys(self, beginning: str) -> Sequence[VolumeKey]:
+        found = sorted(disk.id for disk in await self._read("/v1/disks", list[Disk]))
+        return [VolumeKey(key) for key in found if key.startswith(beginning)]
+
     async def delete(self, disk: DiskId) -> Outcome:
         answer = await self._call("DELETE", f"/v1/disks/{quote(disk, safe='')}")
         return Done() if isinstance(answer, Answered) else answer

@@ -54,6 +54,7 @@ CAPABILITIES = Capabilities(
 
 
 NO_STAMP = Epoch(0)
+_PREFIX = "memory-"
 
 
 class Fault(Enum):
@@ -73,6 +74,7 @@ class Reading(Enum):
     ATTACHMENTS = "attachments"
     POWER = "power"
     DEVICE = "device"
+    KEYS = "keys"
 
 
 @dataclass(slots=True)
@@ -213,10 +215,15 @@ class MemoryDriver:
         return self.storage.capabilities
 
     async def create(self, key: VolumeKey, spec: Spec) -> CreateOutcome:
-        disk = DiskId(f"memory-{key}")
+        disk = DiskId(f"{_PREFIX}{key}")
         call = Call(Operation.CREATE, (disk,))
         outcome = (await self._ask(call, [partial(self.storage.create, disk, spec.size_bytes)]))[0]
         return Created(disk) if isinstance(outcome, Done) else outcome
+
+    async def keys(self, beginning: str) -> Sequence[VolumeKey]:
+        await self._read(Call(Reading.KEYS))
+        found = sorted(disk.removeprefix(_PREFIX) for disk in self.storage.disks)
+        return [VolumeKey(key) for key in found if key.startswith(beginning)]
 
     async def delete(self, disk: DiskId) -> Outcome:
         return (await self._ask(Call(Operation.DELETE, (disk,)), [partial(self.storage.delete, disk)]))[0]

@@ -191,6 +191,14 @@ class Host:
                 volume = pool.createXML(volume_xml(name, size_bytes, extension), 0)
             return int(volume.info()[1])
 
+    def files(self) -> list[str]:
+        """Names of all files in the pool."""
+        connection = self._open()
+        with ours():
+            pool = connection.storagePoolLookupByName(self._settings.pool)
+            pool.refresh(0)
+            return [str(each.name()) for each in pool.listAllVolumes(0)]
+
     def delete(self, disk: DiskId) -> None:
         """Raises Fault of kind NO_VOLUME."""
         connection = self._open()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from xml.etree import ElementTree as ET
 
-from controller.model import DiskId, Epoch, VmId
+from controller.model import DiskId, Epoch, VmId, VolumeKey
 from drivers.libvirt.settings import Settings
 
 PREFIX = "reberth-"  # of our files in the pool, and of our metadata
@@ -34,6 +34,14 @@ class Pool:
         if folder == self.path and file.startswith(PREFIX):
             return None
         return f"{disk} is not one of our files in {self.path}, the folder of the pool {self.name}"
+
+
+def keys_of(files: Iterable[str], beginning: str) -> list[VolumeKey]:
+    """Of files of ours, whatever their format."""
+    start = PREFIX + beginning
+    return sorted(
+        VolumeKey(posixpath.splitext(file)[0].removeprefix(PREFIX)) for file in files if file.startswith(start)
+    )
 
 
 @dataclass(frozen=True, slots=True)

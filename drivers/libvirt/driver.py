@@ -27,7 +27,7 @@ from drivers.base import (
 from drivers.libvirt.change import Change
 from drivers.libvirt.client import Host, HostView
 from drivers.libvirt.decide import Look, attachments, joined, powers, to_attach, to_detach
-from drivers.libvirt.domain import PREFIX, Seat, by_id
+from drivers.libvirt.domain import PREFIX, Seat, by_id, keys_of
 from drivers.libvirt.faults import Doubt, Fault, Kind, NotSent
 from drivers.libvirt.power import watch
 from drivers.libvirt.settings import Settings
@@ -78,6 +78,13 @@ class LibvirtDriver:
         if have != size:
             return Refused(f"{disk} exists with {have} bytes, not {size}: choose another name, or that size")
         return Created(disk)
+
+    async def keys(self, beginning: str) -> Sequence[VolumeKey]:
+        try:
+            files = await self._run(0, self._hosts[0].files)
+        except (NotSent, Doubt, Fault) as error:
+            raise DriverError(str(error)) from error
+        return keys_of(files, beginning)
 
     async def delete(self, disk: DiskId) -> Outcome:
         async with self._disk_locks[disk]:

@@ -12,7 +12,7 @@ from drivers.vsphere import client
 from drivers.vsphere.client import Open, Session
 from drivers.vsphere.convert import Place, Vm
 from drivers.vsphere.faults import Doubt, Fault, NotSent
-from drivers.vsphere.requests import Change, TaskState
+from drivers.vsphere.requests import Change, Found, TaskState
 from drivers.vsphere.settings import Settings
 
 T = TypeVar("T")
@@ -59,9 +59,9 @@ class Calls:
     async def delete_disk(self, path: str) -> None:
         await self._task(lambda now: client.delete_disk(now, path))
 
-    async def disk_sizes(self, base: str) -> tuple[int | None, ...]:
-        """Sizes in KiB of the disks with this file name in our folder; None for one where the server does not tell."""
-        return (await self._task(lambda now: client.search_disk(now, base))).found
+    async def files(self, pattern: str) -> tuple[Found, ...]:
+        """Disks in our folder by file name; ``*`` stands for anything."""
+        return (await self._task(lambda now: client.search_disk(now, pattern))).found
 
     async def close(self) -> None:
         try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from controller.model import Attachment, AttachmentState, DiskId, Epoch, Power, VmId, VolumeKey
 from drivers.base import DriverError
+from drivers.vsphere.requests import Found
 
 EPOCH_KEY = "reberth.epoch"
 VM_KEY = "reberth.vm"
@@ -73,6 +74,12 @@ class Vm:
 class Host:
     ref: str
     connection: str
+
+
+def keys_of(found: Iterable[Found], beginning: str) -> list[VolumeKey]:
+    """Of descriptors; a disk's data is in a file of its own beside, which some servers list too."""
+    names = (each.name.removesuffix(".vmdk") for each in found)
+    return sorted(VolumeKey(name) for name in names if name.startswith(beginning) and not name.endswith("-flat"))
 
 
 @dataclass(frozen=True, slots=True)

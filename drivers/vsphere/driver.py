@@ -25,7 +25,7 @@ from drivers.base import (
 from drivers.vsphere import decide
 from drivers.vsphere.calls import Calls
 from drivers.vsphere.concerns import concerns
-from drivers.vsphere.convert import Place, Vm, attachments, by_id, find, ours, power, shows_uuids
+from drivers.vsphere.convert import Place, Vm, attachments, by_id, find, keys_of, ours, power, shows_uuids
 from drivers.vsphere.decide import Step
 from drivers.vsphere.edit import Editor
 from drivers.vsphere.faults import Doubt, Fault, Kind, NotSent
@@ -86,13 +86,21 @@ class VsphereDriver:
 
     async def _existing(self, disk: DiskId, size: int) -> CreateOutcome:
         try:
-            sizes = await self._calls.disk_sizes(disk.rsplit("/", 1)[-1])
+            found = await self._calls.files(disk.rsplit("/", 1)[-1])
         except (NotSent, Doubt, Fault) as error:
             return InDoubt(f"{disk} exists, but its size could not be read: {error}")
-        others = [found for found in sizes if found is not None and found != size]
+        others = [each.size_kib for each in found if each.size_kib not in {None, size}]
         if others:
             return Refused(f"{disk} exists with {others[0]} KiB, not {size} KiB: choose another name, or that size")
         return Created(disk)
+
+    async def keys(self, beginning: str) -> Sequence[VolumeKey]:
+        try:
+            await self._calls.make_folder()  # without it the search fails
+            found = await self._calls.files(f"{beginning}*.vmdk")
+        except (NotSent, Doubt, Fault) as error:
+            raise DriverError(str(error)) from error
+        return keys_of(found, beginning)
 
     async def delete(self, disk: DiskId) -> Outcome:
         try:

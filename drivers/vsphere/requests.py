@@ -27,7 +27,15 @@ class Change:
 class TaskState:
     ended: bool
     fault: Fault | None = None
-    found: tuple[int | None, ...] = ()  # sizes in KiB, of a search; None where the server does not tell
+    found: tuple[Found, ...] = ()  # of a search
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file in our folder; its size is None where the server does not tell."""
+
+    name: str
+    size_kib: int | None
 
 
 @dataclass(frozen=True, slots=True)

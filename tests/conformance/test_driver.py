@@ -62,6 +62,17 @@ async def test_two_keys_are_two_disks(rig: Rig) -> None:
     assert await new_disk(rig, "one") != await new_disk(rig, "two")
 
 
+async def test_disks_are_found_by_the_beginning_of_their_keys_attached_or_not(rig: Rig) -> None:
+    """So that nobody starts on an empty volume whose data is there, but in no record."""
+    held_disk, vm = await new_disk(rig, "data-abc"), await rig.add_vm()
+    for key in ("data-xyz", "database", "data"):
+        await new_disk(rig, key)
+    await rig.driver.attach([held_disk], vm, ONE)
+
+    assert await rig.driver.keys("data-") == ["data-abc", "data-xyz"]
+    assert await rig.driver.keys("nothing-") == []
+
+
 async def test_create_is_refused_when_the_disk_exists_with_another_size(rig: Rig, kind: RigKind) -> None:
     if not kind.tells_sizes:
         pytest.skip(f"{kind.name} does not tell the size of a disk")

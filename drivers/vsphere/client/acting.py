@@ -50,14 +50,14 @@ def delete_disk(now: Open, path: str) -> str:
     return ref_of(now.content.virtualDiskManager.DeleteVirtualDisk(path, now.datacenter))
 
 
-def search_disk(now: Open, base: str) -> str:
-    """Starts the search for one disk; its sizes in KiB (None: not told) are what the task has found."""
+def search_disk(now: Open, pattern: str) -> str:
+    """Starts the search for disks in our folder by file name (``*`` for anything): see `TaskState.found`."""
     browser = vim.host.DatastoreBrowser
     details = browser.VmDiskQuery.Details(diskType=True, capacityKb=True, hardwareVersion=False)
     spec = browser.SearchSpec(
         query=[browser.VmDiskQuery(details=details)],
         details=browser.FileInfo.Details(fileType=True, fileSize=True, modification=False, fileOwner=False),
-        matchPattern=[base],
+        matchPattern=[pattern],
     )
     return ref_of(now.datastore.browser.Search(f"[{now.place.name}] {now.place.folder}", spec))
 

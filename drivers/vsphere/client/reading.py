@@ -11,7 +11,7 @@ from drivers.vsphere.client.session import HOST_PROPERTIES, Open
 from drivers.vsphere.convert import Host, Vm
 from drivers.vsphere.decode import Kinds, Properties, decode_vm
 from drivers.vsphere.faults import Fault, Kind, fault_from
-from drivers.vsphere.requests import TaskState
+from drivers.vsphere.requests import Found, TaskState
 
 _LIGHT = ("name", "config.uuid", "runtime.powerState", "runtime.connectionState", "runtime.host")
 _FULL = (*_LIGHT, "config.changeVersion", "config.extraConfig", "config.hardware.device", "datastore")
@@ -64,8 +64,9 @@ def read_task(now: Open, ref: str) -> TaskState:
     for _, properties in _retrieve(now, [target], [properties_of(vim.Task, _TASK)]):
         state = str(properties.get("info.state", ""))
         fault = fault_from(properties.get("info.error")) if state == "error" else None
-        sizes = [getattr(file, "capacityKb", None) for file in getattr(properties.get("info.result"), "file", ())]
-        return TaskState(ended=state in {"success", "error"}, fault=fault, found=tuple(sizes))
+        files = getattr(properties.get("info.result"), "file", ())
+        found = tuple(Found(str(file.path), getattr(file, "capacityKb", None)) for file in files)
+        return TaskState(ended=state in {"success", "error"}, fault=fault, found=found)
     raise Fault(Kind.NOT_FOUND, f"the task {ref} is gone")
 
 
