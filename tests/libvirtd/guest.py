@@ -9,12 +9,11 @@ line.
 from __future__ import annotations
 
 import gzip
-import io
-import stat
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from deploy.lab.vms.cpio import Cpio
 from tests.libvirtd.packages import kernel_package
 
 # In the order in which they need each other.
@@ -68,35 +67,13 @@ def boot(folder: Path) -> Boot:
     modules = {path.name.removesuffix(".ko"): path for path in package.glob("lib/modules/*/kernel/**/*.ko")}
     wanted = [name for name in _MODULES if name in modules]
     initrd = folder / "initrd.gz"
-    archive = _Cpio()
+    archive = Cpio()
     for name in ("bin", "proc", "sys", "dev"):
-        archive.add(name, stat.S_IFDIR | 0o755, b"")
-    archive.add("bin/busybox", stat.S_IFREG | 0o755, Path("/bin/busybox").read_bytes())
-    archive.add("init", stat.S_IFREG | 0o755, _INIT.encode())
-    archive.add("modules", stat.S_IFREG | 0o644, " ".join(f"{name}.ko" for name in wanted).encode())
+        archive.folder(name)
+    archive.program("bin/busybox", Path("/bin/busybox").read_bytes())
+    archive.program("init", _INIT.encode())
+    archive.file("modules", " ".join(f"{name}.ko" for name in wanted).encode())
     for name in wanted:
-        archive.add(f"{name}.ko", stat.S_IFREG | 0o644, modules[name].read_bytes())
+        archive.file(f"{name}.ko", modules[name].read_bytes())
     initrd.write_bytes(gzip.compress(archive.end(), 1))
     return Boot(kernel, initrd)
-
-
-class _Cpio:
-    """The kernel's initramfs format ("newc")."""
-
-    def __init__(self) -> None:
-        self._out = io.BytesIO()
-        self._inode = 0
-
-    def add(self, name: str, mode: int, data: bytes) -> None:
-        self._inode += 1
-        raw = name.encode() + b"\0"
-        fields = (self._inode, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(raw), 0)
-        self._put(b"070701" + b"".join(b"%08X" % field for field in fields) + raw)
-        self._put(data)
-
-    def end(self) -> bytes:
-        self.add("TRAILER!!!", 0, b"")
-        return self._out.getvalue()
-
-    def _put(self, data: bytes) -> None:
-        self._out.write(data + bytes(-len(data) % 4))

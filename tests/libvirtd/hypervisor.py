@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 import uuid
 from collections.abc import Callable
@@ -16,34 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from controller.model import VmId
+from deploy.lab.vms.daemon import Daemon, define_pool
 from drivers.libvirt.client import library
 from tests.libvirtd.guest import Boot
 
-_OWN_NAMESPACES = ("unshare", "-m", "-n", "-u", "-i", "-p", "-f", "--kill-child", "--mount-proc")
-_START = """
-ip link set lo up
-mount -t tmpfs tmpfs /run
-[ ! -d /sys/fs/cgroup ] || mount -t tmpfs tmpfs /sys/fs/cgroup
-mkdir -p /run/libvirt /var/lib/libvirt /etc/libvirt /var/cache/libvirt /var/log/libvirt
-for pair in run:/run/libvirt lib:/var/lib/libvirt etc:/etc/libvirt cache:/var/cache/libvirt log:/var/log/libvirt; do
-    mount --bind "{folder}/${{pair%%:*}}" "${{pair#*:}}"
-done
-while :; do
-    libvirtd -f /etc/libvirt/libvirtd.conf -p /run/libvirtd.pid || :
-    until [ ! -e {folder}/stay-down ]; do sleep 0.1; done
-done
-"""
-_QEMU_CONF = """
-security_driver = "none"
-user = "root"
-group = "root"
-dynamic_ownership = 0
-remember_owner = 0
-cgroup_controllers = []
-namespaces = []
-stdio_handler = "file"
-"""
-_DAEMON_CONF = 'auth_unix_rw = "none"\nlog_outputs = "3:file:/var/log/libvirt/libvirtd.log"\n'
 # QEMU 7.2's TCG crashes Linux guests that use cmpxchg16b.
 _DOMAIN = """
 <domain type='qemu'>
@@ -69,27 +44,11 @@ class Hypervisor:
     def __init__(self, folder: Path, pool: Path) -> None:
         self.folder = folder
         self.pool = pool
-        self.uri = f"qemu+unix:///system?socket={folder}/run/libvirt-sock"
-        for name in ("run", "lib", "etc", "cache", "log"):
-            (folder / name).mkdir(parents=True)
-        (folder / "etc/qemu.conf").write_text(_QEMU_CONF)
-        (folder / "etc/libvirtd.conf").write_text(_DAEMON_CONF)
-        with (folder / "log/out").open("wb") as log:
-            self._process = subprocess.Popen(
-                [*_OWN_NAMESPACES, "sh", "-c", _START.format(folder=folder)],
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                env=_environment(),
-            )
-        self._connection: Any = None
-        self._until_it_answers()
-        pool.mkdir(exist_ok=True)
-        made = self.connection.storagePoolDefineXML(
-            f"<pool type='dir'><name>reberth</name><target><path>{pool}</path></target></pool>", 0
-        )
-        made.setAutostart(1)
-        made.create(0)
+        self._daemon = Daemon(folder)
+        self.uri = self._daemon.uri
+        self._process = self._daemon.start()
+        self._connection: Any = self._daemon.connect(self._process)
+        define_pool(self.connection, pool)
 
     @property
     def connection(self) -> Any:
@@ -142,7 +101,7 @@ class Hypervisor:
         until(self._answers, f"libvirtd answers (log: {self.folder}/log)", 60)
 
     def _answers(self) -> bool:
-        assert self._process.poll() is None, (self.folder / "log/out").read_text()
+        assert self._process.poll() is None, self._daemon.log.read_text()
         try:
             return bool(self.connection.getVersion())
         except library().libvirtError:
@@ -203,8 +162,3 @@ def until(holds: Callable[[], object], what: str, seconds: float = 30) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
         time.sleep(0.05)
-
-
-def _environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LIBVIRT_", "VIRSH_", "XDG_"))}
-    return kept | {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}

@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import re
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
-from deploy.lab.packages import install
+from deploy.lab.vms import packages
 
 CACHE = Path(__file__).parents[2] / ".cache" / "guests"
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_PACKAGES = (
-    "busybox-static",
-    "libvirt-clients",
-    "libvirt-daemon-driver-qemu",
-    "libvirt-daemon-system",
-    "python3-libvirt",
-    "qemu-system-x86",
-    "qemu-utils",
-)
-_FILES = ("libvirtd", "qemu-system-x86_64", "qemu-img", "busybox")
-_BINDING = Path("/usr/lib/python3/dist-packages/libvirt.py")
 
 
 def ensure() -> None:
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _BINDING.exists() or any(shutil.which(each, path=_PATH) is None for each in _FILES):
-            install(_PACKAGES, print)
+        packages.ensure(print)
 
 
 def kernel_package() -> Path:
