@@ -49,7 +49,7 @@ def ensure_images(lab: Lab, progress: Progress) -> Images:
     The first time takes some minutes, with nothing to do it is milliseconds. Raises BuildFailed, with the cause in the
     text.
     """
-    wanted = _ensure_pushed(lab, progress)
+    wanted = ensure_pushed(lab.registry, Path(lab.spec.cache), progress)
     with ThreadPoolExecutor(max_workers=max(1, len(lab.nodes))) as pool:
         for text in pool.map(lambda node: _pull(lab, node.name, wanted), lab.nodes):
             if text:
@@ -57,19 +57,24 @@ def ensure_images(lab: Lab, progress: Progress) -> Images:
     return wanted
 
 
-def _ensure_pushed(lab: Lab, progress: Progress) -> Images:
-    base = f"reberth-base:{_digest(_base_inputs())}"
+def ensure_pushed(registry: str, cache: Path, progress: Progress, extra_packages: str = "") -> Images:
+    """
+    Build what the registry lacks and push it there. ``extra_packages``: EXTRA_PACKAGES of deploy/Dockerfile.
+
+    Raises BuildFailed.
+    """
+    base = f"reberth-base:{digest(_base_inputs())}"
     wanted = Images(
-        reberth=f"{lab.registry}/reberth:{_digest(_our_inputs(base))}",
-        postgres=f"{lab.registry}/postgres:{_digest(_postgres_inputs(base))}",
+        reberth=f"{registry}/reberth:{digest([*_our_inputs(base), extra_packages.encode()])}",
+        postgres=f"{registry}/postgres:{digest(_postgres_inputs(base))}",
     )
-    if _complete(lab.registry, wanted):
+    if _complete(registry, wanted):
         return wanted
-    folder = Path(lab.spec.cache) / "images"
+    folder = cache / "images"
     with _only_one(folder, progress):
-        if not _complete(lab.registry, wanted):
-            with builder(folder / _BUILDER, lab.registry) as client:
-                _make(client, base, wanted, progress)
+        if not _complete(registry, wanted):
+            with builder(folder / _BUILDER, registry) as client:
+                _make(client, base, wanted, progress, extra_packages)
     return wanted
 
 
@@ -96,11 +101,11 @@ def _pull(lab: Lab, node: str, images: Images) -> str:
     return f"{node} has pulled the images" if pulled else ""
 
 
-def _make(client: docker.DockerClient, base: str, wanted: Images, progress: Progress) -> None:
+def _make(client: docker.DockerClient, base: str, wanted: Images, progress: Progress, extra_packages: str) -> None:
     _ensure_base(client, base, progress)
     arguments = {"BASE": base} | {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     progress("build the image of Reberth with deploy/Dockerfile")
-    build(client, PROJECT, wanted.reberth, arguments, str(DOCKERFILE))
+    build(client, PROJECT, wanted.reberth, arguments | {"EXTRA_PACKAGES": extra_packages}, str(DOCKERFILE))
     progress("build the image of PostgreSQL 15 from Debian's packages")
     build(client, POSTGRES, wanted.postgres, {n: v for n, v in arguments.items() if n != "PIP_INDEX_URL"})
     for tag in (wanted.reberth, wanted.postgres):
@@ -154,7 +159,7 @@ def _postgres_inputs(base: str) -> Iterator[bytes]:
         yield path.read_bytes()
 
 
-def _digest(parts: Iterable[bytes]) -> str:
+def digest(parts: Iterable[bytes]) -> str:
     total = hashlib.sha256()
     for part in parts:
         total.update(hashlib.sha256(part).digest())

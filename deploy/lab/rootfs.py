@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.lab.builder import BuildFailed
@@ -13,6 +14,8 @@ SECURITY = "http://deb.debian.org/debian-security"
 PACKAGES = ("ca-certificates", "e2fsprogs", "mount", "python3", "python3-venv", "util-linux", "xfsprogs")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
+# What mmdebstrap mounts in the new system is gone with it, however it ends: a clean-up must never meet our /sys there.
+_OWN_MOUNTS = ("setpriv", "--pdeathsig", "KILL", "unshare", "-m", "-p", "-f", "--mount-proc", "--kill-child")
 _LEAVE_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
@@ -23,21 +26,26 @@ def make_base(target: Path) -> None:
     The machine's own certificate authorities go in, so that builds on it reach the package mirrors through whatever
     stands between. Raises BuildFailed.
     """
+    debootstrap(target, SUITE, PACKAGES, "--variant=apt", *_certificates())
+
+
+def debootstrap(target: Path, suite: str, packages: Sequence[str], *options: str) -> None:
+    """A Debian system without documents, as a tar or a folder. Raises BuildFailed."""
     command = [
+        *_OWN_MOUNTS,
         "mmdebstrap",
         "--quiet",
-        "--variant=apt",
-        f"--include={','.join(PACKAGES)}",
+        f"--include={','.join(packages)}",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEAVE_OUT),
-        *_certificates(),
-        SUITE,
+        *options,
+        suite,
         str(target),
-        *sources(),
+        *sources(suite),
     ]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BuildFailed(
-            f"mmdebstrap could not make the base image from {', '.join(sources())}: {done.stderr.strip()[-1500:]}"
+            f"mmdebstrap could not make {target.name} from {', '.join(sources(suite))}: {done.stderr.strip()[-1500:]}"
         )
 
 
@@ -47,8 +55,8 @@ def _certificates() -> list[str]:
     return [f"--customize-hook=upload {CERTIFICATES} {CERTIFICATES}"]
 
 
-def sources() -> list[str]:
-    """Apt source lines for SUITE, from the mirrors that the machine uses, else Debian's own."""
+def sources(suite: str = SUITE) -> list[str]:
+    """Apt source lines for a suite, from the mirrors that the machine uses, else Debian's own."""
     mirror, security = MIRROR, SECURITY
     form = "--format=$(ORIGIN)|$(CODENAME)|$(REPO_URI)"
     known = subprocess.run(
@@ -62,7 +70,7 @@ def sources() -> list[str]:
             elif "-" not in codename:
                 mirror = uri.rstrip("/")
     return [
-        f"deb {mirror} {SUITE} main",
-        f"deb {mirror} {SUITE}-updates main",
-        f"deb {security} {SUITE}-security main",
+        f"deb {mirror} {suite} main",
+        f"deb {mirror} {suite}-updates main",
+        f"deb {security} {suite}-security main",
     ]

@@ -16,6 +16,7 @@ from deploy.lab.names import LabError, LabNode, Layout, heartbeat_ns
 Progress = Callable[[str], None]
 _START_SECONDS = 90.0
 _READY_SECONDS = 120.0
+_GOES_ON = "continue in the background"  # Docker's words about a join
 NO_ANSWER = (DockerException, RequestException, OSError, KeyError)
 
 
@@ -73,7 +74,25 @@ def _join(node: LabNode, first: LabNode, token: str) -> None:
                 listen_addr=f"{node.address}:2377",
             )
         except APIError as error:
-            raise LabError(f"{node.name} could not join the swarm: {error.explanation}") from error
+            if _GOES_ON not in str(error.explanation):
+                raise LabError(f"{node.name} could not join the swarm: {error.explanation}") from error
+            _wait_until_joined(node)
+
+
+def _wait_until_joined(node: LabNode) -> None:
+    """Its engine gives up on the answer after 20 s, not on the join. Raises LabError."""
+    deadline = time.monotonic() + _READY_SECONDS
+    while True:
+        try:
+            with closing(client(node.socket, 10)) as joining:
+                state = str(joining.info()["Swarm"]["LocalNodeState"])
+        except NO_ANSWER as error:
+            state = str(error)
+        if state == "active":
+            return
+        if time.monotonic() > deadline:
+            raise LabError(f"{node.name} did not join the swarm within {_READY_SECONDS:g} s: it is {state}.")
+        time.sleep(0.5)
 
 
 def states(manager: LabNode, seconds: float = 60) -> dict[str, str]:
