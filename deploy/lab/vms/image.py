@@ -1,0 +1,89 @@
+"""What guests boot from: a kernel, a small initramfs, and a disk image that their own images lie over."""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.lab.builder import BuildFailed, Progress
+from deploy.lab.images import Images, digest
+from deploy.lab.vms import bake, tree
+from deploy.lab.vms.cpio import Cpio
+
+_SIZE = "8G"  # sparse: of the file system, for what the guests' engines put there
+_GUEST = Path(__file__).resolve().parent / "guest"
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """``key`` is a digest of everything that it is made of."""
+
+    key: str
+    disk: Path
+    kernel: Path
+    initrd: Path
+
+
+def ensure_base(cache: Path, registry: str, images: Images, progress: Progress) -> Base:
+    """From the cache, or made. Raises BuildFailed."""
+    folder = cache / "vms"
+    with _only_one(folder, progress):
+        system = tree.ensure_tree(folder, progress)
+        key = digest(_inputs(system, images))
+        base = Base(key, folder / f"base-{key}.raw", tree.kernel(system), folder / f"initrd-{key}.gz")
+        if not base.disk.exists():
+            for old in (*folder.glob("base-*"), *folder.glob("initrd-*")):
+                old.unlink()
+            progress("pull the images into the guests' system")
+            bake.bake(system, registry, (images.reberth, images.postgres))
+            progress("make the guests' disk image")
+            base.initrd.write_bytes(_initramfs(system))
+            _make_disk(system, base.disk)
+    return base
+
+
+def _inputs(system: Path, images: Images) -> Iterator[bytes]:
+    yield system.name.encode()
+    yield f"{images.reberth} {images.postgres} {_SIZE}".encode()
+    for path in sorted(_GUEST.iterdir()):
+        yield path.read_bytes()
+    for part in (bake, tree):
+        yield Path(str(part.__file__)).read_bytes()
+
+
+def _make_disk(system: Path, disk: Path) -> None:
+    new = disk.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    done = subprocess.run(
+        ["mke2fs", "-q", "-t", "ext4", "-d", str(system), str(new), _SIZE], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise BuildFailed(f"mke2fs could not make the guests' disk image: {done.stderr.strip()}")
+    new.rename(disk)
+
+
+def _initramfs(system: Path) -> bytes:
+    archive = Cpio()
+    for name in ("bin", "proc", "dev", "root"):
+        archive.folder(name)
+    archive.program("bin/busybox", Path("/bin/busybox").read_bytes())
+    archive.program("init", (_GUEST / "initramfs").read_bytes())
+    archive.file("virtio_blk.ko", tree.module(system, "virtio_blk"))
+    return gzip.compress(archive.end(), 1)
+
+
+@contextmanager
+def _only_one(folder: Path, progress: Progress) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("wait for another lab that makes the guests' image")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
