@@ -17,6 +17,7 @@ from deploy.drill.faults import (
 )
 from deploy.drill.ground import DrillError, DrillSettings
 from deploy.drill.leaders import LeaderFreeze, LeaderKill, LeaderLost
+from deploy.drill.machines import Hang, Return, Shutdown
 from deploy.drill.vcenter import HostLost, PasswordChange, SessionEnd
 
 FAULTS: dict[str, type[Fault]] = {
@@ -37,12 +38,18 @@ FAULTS: dict[str, type[Fault]] = {
         HostLost,
         PasswordChange,
         SessionEnd,
+        Shutdown,
+        Hang,
+        Return,
     )
 }
 VCENTER: frozenset[str] = frozenset(fault.name for fault in (StorageAway, HostLost, PasswordChange, SessionEnd))
 """Faults that need ``--storage vsphere``."""
 STOPPING: dict[str, type[LeaderKill | LeaderFreeze]] = {LeaderKill.name: LeaderKill, LeaderFreeze.name: LeaderFreeze}
 """Faults that may name a step: ``leader-kill:before:detach``."""
+ONLY_MACHINES = (Shutdown.name, Hang.name, Return.name)
+ON_MACHINES = (PowerOff.name, *ONLY_MACHINES, Drain.name, Restart.name, DockerdRestart.name)
+"""What the lab of virtual machines can break; its policy detaches from a machine that hangs or is cut off."""
 
 
 def make_fault(name: str) -> Fault:
@@ -63,4 +70,5 @@ def rounds(settings: DrillSettings) -> tuple[str, ...]:
     """The faults of all rounds, in order."""
     if settings.all_steps:
         return tuple(f"{settings.fault}:{each}" for each in SPOTS) * settings.repeat
-    return (settings.fault,) * settings.repeat
+    once = (PowerOff.name, Return.name) if settings.fault == Return.name else (settings.fault,)
+    return once * settings.repeat

@@ -61,6 +61,7 @@ class Cluster:
     def __init__(self, ground: Ground) -> None:
         self.ground = ground
         self.avoid: str = ""  # the node that is broken now
+        self.returned: str = ""  # the node that was broken before and takes part again
         self._clients: dict[str, docker.DockerClient] = {}
 
     def client(self, node: str) -> docker.DockerClient:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from controller.model import EvidenceKind
+from deploy.drill import story
 from deploy.drill.ground import DrillError, FragileStorage, mend_network
 from deploy.drill.report import Setting
 from deploy.drill.scene import Scene
@@ -93,8 +94,14 @@ class PowerOff(Simple):
     text = "The machine under the node loses its power."
     expected = DEAD
 
+    def before(self, scene: Scene) -> None:
+        story.tell(scene)
+
     def act(self, scene: Scene, node: str) -> None:
         scene.ground.power_off(node)
+
+    def objections(self, scene: Scene) -> tuple[str, ...]:
+        return story.objections(scene)
 
     def undo(self, scene: Scene, node: str) -> None:
         scene.ground.power_on(node)

@@ -95,6 +95,17 @@ class Vcenter(Protocol):
         ...
 
 
+@runtime_checkable
+class VirtualGround(Protocol):
+    """A ground of virtual machines: what is broken there is broken as on a hypervisor."""
+
+    def shut_down(self, name: str, /) -> None:
+        """In good order, by the machine itself; returns when it is off."""
+        ...
+
+    def kernel_log(self, name: str, /) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class DrillSettings:
     """What a user may choose for a drill. Durations in seconds unless they are Docker's own texts."""

@@ -29,6 +29,7 @@ class Stacks:
     variables: Mapping[str, str]
     secrets: Mapping[str, bytes]
     configs: Mapping[str, bytes]
+    more: tuple[Path, ...] = ()  # beside the example, for the lab
     password: str = field(default_factory=lambda: token_urlsafe(18))
     system: str = SYSTEM
     database: str = DATABASE
@@ -42,7 +43,7 @@ class Stacks:
         self._deploy(self.system, self.files)
 
     def deploy_database(self) -> None:
-        self._deploy(self.database, (EXAMPLE,))
+        self._deploy(self.database, (EXAMPLE, *self.more))
 
     def remove_database(self) -> None:
         self._docker("stack", "rm", self.database)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from deploy.drill import logs
 from deploy.drill.cluster import Cluster, wait_for
@@ -43,6 +43,23 @@ class Site(Protocol):
     def down(self, settings: DrillSettings) -> None: ...
 
 
+@runtime_checkable
+class KeptSite(Protocol):
+    """A site that keeps a lab that stands ready, for the next drill of the same inputs."""
+
+    @property
+    def restored(self) -> bool:
+        """Whether the lab that is up has both stacks already."""
+        ...
+
+    @property
+    def start_seconds(self) -> float:
+        """For both stacks to run: emulated machines are slow."""
+        ...
+
+    def keep(self, scene: Scene, say: Say) -> None: ...
+
+
 class Stage:
     def __init__(self, site: Site, settings: DrillSettings, progress: Progress) -> None:
         self.site = site
@@ -50,6 +67,7 @@ class Stage:
         self.progress = progress
         self._scene: Scene | None = None
         self._clients: list[LedgerClient] = []
+        self._patience = site.start_seconds if isinstance(site, KeptSite) else START_SECONDS
         self._broken = ""  # the node that the last round broke
 
     @property
@@ -69,13 +87,28 @@ class Stage:
         with self.progress.phase("images") as line:
             stacks = site.stacks(ground, cluster, settings, line.say)
         self._scene = Scene(ground, cluster, stacks, site.engine_logs(settings), site.trap)
+        if isinstance(site, KeptSite) and site.restored:
+            self._ready("all as it was saved")
+        else:
+            self._deploy(stacks)
+            if isinstance(site, KeptSite):
+                with self.progress.phase("the lab saved") as line:
+                    site.keep(self.scene, line.say)
+                self._ready("restored")
+        self._choose()
+
+    def _deploy(self, stacks: Stacks) -> None:
         with self.progress.phase("Reberth deployed"):
             stacks.deploy_system()
-            self.scene.ready(START_SECONDS)
+            self.scene.ready(self._patience)
         with self.progress.phase("PostgreSQL deployed"):
             stacks.deploy_database()
-            wait_for(self._answers, START_SECONDS)
-        self._choose()
+            wait_for(self._answers, self._patience)
+
+    def _ready(self, phase: str) -> None:
+        with self.progress.phase(phase):
+            self.scene.ready(self._patience)
+            wait_for(self._answers, self._patience)
 
     def round(self, fault: Fault) -> Report:
         turn = Round(self.scene, fault, self.settings, self.progress, self._clients)
@@ -89,9 +122,10 @@ class Stage:
         with self.progress.phase(f"{self._broken} takes part again"):
             if self._broken:
                 fault.undo(self.scene, self._broken)
+            self.scene.cluster.returned = self._broken
             self.scene.cluster.avoid = self._broken = ""
-            self.scene.ready(START_SECONDS)
-            wait_for(self._answers, START_SECONDS)
+            self.scene.ready(self._patience)
+            wait_for(self._answers, self._patience)
         self._choose()
 
     def collect(self, folder: Path) -> None:
@@ -125,7 +159,7 @@ class Stage:
         """Moves PostgreSQL by a planned move, unless it is on Swarm's leader, or on a node that is not it, already."""
         cluster = self.scene.cluster
         with self.progress.phase(f"PostgreSQL on a {target}"):
-            wait_for(self._answers, START_SECONDS)
+            wait_for(self._answers, self._patience)
             leader = cluster.leader()
             names = {machine.name for machine in self.scene.ground.nodes}
             wanted = {leader} if target == "leader" else names - {leader}
@@ -137,7 +171,7 @@ class Stage:
         for name in others:
             self.scene.cluster.set_availability(name, "pause")
         self.scene.stacks.restart_database(self.scene.cluster.database_service())
-        wait_for(lambda: self._runs_on(wanted), START_SECONDS)
+        wait_for(lambda: self._runs_on(wanted), self._patience)
         for name in others:
             self.scene.cluster.set_availability(name, "active")
         self.scene.ready()

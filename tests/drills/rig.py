@@ -16,7 +16,7 @@ from deploy.drill.ground import DrillSettings
 from deploy.drill.interrupts import undisturbed
 from deploy.drill.progress import Progress
 from deploy.drill.site import NamespacesSite
-from deploy.drill.stage import Stage
+from deploy.drill.stage import Site, Stage
 from deploy.lab.lab import Lab
 
 
@@ -33,7 +33,7 @@ def quick_settings(name: str, subnet: int, folder: Path) -> DrillSettings:
 
 
 @contextmanager
-def standing(chosen: DrillSettings, site: NamespacesSite | None = None) -> Iterator[Stage]:
+def standing(chosen: DrillSettings, site: Site | None = None) -> Iterator[Stage]:
     """A stage that is ready; nothing of its lab is left afterwards."""
     site = site or NamespacesSite()
     made = Stage(site, chosen, Progress(Console(highlight=False)))

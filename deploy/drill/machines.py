@@ -1,0 +1,146 @@
+"""What only a lab of virtual machines can break: a shutdown in good order, a hang that ends, a machine that returns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from controller.model import EvidenceKind
+from deploy.drill import story
+from deploy.drill.cluster import Place, Trouble, wait_for
+from deploy.drill.faults import DEAD, Simple
+from deploy.drill.ground import DrillError, VirtualGround
+from deploy.drill.report import Setting
+from deploy.drill.scene import Scene
+from deploy.drill.verdict import Expectation
+
+_MET_ERRORS = re.compile(r"I/O error|offline device|Aborting journal|shut ?down|Remounting filesystem read-only")
+_AWAKE = 90.0  # seconds for the machine that hung to meet its errors, on a busy machine
+_LINES = 12
+
+
+def _virtual(scene: Scene) -> VirtualGround:
+    if not isinstance(scene.ground, VirtualGround):
+        raise DrillError("this fault needs virtual machines: --lab vms")
+    return scene.ground
+
+
+class Shutdown(Simple):
+    name = "shutdown"
+    text = "The virtual machine is shut down in good order: its engine stops PostgreSQL, then it is off."
+    expected = Expectation(evidence=EvidenceKind.RELEASED, moves=True, clean=True)
+
+    def prepare(self, scene: Scene, node: str) -> None:  # noqa: ARG002
+        story.tell(scene)
+
+    def act(self, scene: Scene, node: str) -> None:
+        _virtual(scene).shut_down(node)
+
+    def objections(self, scene: Scene) -> tuple[str, ...]:
+        return story.objections(scene)
+
+    def undo(self, scene: Scene, node: str) -> None:
+        scene.ground.power_on(node)
+
+
+@dataclass(slots=True)
+class Hang(Simple):
+    """The machine is paused, loses its disk, and goes on: what its PostgreSQL does then must not reach the disk."""
+
+    name = "hang"
+    text = "The virtual machine hangs, and goes on after its disk was given to another one."
+    expected = Expectation(evidence=EvidenceKind.DETACHED, moves=True)
+    old: Place | None = None
+    kernel: str = ""
+    postgres: str = ""
+    ended: str = ""
+
+    def prepare(self, scene: Scene, node: str) -> None:  # noqa: ARG002
+        story.tell(scene)
+        self.old = scene.cluster.place()
+
+    def act(self, scene: Scene, node: str) -> None:
+        scene.ground.freeze(node)
+
+    def recovered(self, scene: Scene) -> None:
+        if self.old is None:
+            return
+        known = len(_virtual(scene).kernel_log(self.old.node))
+        scene.ground.thaw(self.old.node)
+        try:
+            wait_for(lambda: self._look(scene, known), _AWAKE)
+        except DrillError:
+            return  # what is missing is an objection
+
+    def _look(self, scene: Scene, known: int) -> str:
+        """What has not been seen yet of the old PostgreSQL's end."""
+        if self.old is None:
+            return ""
+        self.kernel = _virtual(scene).kernel_log(self.old.node)[known:]
+        container = scene.cluster.client(self.old.node).containers.get(self.old.container)
+        self.postgres = container.logs(tail=_LINES).decode(errors="replace")
+        if container.status == "running":
+            return "the old PostgreSQL still runs"
+        self.ended = f"{container.status}, code {container.attrs['State']['ExitCode']}"
+        return "" if _MET_ERRORS.search(self.kernel) else "the old machine's kernel has met no error"
+
+    def objections(self, scene: Scene) -> tuple[str, ...]:
+        return (*judge(self.ended, self.kernel), *story.objections(scene))
+
+    def found(self, scene: Scene) -> Mapping[str, Setting]:  # noqa: ARG002
+        return {
+            "old_postgresql_ended": self.ended,
+            "old_postgresql_said": self.postgres,
+            "old_kernel_said": "\n".join(self.kernel.splitlines()[-2 * _LINES :]),
+        }
+
+    def undo(self, scene: Scene, node: str) -> None:
+        scene.ground.power_on(node)  # it runs already, unless the drill ended early
+
+
+def judge(ended: str, kernel: str) -> tuple[str, ...]:
+    """Pure: whether the old PostgreSQL lost its disk, as far as its machine can tell."""
+    found = () if ended else ("the PostgreSQL on the machine that hung did not end",)
+    errors = _MET_ERRORS.search(kernel) is not None
+    return found if errors else (*found, "the kernel of the machine that hung met no I/O error: it may have had a disk")
+
+
+@dataclass(slots=True)
+class Return(Simple):
+    """The second round of a drill: the machine that was lost in the first one is the next target."""
+
+    name = "return"
+    text = "The machine that has PostgreSQL now loses its power, and only the one that was lost before can take over."
+    expected = DEAD
+    returned: str = ""
+    third: tuple[str, ...] = ()
+
+    def prepare(self, scene: Scene, node: str) -> None:  # noqa: ARG002
+        story.tell(scene)
+        self.returned = scene.cluster.returned
+        here = scene.cluster.place().node
+        if self.returned in {"", here}:
+            raise DrillError("no machine has returned that PostgreSQL could go to")
+        self.third = tuple(each.name for each in scene.ground.nodes if each.name not in {self.returned, here})
+        for name in self.third:
+            scene.cluster.set_availability(name, "pause")
+
+    def act(self, scene: Scene, node: str) -> None:
+        scene.ground.power_off(node)
+
+    def objections(self, scene: Scene) -> tuple[str, ...]:
+        try:
+            here = scene.cluster.place().node
+        except (*Trouble, DrillError) as error:
+            return (str(error),)
+        wrong = () if here == self.returned else (f"PostgreSQL is on {here}, not on {self.returned}, which returned",)
+        return (*wrong, *story.objections(scene))
+
+    def found(self, scene: Scene) -> Mapping[str, Setting]:  # noqa: ARG002
+        return {"returned": self.returned}
+
+    def undo(self, scene: Scene, node: str) -> None:
+        scene.ground.power_on(node)
+        for name in self.third:
+            scene.cluster.set_availability(name, "active")
