@@ -1,7 +1,8 @@
 """
-The lab's images, pulled into the guests' file system by the guests' own engine, before there is a guest.
+The lab's images, and the gate made from ours, put into the guests' file system by the guests' own engine, before there
+is a guest.
 
-An emulated guest takes a minute for what takes seconds here.
+An emulated guest takes minutes for what takes seconds here.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from deploy.lab import cgroups
 from deploy.lab.builder import BuildFailed
 
 _SECONDS = 300
@@ -40,15 +42,39 @@ for there in $(docker image ls --format '{{{{.Repository}}}}:{{{{.Tag}}}}'); do
     case " {images} " in *" $there "*) ;; *) docker image rm "$there" ;; esac
 done
 docker image prune --force
+docker plugin ls --format '{{{{.Name}}}}' | while read -r old; do docker plugin rm --force "$old"; done
+# With the mounts that the node service has, so that the gate's content is the same.
+docker run --rm --network=none --read-only --cap-drop=ALL --cgroup-parent=/{cgroup} --tmpfs /tmp \
+    --volume /var/run/docker.sock:/var/run/docker.sock --volume /var/lib/docker/swarm:/docker/swarm:ro \
+    --env REBERTH_PORT=7490 --entrypoint /opt/reberth/bin/python {first} -c {gate}
 kill $engine
 wait $engine || true
 rm -f /var/lib/docker/engine-id /var/log/bake.log
 """
 
+# What the node service does on a node without a gate, up to enabling it. If it were another gate, it would exchange it.
+_GATE = """
+import asyncio, os
+from controller.gate.engine import Engine
+from controller.gate.install import own_gate
+from controller.gate.service import plugin_settings
+
+async def make():
+    async with Engine("/var/run/docker.sock") as docker:
+        gate = await own_gate(plugin_settings(await docker.info(), os.environ))
+        await docker.create(gate.archive())
+        print(gate.content)
+
+asyncio.run(make())
+"""
+_CGROUP = "reberth-bake"
+
 
 def bake(tree: Path, registry: str, images: Sequence[str]) -> None:
-    """Afterwards the engine in ``tree`` has these images and no others. Raises BuildFailed."""
-    inside = _INSIDE.format(registry=registry, images=shlex.join(images))
+    """The engine in ``tree`` then has these images and no others, and the gate of the first one. Raises BuildFailed."""
+    inside = _INSIDE.format(
+        registry=registry, images=shlex.join(images), first=images[0], gate=shlex.quote(_GATE), cgroup=_CGROUP
+    )
     script = _OUTSIDE.format(root=shlex.quote(str(tree)), inside=shlex.quote(inside))
     # The images' engine ends with us, however we end.
     command = ["setpriv", "--pdeathsig", "KILL", "unshare", "-m", "-p", "-f", "--kill-child", "sh", "-euc", script]
@@ -58,5 +84,7 @@ def bake(tree: Path, registry: str, images: Sequence[str]) -> None:
         )
     except subprocess.TimeoutExpired as error:
         raise BuildFailed(f"the guests' engine took longer than {_SECONDS} s to pull {', '.join(images)}") from error
+    finally:
+        cgroups.remove(_CGROUP)
     if done.returncode != 0:
-        raise BuildFailed(f"the guests' engine could not pull {', '.join(images)}: {done.stderr.strip()[-1500:]}")
+        raise BuildFailed(f"the guests' engine could not take {', '.join(images)}: {done.stderr.strip()[-1500:]}")
