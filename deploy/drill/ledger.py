@@ -33,6 +33,7 @@ FACTS = """
 SELECT extract(epoch FROM pg_postmaster_start_time())::float8,
        (SELECT system_identifier::text FROM pg_control_system()),
        current_setting('fsync'), current_setting('synchronous_commit'), current_setting('server_version')"""
+SETTLE_SECONDS = 30.0  # to find PostgreSQL for the comparison
 CONNECT_SECONDS = 1.0  # for the TCP connection
 ANSWER_SECONDS = 2.0  # a commit that takes longer is given up as in doubt
 PAUSE = 0.02  # between two commits, and between two rounds of looking for the server
@@ -142,10 +143,20 @@ class LedgerClient:
         """Stops the client and compares its list with the table. Errors: psycopg.Error, ConnectionError."""
         self.stop()
         self.check()
-        connection, _ = self._connect()
-        with connection:
+        with self._connect_patiently() as connection:
             rows = connection.execute("SELECT id FROM ledger WHERE run = %s", [self.run]).fetchall()
         return self.journal.compare([int(row[0]) - self._base for row in rows])
+
+    def _connect_patiently(self) -> psycopg.Connection:
+        """A machine that came back may take a connection that no PostgreSQL answers, for as long as its proxy lives."""
+        end = time.monotonic() + SETTLE_SECONDS
+        while True:
+            try:
+                return self._connect()[0]
+            except (psycopg.Error, OSError):
+                if time.monotonic() > end:
+                    raise
+                time.sleep(PAUSE)
 
     def _work(self) -> None:
         try:
