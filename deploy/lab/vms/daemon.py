@@ -81,22 +81,40 @@ class Daemon:
     def pki(self) -> Path:
         return self.folder / "etc" / "pki"
 
-    def start(self, marks: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """The process whose end is the end of all. ``marks``: for its environment."""
+    def start(self) -> subprocess.Popen[bytes]:
+        """Our child, whose end is the end of all."""
+        command = self._prepare()
+        with self.log.open("wb") as log:
+            return subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=_environment(),
+                start_new_session=True,  # a Ctrl-C is for whoever started it
+            )
+
+    def start_apart(self, marks: Mapping[str, str]) -> None:
+        """It outlives us, and is found by the marks in its environment."""
+        command = ["setsid", "--fork", *self._prepare()]
+        with self.log.open("wb") as log:
+            subprocess.run(
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=_environment() | dict(marks),
+                check=True,
+            )
+
+    def _prepare(self) -> list[str]:
+        """Its folders and its configuration; what to run."""
         for name in ("run", "lib", "etc", "cache", "log"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "etc/qemu.conf").write_text(_QEMU_CONF)
         (self.folder / "etc/libvirtd.conf").write_text(_DAEMON_CONF + self._listening())
         script = _START.format(folder=self.folder, options="--listen" if self.listen else "")
-        with self.log.open("wb") as log:
-            return subprocess.Popen(
-                [*_NAMESPACES, *(("-n",) if self.own_network else ()), "sh", "-c", script],
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                env=_environment() | dict(marks or {}),
-                start_new_session=True,  # a Ctrl-C is for whoever started it
-            )
+        return [*_NAMESPACES, *(("-n",) if self.own_network else ()), "sh", "-c", script]
 
     def _listening(self) -> str:
         if self.listen is None:

@@ -62,8 +62,8 @@ def start(spec: LabSpec, vms: Sequence[str]) -> VmsLab:
     """The libvirtd and the ways to the guests' engines; certificates must be there. Raises LabError."""
     ours = daemon(spec)
     layout = Layout(spec.name)
-    process = ours.start(_marks(layout, "libvirtd"))
-    connection = ours.connect(process)
+    ours.start_apart(_marks(layout, "libvirtd"))
+    connection = ours.connect()
     with explained():
         define_pool(connection, layout.pool)
     nodes = tuple(_node(spec, layout, index, vm) for index, vm in enumerate(vms))
@@ -71,13 +71,13 @@ def start(spec: LabSpec, vms: Sequence[str]) -> VmsLab:
         layout.node_store(node.name).mkdir(parents=True, exist_ok=True)
     routes = [f"{node.socket}={node.address}" for node in nodes]
     with (layout.store / "forward.log").open("wb") as log:
-        subprocess.Popen(
-            [sys.executable, "-m", "deploy.lab.vms.forward", *routes],
+        subprocess.run(
+            ["setsid", "--fork", sys.executable, "-m", "deploy.lab.vms.forward", *routes],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             env={**os.environ, **_marks(layout, "forward")},
-            start_new_session=True,
+            check=True,
         )
     return VmsLab(spec, nodes, connection)
 
