@@ -71,7 +71,7 @@ def ensure_pushed(registry: str, cache: Path, progress: Progress, extra_packages
     if _complete(registry, wanted):
         return wanted
     folder = cache / "images"
-    with _only_one(folder, progress):
+    with only_one(folder, progress):
         if not _complete(registry, wanted):
             with builder(folder / _BUILDER, registry) as client:
                 _make(client, base, wanted, progress, extra_packages)
@@ -128,7 +128,7 @@ def _ensure_base(client: docker.DockerClient, base: str, progress: Progress) -> 
 def tidy_builds(cache: Path) -> None:
     """Remove what a build that was killed left outside of the cache. Waits for one that runs."""
     if (cache / "images").is_dir():
-        with _only_one(cache / "images", lambda _: None):
+        with only_one(cache / "images", lambda _: None):
             tidy(cache / "images" / _BUILDER)
 
 
@@ -182,13 +182,13 @@ def _in_registry(registry: str, tag: str) -> bool:
 
 
 @contextmanager
-def _only_one(folder: Path, progress: Progress) -> Iterator[None]:
+def only_one(folder: Path, progress: Progress, other: str = "another build of the images") -> Iterator[None]:
     """One build at a time for each cache. The kernel's lock: it goes with the process that has it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress("wait for another build of the images")
+            progress(f"wait for {other}")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield

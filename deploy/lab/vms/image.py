@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.lab.builder import BuildFailed, Progress
-from deploy.lab.images import Images, digest
+from deploy.lab.images import Images, digest, only_one
 from deploy.lab.vms import bake, tree
 from deploy.lab.vms.cpio import Cpio
 
@@ -32,7 +30,7 @@ class Base:
 def ensure_base(cache: Path, registry: str, images: Images, progress: Progress) -> Base:
     """From the cache, or made. Raises BuildFailed."""
     folder = cache / "vms"
-    with _only_one(folder, progress):
+    with only_one(folder, progress, "another lab that makes the guests' image"):
         system = tree.ensure_tree(folder, progress)
         key = digest(_inputs(system, images))
         base = Base(key, folder / f"base-{key}.raw", tree.kernel(system), folder / f"initrd-{key}.gz")
@@ -75,15 +73,3 @@ def _initramfs(system: Path) -> bytes:
     archive.program("init", (_GUEST / "initramfs").read_bytes())
     archive.file("virtio_blk.ko", tree.module(system, "virtio_blk"))
     return gzip.compress(archive.end(), 1)
-
-
-@contextmanager
-def _only_one(folder: Path, progress: Progress) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress("wait for another lab that makes the guests' image")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
