@@ -94,7 +94,7 @@ class PowerOff(Simple):
     text = "The machine under the node loses its power."
     expected = DEAD
 
-    def before(self, scene: Scene) -> None:
+    def prepare(self, scene: Scene, node: str) -> None:  # noqa: ARG002
         story.tell(scene)
 
     def act(self, scene: Scene, node: str) -> None:
