@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 import docker
 import msgspec
 import requests
+from docker.errors import APIError
 from docker.models.containers import Container
 
 from deploy.drill.ground import DrillError, Ground, Machine
@@ -22,6 +23,9 @@ SYSTEM = "reberth"  # the stack of Reberth itself
 DRIVER = "reberth"
 PROBE_FILE = "probe.bin"
 POLL = 0.25
+ELECTION = 30.0  # seconds until Swarm has a leader again
+# Swarm's words about a request that came into an election.
+_NO_LEADER = ("node lost leader status", "does not have a leader", "no elected leader")
 T = TypeVar("T")
 Trouble = (docker.errors.DockerException, requests.RequestException)
 
@@ -44,6 +48,21 @@ def wait_for(what: Callable[[], str], seconds: float, step: float = POLL) -> Non
         if time.monotonic() > end:
             raise DrillError(f"{complaint} (waited {seconds:.0f} s)")
         time.sleep(step)
+
+
+def through_election(act: Callable[[], None], seconds: float = ELECTION) -> None:
+    """
+    Do what may be done twice, again while Swarm says that it has no leader for it: a manager that comes back can make
+    the others choose anew. Raises what ``act`` raised last.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return act()
+        except (APIError, DrillError) as error:
+            if not any(words in str(error) for words in _NO_LEADER) or time.monotonic() > end:
+                raise
+        time.sleep(POLL)
 
 
 def _complaint(what: Callable[[], str]) -> str:
@@ -138,6 +157,9 @@ class Cluster:
         ]
 
     def set_availability(self, node: str, availability: str) -> None:
+        through_election(lambda: self._set_availability(node, availability))
+
+    def _set_availability(self, node: str, availability: str) -> None:
         api = self.api()
         for found in api.nodes(filters={"name": node}):
             spec = {**found["Spec"], "Availability": availability}

@@ -11,7 +11,7 @@ from secrets import token_urlsafe
 
 from docker.errors import APIError
 
-from deploy.drill.cluster import DATABASE, SYSTEM, Cluster
+from deploy.drill.cluster import DATABASE, SYSTEM, Cluster, through_election
 from deploy.drill.ground import DrillError, Ground
 
 DEPLOY = Path(__file__).resolve().parents[1]
@@ -40,24 +40,30 @@ class Stacks:
             _once(api.create_secret, name, data)
         for name, data in self.configs.items():
             _once(api.create_config, name, data)
-        self._deploy(self.system, self.files)
+        self.deploy(self.system, self.files)
 
     def deploy_database(self) -> None:
-        self._deploy(self.database, (EXAMPLE, *self.more))
+        self.deploy(self.database, (EXAMPLE, *self.more))
 
     def remove_database(self) -> None:
-        self._docker("stack", "rm", self.database)
+        self.docker("stack", "rm", self.database)
 
     def restart_database(self, service: str) -> None:
         """Its task ends in good order, and a new one is placed."""
-        self._docker("service", "update", "--detach", "--force", service)
+        self.docker("service", "update", "--detach", "--force", service)
 
-    def _deploy(self, stack: str, files: tuple[Path, ...]) -> None:
+    def deploy(self, stack: str, files: tuple[Path, ...]) -> None:
         named = [word for file in files for word in ("-c", str(file))]
-        self._docker("stack", "deploy", *named, stack)
+        self.docker("stack", "deploy", *named, stack)
+
+    def docker(self, *words: str) -> None:
+        """
+        The docker CLI against a manager that answers; again when an election came between, so only what may be done
+        twice. Raises DrillError with what it said.
+        """
+        through_election(lambda: self._docker(*words))
 
     def _docker(self, *words: str) -> None:
-        """The docker CLI against a manager that answers. Raises DrillError with what it said."""
         environment = {**os.environ, **self.variables, **self.ground.environment(self.cluster.manager())}
         done = subprocess.run(
             ["docker", *words], env=environment, capture_output=True, text=True, check=False, timeout=120

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,12 +21,12 @@ class Shards:
 
     @contextmanager
     def deployed(self) -> Iterator[None]:
-        self._docker("stack", "deploy", "-c", str(DEPLOY / "examples" / "replicas.yml"), STACK)
+        self.scene.stacks.deploy(STACK, (DEPLOY / "examples" / "replicas.yml",))
         try:
             wait_for(lambda: self._complaint({1, 2, 3}), 240)
             yield
         finally:
-            self._docker("stack", "rm", STACK)
+            self.scene.stacks.docker("stack", "rm", STACK)
 
     def places(self) -> dict[int, Place]:
         """Where each slot runs now; slots that run nowhere, or on the broken node, are missing."""
@@ -82,8 +80,3 @@ class Shards:
         code, words = self._try(place, sql)
         assert code == 0, words
         return words
-
-    def _docker(self, *words: str) -> None:
-        stacks = self.scene.stacks
-        environment = {**os.environ, **stacks.variables, **self.scene.ground.environment(self.scene.cluster.manager())}
-        subprocess.run(["docker", *words], env=environment, check=True, stdout=subprocess.DEVNULL, timeout=120)
