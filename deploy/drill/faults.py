@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
@@ -171,21 +172,33 @@ class DockerdRestart(Simple):
 
 @dataclass(slots=True)
 class ControllerKill(Simple):
-    """Every surviving controller is killed once, at a moment chosen by chance in the middle of a failover."""
+    """
+    Every surviving controller is killed once, at a moment chosen by chance in the middle of a failover; at its end, if
+    that was over sooner.
+    """
 
     name = "controller-kill"
     text = "The machine loses its power, and all controllers are killed while the disk moves."
     expected = DEAD
     moment: float = field(default_factory=lambda: round(random.uniform(0.0, 20.0), 1))  # noqa: S311 -- no secret
-    done: bool = False
+    killed_at: float | None = None  # seconds after the fault
+    _began: float = 0.0
 
     def act(self, scene: Scene, node: str) -> None:
+        self._began = time.monotonic()
         scene.ground.power_off(node)
 
     def meanwhile(self, scene: Scene, elapsed: float) -> None:
-        if not self.done and elapsed >= self.moment:
-            self.done = True
-            scene.kill_controllers()
+        if self.killed_at is None and elapsed >= self.moment:
+            self._kill(scene)
+
+    def recovered(self, scene: Scene) -> None:
+        if self.killed_at is None:
+            self._kill(scene)
+
+    def _kill(self, scene: Scene) -> None:
+        self.killed_at = round(time.monotonic() - self._began, 1)
+        scene.kill_controllers()
 
     def undo(self, scene: Scene, node: str) -> None:
         scene.ground.power_on(node)

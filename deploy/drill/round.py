@@ -235,7 +235,7 @@ class Round:
             "swarm_leader_hit": before.leader == self.node,
             "volume": before.place.volume,
             "postgresql": before.server.version,
-            "controllers_killed_at": getattr(self.fault, "moment", None),
+            "controllers_killed_at": getattr(self.fault, "killed_at", None),
             "complete": found.accepting is not None,
             **self.fault.found(self.scene),
         }

@@ -71,7 +71,7 @@ def test_the_disk_moves_when_swarms_leader_dies_with_postgresql_and_all_controll
 
     found = drill(stage, fault)
 
-    assert fault.done
+    assert fault.killed_at is not None
     assert found.settings["swarm_leader_hit"] is True
 
 
