@@ -27,9 +27,14 @@ def _virtual(scene: Scene) -> VirtualGround:
 
 
 class Shutdown(Simple):
+    """
+    The gate gives the volume back when PostgreSQL has ended; but Swarm still wants the task there until the node is
+    down, so the controller permits it once more. What counts in the end is that the machine is off.
+    """
+
     name = "shutdown"
     text = "The virtual machine is shut down in good order: its engine stops PostgreSQL, then it is off."
-    expected = Expectation(evidence=EvidenceKind.RELEASED, moves=True, clean=True)
+    expected = Expectation(evidence=EvidenceKind.POWERED_OFF, moves=True, clean=True)
 
     def prepare(self, scene: Scene, node: str) -> None:  # noqa: ARG002
         story.tell(scene)
