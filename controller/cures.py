@@ -43,6 +43,8 @@ _CURES: Mapping[Placement, str] = {
     "placement constraint.",
     Placement.TARGET_SILENT: "On node {node}: `docker plugin enable reberth`. If that does not help, restart Docker "
     "there, or drain the node: `docker node update --availability drain {node}`.",
+    Placement.LET_GO: "Nothing for half a minute. If it stays so, ask Swarm for a new task: "
+    "`docker service update --force {service}`.",
     Placement.SETTLED: "Mend on node {node} what its gate reports; the data was not changed by it.",
 }
 _LOOKS_AGAIN = "Nothing: it is looked at again within seconds. If it stays so, see the controller's log."

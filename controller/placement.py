@@ -14,6 +14,7 @@ from controller.evidence import evidence, idle_evidence
 from controller.model import (
     AttachmentState,
     BootId,
+    Claim,
     ClaimTask,
     Epoch,
     Grant,
@@ -60,6 +61,7 @@ class Placement(Enum):
     TARGET_SILENT = "on the target, its gate is silent"
     UNSTAMPED = "on the target, stamped by an older epoch"
     UNGRANTED = "on the target, no grant yet"
+    LET_GO = "on the target, let go by its task"
     SETTLED = "on the target, granted"
 
 
@@ -220,7 +222,7 @@ def _way_to_target(case: Case) -> Placement | None:
 
 def _permission(case: Case) -> Placement | None:
     if next_task(case) is None:
-        return None
+        return Placement.LET_GO if case.claim is not None and _let_go(case, case.claim) else None
     target = case.target
     if target is None or target.vm is None:
         return Placement.TARGET_AWAY
@@ -237,11 +239,23 @@ _QUESTIONS = (_life, _certainty, _target_known, _held, _off_or_over, _way_to_tar
 
 
 def next_task(case: Case) -> ClaimTask | None:
-    """The first wanted task, newest first, that holds no grant it can still use."""
+    """
+    The first wanted task, newest first, that holds no grant it can still use and may need one.
+
+    A task that was seen running, and whose gate has unmounted since, never mounts again: Swarm puts a new task in its
+    place. On a node that is shut down in good order that takes until the node is seen down, and a new grant meanwhile
+    would void the gate's word that it let go, which is the evidence that the volume moves on.
+    """
     if case.claim is None:
         return None
+    listed = {g.task for g in case.home if not case.entry.revoked}
     good = {g.task for g in case.home if usable(case, g)}
-    return next((t for t in case.claim.tasks if t.id not in good), None)
+    return next((t for t in case.claim.tasks if t.id not in good and not (t.started and t.id in listed)), None)
+
+
+def _let_go(case: Case, claim: Claim) -> bool:
+    """Whether none of its tasks can have it mounted any more."""
+    return not {t.id for t in claim.tasks} & {g.task for g in case.home if usable(case, g)}
 
 
 def usable(case: Case, grant: Grant) -> bool:

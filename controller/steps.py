@@ -200,6 +200,14 @@ def _ungranted(case: Case) -> Action:
     return GrantMount(case.name, task.id, node.id, node.vm, node.boot, serial, old)
 
 
+def _let_go(case: Case) -> Action:
+    why = (
+        f"Volume {case.name}: the container of its task on {who(case, _target_vm(case))} has ended, and the gate there "
+        "has let the volume go; waiting for Swarm to notice and to place the next task."
+    )
+    return Wait(case.name, why)
+
+
 def _settled(case: Case) -> Action:
     vm = _target_vm(case)
     said = case.said(vm)
@@ -255,5 +263,6 @@ STEPS: Mapping[Placement, Step] = {
     Placement.TARGET_SILENT: _target_silent,
     Placement.UNSTAMPED: _unstamped,
     Placement.UNGRANTED: _ungranted,
+    Placement.LET_GO: _let_go,
     Placement.SETTLED: _settled,
 }

@@ -28,13 +28,13 @@ def _virtual(scene: Scene) -> VirtualGround:
 
 class Shutdown(Simple):
     """
-    The gate gives the volume back when PostgreSQL has ended; but Swarm still wants the task there until the node is
-    down, so the controller permits it once more. What counts in the end is that the machine is off.
+    The gate's last word is that PostgreSQL has ended and the volume is unmounted. Where the machine led Swarm, that
+    word went to a controller which went with it: then the next one sees that the machine is off.
     """
 
     name = "shutdown"
     text = "The virtual machine is shut down in good order: its engine stops PostgreSQL, then it is off."
-    expected = Expectation(evidence=EvidenceKind.POWERED_OFF, moves=True, clean=True)
+    expected = Expectation(evidence=EvidenceKind.RELEASED, or_else=EvidenceKind.POWERED_OFF, moves=True, clean=True)
 
     def prepare(self, scene: Scene, node: str) -> None:  # noqa: ARG002
         story.tell(scene)

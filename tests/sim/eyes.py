@@ -60,6 +60,7 @@ class Seen(NamedTuple):
     tasks: tuple[int, ...]
     views: tuple[View | None, ...]
     confirmed: frozenset[tuple[int, int]]
+    started: frozenset[int]
 
 
 def decide(state: State, leader: int, policy: Policy, rules: frozenset[Rule], *, forgets: bool) -> Action:
@@ -74,7 +75,8 @@ def see(state: State, leader: int, *, forgets: bool) -> Seen:
     power = tuple(Power.UNKNOWN if v.hidden else Power.ON if v.on else Power.OFF for v in state.vms)
     listed = [bool(state.disk >> i & 1) and not (forgets and v.hidden and v.down) for i, v in enumerate(state.vms)]
     stamps = tuple(v.stamp if there else None for v, there in zip(state.vms, listed, strict=True))
-    return Seen(me.epoch, nodes, power, stamps, state.record, state.claim, state.tasks, me.views, state.confirmed)
+    tasks, started = state.tasks, state.started.intersection(state.tasks)
+    return Seen(me.epoch, nodes, power, stamps, state.record, state.claim, tasks, me.views, state.confirmed, started)
 
 
 @cache
@@ -130,7 +132,8 @@ def _claims(seen: Seen) -> dict[VolumeName, Claim]:
     if seen.claim < 0:
         return {}
     where = _id(seen.claim, seen.nodes[seen.claim][2])
-    return {NAME: Claim(NAME, where, tuple(ClaimTask(TaskId(f"t{task}"), "db", where) for task in seen.tasks))}
+    tasks = tuple(ClaimTask(TaskId(f"t{n}"), "db", where, started=n in seen.started) for n in seen.tasks)
+    return {NAME: Claim(NAME, where, tasks)}
 
 
 def _record(record: Record) -> VolumeRecord:

@@ -26,6 +26,7 @@ def swarm(s: State) -> Iterator[Event]:
             yield "remove", s.claim, spent._replace(claim=-1, tasks=())
     if s.claim >= 0:
         yield from _sharing(s)
+        yield from _running(s)
 
 
 def rejoin(s: State) -> Iterator[Event]:
@@ -46,11 +47,33 @@ def _sharing(s: State) -> Iterator[Event]:
     if len(s.tasks) > 1:
         for task in s.tasks:
             yield "leave", s.claim, s._replace(tasks=tuple(t for t in s.tasks if t != task))
-    if b.restarts and vm.on and vm.mount is Mount.YES:
+    if b.restarts and vm.on and vm.mount is Mount.YES and not over(s):
         ended = set_vm(s, s.claim, vm._replace(mount=Mount.NO))._replace(budget=b._replace(restarts=b.restarts - 1))
         yield "again", s.claim, ended
         if not vm.cut:
             yield "restart", s.claim, ended._replace(tasks=(new, *s.tasks[1:]), task=new)
+
+
+def _running(s: State) -> Iterator[Event]:
+    """Swarm hears of tasks that they run; then their containers end, and Docker mounts for those tasks no more."""
+    b, vm = s.budget, s.vms[s.claim]
+    if not vm.on or vm.mount is not Mount.YES:
+        return
+    used = {
+        task
+        for at, boot, serial, task, _ in s.record.grants
+        if (at, boot) == (s.claim, vm.boot) and serial <= vm.serial
+    }
+    heard_of = s.started | used.intersection(s.tasks)
+    if b.runs and not vm.cut and heard_of != s.started:
+        yield "run", s.claim, s._replace(started=heard_of, budget=b._replace(runs=b.runs - 1))
+    if over(s):
+        yield "end", s.claim, set_vm(s, s.claim, vm._replace(mount=Mount.NO))
+
+
+def over(s: State) -> bool:
+    """Whether each of the claim's tasks has had all its mounts."""
+    return bool(s.tasks) and s.started.issuperset(s.tasks)
 
 
 def people(s: State) -> Iterator[Event]:

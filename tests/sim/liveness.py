@@ -11,6 +11,7 @@ from controller.actions import Alarm, Converged, Refuse
 from controller.model import FencePolicy
 from tests.sim.change import heard, make_anew, set_leader, set_vm, unheard
 from tests.sim.cluster import QUIET, Cluster
+from tests.sim.faults import over
 from tests.sim.state import Age, Mount, State
 from tests.sim.storage import land
 
@@ -77,8 +78,10 @@ def _swarm(_: Cluster, s: State) -> State | None:
         if unheard(s, i):
             return heard(s, i, None)
     ready = [i for i, vm in enumerate(s.vms) if not vm.down]
-    if s.claim >= 0 and s.vms[s.claim].down and ready:
-        return s._replace(claim=ready[0], tasks=(s.task + 1,), task=s.task + 1)
+    lost = s.claim >= 0 and s.vms[s.claim].down
+    ended = s.claim >= 0 and over(s) and s.vms[s.claim].mount is Mount.NO
+    if (lost and ready) or (ended and not lost):
+        return s._replace(claim=ready[0] if lost else s.claim, tasks=(s.task + 1,), task=s.task + 1)
     if s.claim >= 0 and s.record.age is Age.GONE:
         return make_anew(s)
     return None

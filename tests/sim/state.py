@@ -114,6 +114,7 @@ class Budget(NamedTuple):
     hands: int = 0  # a person detaches or attaches the disk by hand, past all guards
     joins: int = 0  # one more task on the claim's node wants the volume, too
     restarts: int = 0  # the claim's containers end, and begin again on the same node
+    runs: int = 0  # Swarm hears that the claim's tasks run; from then on each may end, and none mounts again
     rejoins: int = 0  # a node leaves the swarm and joins it again, in the same boot
     removals: int = 0  # `docker volume rm`
     makes: int = 0  # `docker volume create` after it, under the same name
@@ -133,6 +134,7 @@ class State(NamedTuple):
     calls: tuple[Call, ...]
     confirmed: frozenset[tuple[int, int]]
     budget: Budget
+    started: frozenset[int] = frozenset()  # tasks that Swarm has heard of as running
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from controller.model import EvidenceKind, Moment
 from deploy.drill.compare import compare
@@ -51,6 +52,16 @@ def test_each_single_thing_out_of_order_fails_with_its_sentence(change: dict[str
 
     assert len(found) == 1
     assert said in found[0]
+
+
+@pytest.mark.parametrize("kind", [EvidenceKind.RELEASED, EvidenceKind.POWERED_OFF, EvidenceKind.DETACHED])
+def test_of_two_kinds_of_evidence_that_do_either_passes_and_no_third(kind: EvidenceKind) -> None:
+    either = Expectation(evidence=EvidenceKind.RELEASED, or_else=EvidenceKind.POWERED_OFF, moves=True)
+
+    found = faults_found(replace(GOOD, proof=structs.replace(PROOF, evidence=kind)), either)
+
+    third = "the evidence about the old machine is detached, expected released or powered-off"
+    assert found == ((third,) if kind is EvidenceKind.DETACHED else ())
 
 
 def test_a_disk_that_left_fails_a_restart_on_the_same_machine() -> None:

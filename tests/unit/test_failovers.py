@@ -78,6 +78,25 @@ async def test_a_planned_move_needs_no_fence_and_waits_for_the_old_gate() -> Non
         assert play.cluster.gates[NodeId("b")].formatted == []
 
 
+async def test_a_node_shut_down_in_good_order_loses_its_volume_on_its_gates_word_alone() -> None:
+    """Swarm wants the ended task there until the node is down; no new permission voids the gate's word meanwhile."""
+    async with scene() as play:
+        await play.make()
+        play.want("a")
+        await play.until(("a",))
+        play.cluster.swarm.started.add(play.cluster.swarm.wants[DATA][0])
+        await play.cluster.gates[NodeId("a")].stop(DATA)
+        await asyncio.sleep(5)
+        play.cluster.gates[NodeId("a")].frozen = True
+        play.cluster.storage.vms[VmId("vm-a")].connected = False  # the hypervisor cannot say that it is off
+        await asyncio.sleep(15)
+        play.cluster.down("a")
+        play.want("b", "t2")
+        await play.until(("b",))
+        assert play.cluster.entry(Moment.EVIDENCE).evidence is EvidenceKind.RELEASED
+        assert play.cluster.moments().count(Moment.GRANTED) == 2
+
+
 async def test_a_new_task_on_the_same_node_keeps_the_disk_attached() -> None:
     async with scene() as play:
         await play.make()

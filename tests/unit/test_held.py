@@ -32,7 +32,7 @@ from controller.model import (
 from controller.placement import Placement
 from controller.plan import plan
 from tests.unit.test_plan import TABLE
-from tests.unit.worlds import EPOCH, GUARDED, POLICY, V, claim, gate, grant, node, on, record, vm, world
+from tests.unit.worlds import EPOCH, GUARDED, POLICY, V, claim, gate, grant, node, on, record, running, vm, world
 
 DOWN = NodeState.DOWN
 LONG = node(1, DOWN, down_for=60.0)
@@ -99,6 +99,11 @@ SITUATIONS = {
         held(gates=[gate(1, MountState.MOUNTED, 1)]),
         ("still in use on node swarm01 (VM vm1)", "when the old container has ended"),
         ("End the container that uses volume data on node swarm01", "`docker ps`"),
+    ),
+    "the container has ended and Swarm still wants its task": Told(
+        held(record(grant(1)), running(claim(1)), gates=[gate(1, MountState.UNMOUNTED, 1)]),
+        ("container of its task on node swarm01 (VM vm1) has ended", "waiting for Swarm"),
+        ("half a minute", "`docker service update --force db`"),
     ),
     "the old gate cannot unmount": Told(
         held(gates=[STUCK]),

@@ -48,7 +48,23 @@ from controller.model import (
 from controller.placement import Placement
 from controller.plan import placement, plan
 from controller.steps import STEPS
-from tests.unit.worlds import CUTS, DISK, EPOCH, GUARDED, POLICY, V, claim, gate, grant, node, on, record, vm, world
+from tests.unit.worlds import (
+    CUTS,
+    DISK,
+    EPOCH,
+    GUARDED,
+    POLICY,
+    V,
+    claim,
+    gate,
+    grant,
+    node,
+    on,
+    record,
+    running,
+    vm,
+    world,
+)
 
 DOWN = NodeState.DOWN
 OFF = {vm(1): Power.OFF}
@@ -273,6 +289,25 @@ TABLE = {
     ),
     "Docker mounts a second time for the same task": (
         world(on(1), volume=record(grant(1)), wanted=claim(1), gates=[gate(1, MountState.UNMOUNTED, 1)]),
+        Placement.UNGRANTED, GrantMount,
+    ),
+    "the container of a task that was running has ended": (
+        world(on(1), volume=record(grant(1)), wanted=running(claim(1)), gates=[gate(1, MountState.UNMOUNTED, 1)]),
+        Placement.LET_GO, Wait,
+    ),
+    "one container of two has ended, the other holds the volume": (
+        world(
+            on(1), volume=record(grant(1), grant(1, "t2", 2)), wanted=running(claim(1, "t2", "t1")),
+            gates=[gate(1, MountState.MOUNTED, 2)],
+        ),
+        Placement.SETTLED, Converged,
+    ),
+    "a task runs without a permission, which an old backup forgot": (
+        world(on(1), volume=record(), wanted=running(claim(1)), gates=[gate(1, MountState.MOUNTED, 1)]),
+        Placement.UNGRANTED, GrantMount,
+    ),
+    "a task runs on a permission that was taken back": (
+        world(on(1), volume=REVOKED, wanted=running(claim(1)), gates=[gate(1, MountState.UNMOUNTED, 2)]),
         Placement.UNGRANTED, GrantMount,
     ),
     "granted and mounted": (

@@ -60,6 +60,11 @@ def claim(n: int | None, *tasks: str, conflict: str | None = None) -> Claim:
     return Claim(V, where, tuple(ClaimTask(TaskId(t), "db", where) for t in tasks or ("t1",)), conflict)
 
 
+def running(wanted: Claim) -> Claim:
+    """Swarm has seen its tasks run."""
+    return replace(wanted, tasks=tuple(replace(each, started=True) for each in wanted.tasks))
+
+
 def record(*grants: Grant, serial: int | None = None, **more: object) -> VolumeRecord:
     top = Serial(serial if serial is not None else max((g.serial for g in grants), default=0))
     made = VolumeRecord(
