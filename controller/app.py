@@ -127,7 +127,8 @@ async def join(settings: Settings, docker: aiodocker.Docker, identity: SwarmIden
         counted=meters,
     )
     keeper = Gatekeeper(board, gates, records, driver, poke, clock, time.time, settings.loop.read_deadline)
-    catalogue = Catalogue(board, records, poke, storage.problem)
+    clones = driver is not None and driver.capabilities.clones
+    catalogue = Catalogue(board, records, poke, storage.problem, clones=clones)
     desk = Desk(board, records, poke, leader, policy, time.time, me)
     table = dict(routes(catalogue, keeper, desk))
     return Controller(

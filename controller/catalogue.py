@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from controller.answers import No, Status, try_later
 from controller.board import Board, Poke
 from controller.model import Claim, Phase, Serial, Spec, VolumeName, VolumeRecord
 from controller.names import BadName, volume_key, volume_name
-from controller.options import BadOptions, difference, parse_options
+from controller.options import BadOptions, copied_from, difference, parse_copy, parse_options
 from controller.records import Records, RecordsUnavailable, Stale
 from controller.wire import CreateVolume, Empty, GetVolume, RemoveVolume, Volume, Volumes
 
@@ -19,7 +20,7 @@ ATTEMPTS = 3
 
 
 class Catalogue:
-    """``no_storage``: why there is no storage driver, or None."""
+    """``no_storage``: why there is no storage driver, or None. ``clones``: whether it can copy a disk."""
 
     def __init__(
         self,
@@ -27,11 +28,14 @@ class Catalogue:
         records: Records,
         poke: Poke,
         no_storage: str | None = None,
+        *,
+        clones: bool = False,
     ) -> None:
         self._board = board
         self._records = records
         self._poke = poke
         self._no_storage = no_storage
+        self._clones = clones
 
     async def create(self, asked: CreateVolume) -> Volume | No:
         name = volume_name(asked.name)
@@ -43,11 +47,12 @@ class Catalogue:
             return try_later(error)
 
     async def _create(self, name: VolumeName, asked: CreateVolume) -> Volume | No:
-        found = (await self._records.volumes()).get(name)
+        known = await self._records.volumes()
+        found = known.get(name)
         if found is None:
             if self._no_storage is not None:
                 return No(Status.BAD, self._no_storage)
-            spec = parse_options(asked.options)
+            spec = self._spec(name, asked.options, known)
             if isinstance(spec, BadOptions):
                 return No(Status.BAD, f"volume {name}: {spec.why}")
             made = await self._records.create_volume(_new_record(name, spec))
@@ -57,6 +62,16 @@ class Catalogue:
                 return self._volume(made)
             found = (await self._records.volumes()).get(name)  # two nodes create it in the same moment
         return self._same(name, asked, found)
+
+    def _spec(
+        self, name: VolumeName, options: Mapping[str, str], known: Mapping[VolumeName, VolumeRecord]
+    ) -> Spec | BadOptions:
+        origin = copied_from(options)
+        if origin is None:
+            return parse_options(options)
+        if not self._clones:
+            return BadOptions("this storage driver cannot copy disks: leave clone-from out, and say a size")
+        return parse_copy(options, name, known.get(origin))
 
     def _same(self, name: VolumeName, asked: CreateVolume, found: VolumeRecord | None) -> Volume | No:
         if found is None:
@@ -104,11 +119,15 @@ class Catalogue:
 
     async def _mark(self, name: VolumeName) -> Empty | No:
         for _ in range(ATTEMPTS):
-            record = (await self._records.volumes()).get(name)
+            known = await self._records.volumes()
+            record = known.get(name)
             if record is None:
                 return No(Status.MISSING, f"there is no volume {name}")
             if record.phase is Phase.DELETING:
                 return Empty()
+            copies = _copies_under_way(record, known.values())
+            if copies:
+                return No(Status.CONFLICT, _being_copied(name, copies))
             written = await self._records.replace_volume(replace(record, phase=Phase.DELETING))
             if not isinstance(written, Stale):
                 self._board.wrote(written)
@@ -125,6 +144,22 @@ def _new_record(name: VolumeName, spec: Spec) -> VolumeRecord:
     # A gate that knew an older volume of this name refuses all serials up to that one's last: start above them.
     born = Serial(int(time.time()))
     return VolumeRecord(name=name, key=volume_key(name), spec=spec, fs_uuid=str(uuid.uuid4()), serial=born)
+
+
+def _copies_under_way(record: VolumeRecord, known: Iterable[VolumeRecord]) -> list[VolumeName]:
+    """Volumes that are being made as copies of this one."""
+    return sorted(
+        each.name
+        for each in known
+        if each.phase is Phase.CREATING and each.spec.source is not None and each.spec.source.disk == record.disk
+    )
+
+
+def _being_copied(name: VolumeName, copies: list[VolumeName]) -> str:
+    return (
+        f"volume {', '.join(copies)} is being made as a copy of volume {name}: wait until that is done (`reberth "
+        f"explain {copies[0]}` shows it), or remove that volume first"
+    )
 
 
 def _in_use(claim: Claim) -> str:

@@ -160,12 +160,28 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """
+    The volume that a new one begins as a copy of, as it was when the new record was made.
+
+    ``fs_uuid`` is that of the file system on its disk, which the copy keeps; ``label`` is the UUID in the source's own
+    label behind it (the two differ where the source is itself a copy).
+    """
+
+    volume: VolumeName
+    disk: DiskId
+    fs_uuid: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
-    """What a user may say in ``driver_opts``."""
+    """What a user may say in ``driver_opts``. ``source`` is what ``clone-from`` meant at that time."""
 
     size_bytes: int
     fstype: str = "ext4"
     policy: FencePolicy | None = None  # None: the cluster's
+    source: Source | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +230,8 @@ class VolumeRecord:
     One volume as stored in Swarm's Raft. What storage or Swarm can tell is not in it.
 
     ``fs_uuid`` is chosen when the record is made and given to mkfs: so a crash between mkfs and ``formatted`` is seen.
+    It is in the disk's label, too; of a copy only there, as the copied file system keeps its own (``carries``).
+    ``formatted`` of a copy: its label was written, so from then on the disk is known to be its own.
     ``serial`` is the newest one given to a grant or a revocation: a gate refuses to mount under an older one.
     A new record's is the wall clock's second, so that a volume made again under a used name starts above the old ones.
     All grants are revoked exactly when ``serial`` is above each of theirs (``revoked``).
@@ -239,6 +257,11 @@ class VolumeRecord:
     def revoked(self) -> bool:
         """Whether grants are listed, and all of them are taken back: their gate is to be told `Release(serial)`."""
         return bool(self.grants) and all(g.serial < self.serial for g in self.grants)
+
+    @property
+    def carries(self) -> str:
+        """The UUID of the file system on its disk."""
+        return self.fs_uuid if self.spec.source is None else self.spec.source.fs_uuid
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +330,7 @@ class Capabilities:
     max_disks_per_vm: int
     shared: bool  # every VM can reach every disk
     batch: bool  # many disks of one VM cost one call
+    clones: bool = False  # can make a disk as a copy of another that is attached nowhere
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """
 What a user may say in a volume's ``driver_opts``, and what the answer is to anything else. Pure.
 
-| option   | form                                        | default        |
-|----------|---------------------------------------------|----------------|
-| `size`   | `10GiB`, `10g`, `500MB`, `1.5TiB`, or bytes | none: required |
-| `fstype` | `ext4`, `xfs`                               | `ext4`         |
-| `policy` | `detach`, `power-off`, `hold`               | the cluster's  |
+| option       | form                                        | default                                 |
+|--------------|---------------------------------------------|-----------------------------------------|
+| `size`       | `10GiB`, `10g`, `500MB`, `1.5TiB`, or bytes | none: required; of a copy: its source's |
+| `fstype`     | `ext4`, `xfs`                               | `ext4`; of a copy: its source's         |
+| `policy`     | `detach`, `power-off`, `hold`               | the cluster's                           |
+| `clone-from` | name of another volume                      | none: the new volume begins empty       |
 
 Single letters and the forms with `i` count in 1024 as `docker` does; `MB`, `GB`, `TB` count in 1000. The size is
 rounded up to a whole MiB, which every storage system can make exactly.
@@ -17,15 +18,16 @@ import difflib
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from controller.model import FencePolicy, Spec
+from controller.model import FencePolicy, Phase, Source, Spec, VolumeName, VolumeRecord
 
 MIB = 1024**2
 MAX_SIZE = 62 * 1024**4  # the largest VMDK; also far above what ext4 and xfs get tested with
 _SMALLEST = {"ext4": 16 * MIB, "xfs": 300 * MIB}  # mkfs.xfs refuses less than 300 MB since xfsprogs 6
-_OPTIONS = ("size", "fstype", "policy")
+CLONE_FROM = "clone-from"
+_OPTIONS = ("size", "fstype", "policy", CLONE_FROM)
 _SIZE = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,9})?)\s*([a-z]{0,3})", re.IGNORECASE)
 _UNITS = {"": 1, "b": 1} | {
     spelling: base**power
@@ -63,6 +65,54 @@ def _parsed(items: tuple[tuple[str, str], ...]) -> Spec | BadOptions:
     return Spec(size_bytes=size, fstype=fstype, policy=FencePolicy(policy) if policy is not None else None)
 
 
+def unusable(options: Mapping[str, str]) -> str | None:
+    """Why no volume can be made with these options, as far as they alone tell; None when they may do."""
+    sizes = {"size": str(_SMALLEST["xfs"])} if CLONE_FROM in options else {}
+    found = parse_options(sizes | dict(options))
+    return found.why if isinstance(found, BadOptions) else None
+
+
+def copied_from(options: Mapping[str, str]) -> VolumeName | None:
+    """The volume whose copy is asked for."""
+    name = options.get(CLONE_FROM)
+    return VolumeName(name) if name else None
+
+
+def parse_copy(options: Mapping[str, str], name: VolumeName, source: VolumeRecord | None) -> Spec | BadOptions:
+    """The spec of a volume ``name`` that begins as a copy. ``source``: the record of the volume that is named."""
+    origin = copied_from(options)
+    if origin == name:
+        return BadOptions("clone-from names the volume itself: name another volume to copy, or say a size instead")
+    if source is None:
+        return BadOptions(f"there is no volume {origin} to copy: correct clone-from, or make that volume first")
+    why = _not_to_be_copied(source)
+    if why is not None:
+        return BadOptions(why)
+    size, fstype = source.spec.size_bytes, source.spec.fstype
+    spec = parse_options({"size": str(size), "fstype": fstype} | dict(options))
+    if isinstance(spec, BadOptions) or source.disk is None:
+        return spec
+    if (spec.size_bytes, spec.fstype) != (size, fstype):
+        return BadOptions(
+            f"a copy has the size and file system of its source, and volume {source.name} has {size} bytes and "
+            f"{fstype}: leave size and fstype out"
+        )
+    return replace(spec, source=Source(source.name, source.disk, source.carries, source.fs_uuid))
+
+
+def _not_to_be_copied(source: VolumeRecord) -> str | None:
+    if source.phase is Phase.DELETING:
+        return f"volume {source.name} is being deleted, so it cannot be copied: name another one in clone-from"
+    if source.phase is Phase.CREATING or source.disk is None:
+        return f"volume {source.name} is still being made, so it cannot be copied yet: wait until a service has used it"
+    if not source.formatted:
+        return (
+            f"volume {source.name} was never used, so there is nothing to copy: start a service that mounts it once, "
+            "or make the new volume with a size instead of clone-from"
+        )
+    return None
+
+
 def difference(options: Mapping[str, str], spec: Spec) -> str | None:
     """
     Why these options cannot be meant for a volume made with ``spec``; None when they agree.
@@ -74,10 +124,12 @@ def difference(options: Mapping[str, str], spec: Spec) -> str | None:
     said = parse_options({"size": str(spec.size_bytes)} | dict(options))
     if isinstance(said, BadOptions):
         return said.why
+    origin = None if spec.source is None else spec.source.volume
     pairs = (
         ("size", f"{said.size_bytes} bytes", f"{spec.size_bytes} bytes"),
         ("fstype", said.fstype, spec.fstype),
         ("policy", _policy_text(said.policy), _policy_text(spec.policy)),
+        (CLONE_FROM, options.get(CLONE_FROM, ""), origin or "nothing"),
     )
     differing = [f"{key} is {has} and not {wanted}" for key, wanted, has in pairs if key in options and wanted != has]
     if not differing:
@@ -98,6 +150,8 @@ def _problem(options: Mapping[str, str]) -> str | None:
             near = difflib.get_close_matches(key.lower(), _OPTIONS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"the options are {', '.join(_OPTIONS)}"
             return f"unknown driver_opts key {key!r}: {hint}"
+    if options.get(CLONE_FROM) == "":
+        return "clone-from is empty: name the volume to copy, or leave it out"
     if "size" not in options:
         return "driver_opts has no size: say how large the new volume shall be, for example size: 10GiB"
     fstype = options.get("fstype", "ext4")

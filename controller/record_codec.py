@@ -19,12 +19,14 @@ from controller.model import (
     Confirmation,
     DiskId,
     Epoch,
+    FencePolicy,
     Grant,
     HistoryEntry,
     Intent,
     NodeId,
     Phase,
     Serial,
+    Source,
     Spec,
     VmId,
     VolumeKey,
@@ -76,11 +78,23 @@ class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: int = SCHEMA
 
 
+class _Spec(msgspec.Struct, frozen=True):
+    size_bytes: int
+    fstype: str = "ext4"
+    policy: FencePolicy | None = None
+
+
 class _VolumeFacts(_Record, frozen=True, kw_only=True):
+    """
+    ``source`` is written for copies only, and here: a controller that knows no copies must not read the record of one
+    as that of an empty volume, and reads all others.
+    """
+
     name: VolumeName
     key: VolumeKey
-    spec: Spec
+    spec: _Spec
     fs_uuid: str
+    source: Source | msgspec.UnsetType = msgspec.UNSET
 
 
 class _VolumeState(_Record, frozen=True, kw_only=True):
@@ -142,7 +156,13 @@ def confirmation_config(node: NodeId) -> str:
 
 def volume_content(record: VolumeRecord) -> Content:
     record = bounded(record)
-    facts = _VolumeFacts(name=record.name, key=record.key, spec=record.spec, fs_uuid=record.fs_uuid)
+    facts = _VolumeFacts(
+        name=record.name,
+        key=record.key,
+        spec=_Spec(record.spec.size_bytes, record.spec.fstype, record.spec.policy),
+        fs_uuid=record.fs_uuid,
+        source=record.spec.source or msgspec.UNSET,
+    )
     state = _VolumeState(
         phase=record.phase,
         disk=record.disk,
@@ -162,7 +182,12 @@ def decode_volume(stored: Stored) -> VolumeRecord:
     return VolumeRecord(
         name=facts.name,
         key=facts.key,
-        spec=facts.spec,
+        spec=Spec(
+            facts.spec.size_bytes,
+            facts.spec.fstype,
+            facts.spec.policy,
+            None if isinstance(facts.source, msgspec.UnsetType) else facts.source,
+        ),
         fs_uuid=facts.fs_uuid,
         phase=state.phase,
         disk=state.disk,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.model import Node, NodeId, Spec
-from controller.options import BadOptions, difference, parse_options
+from controller.options import difference, unusable
 from controller.templates import varies
 from watchers.docker_json import Mount, RawService, RawTask
 
@@ -93,8 +93,7 @@ def _difference(options: Mapping[str, str], spec: Spec | None) -> str | None:
         return None
     if spec is not None:
         return difference(options, spec)
-    found = parse_options(options)
-    return found.why if isinstance(found, BadOptions) else None
+    return unusable(options)
 
 
 def hostname(node: str, nodes: Mapping[NodeId, Node]) -> str:

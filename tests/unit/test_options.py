@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from controller.model import FencePolicy, Spec
-from controller.options import BadOptions, difference, parse_options
+from controller.model import DiskId, FencePolicy, Phase, Source, Spec, VolumeKey, VolumeName, VolumeRecord
+from controller.options import BadOptions, difference, parse_copy, parse_options, unusable
 
 GIB, MIB = 1024**3, 1024**2
 
@@ -50,7 +52,7 @@ def test_all_options_are_taken_over() -> None:
         ({"size": "1g", "fstype": "btrfs"}, "use ext4 or xfs"),
         ({"size": "1g", "policy": "kill"}, "use detach, power-off or hold"),
         ({"sise": "1g"}, "did you mean 'size'?"),
-        ({"size": "1g", "colour": "red"}, "the options are size, fstype, policy"),
+        ({"size": "1g", "colour": "red"}, "the options are size, fstype, policy, clone-from"),
     ],
     ids=str,
 )
@@ -78,3 +80,71 @@ def test_the_same_options_in_other_words_are_no_difference(options: dict[str, st
 )
 def test_other_options_than_the_volumes_are_told(options: dict[str, str], why: str) -> None:
     assert why in str(difference(options, Spec(size_bytes=GIB)))
+
+
+SOURCE = VolumeRecord(
+    VolumeName("a"),
+    VolumeKey("a-1"),
+    Spec(GIB, "xfs", FencePolicy.HOLD),
+    "own-uuid",
+    Phase.READY,
+    DiskId("disk-a"),
+    True,
+)
+COPY = {"clone-from": "a"}
+MADE = Source(VolumeName("a"), DiskId("disk-a"), "own-uuid", "own-uuid")
+B = VolumeName("b")
+
+
+def test_a_copy_has_size_and_file_system_of_its_source_but_a_policy_of_its_own() -> None:
+    assert parse_copy(COPY, B, SOURCE) == Spec(GIB, "xfs", None, MADE)
+    said = parse_copy(COPY | {"size": "1g", "fstype": "xfs", "policy": "detach"}, B, SOURCE)
+    assert said == Spec(GIB, "xfs", FencePolicy.DETACH, MADE)
+
+
+def test_the_copy_of_a_copy_knows_the_file_system_that_came_down_and_the_label_of_its_own_source() -> None:
+    copy = replace(SOURCE, name=B, fs_uuid="label-b", disk=DiskId("disk-b"), spec=Spec(GIB, "xfs", source=MADE))
+
+    found = parse_copy({"clone-from": "b"}, VolumeName("c"), copy)
+
+    assert isinstance(found, Spec)
+    assert found.source == Source(B, DiskId("disk-b"), "own-uuid", "label-b")
+
+
+@pytest.mark.parametrize(
+    ("options", "source", "why"),
+    [
+        (COPY, None, "there is no volume a to copy"),
+        ({"clone-from": "b"}, SOURCE, "names the volume itself"),
+        (COPY, replace(SOURCE, phase=Phase.DELETING), "is being deleted"),
+        (COPY, replace(SOURCE, phase=Phase.CREATING, disk=None), "still being made"),
+        (COPY, replace(SOURCE, formatted=False), "was never used"),
+        (COPY | {"size": "2g"}, SOURCE, f"has {GIB} bytes and xfs: leave size and fstype out"),
+        (COPY | {"fstype": "ext4"}, SOURCE, "leave size and fstype out"),
+        (COPY | {"policy": "kill"}, SOURCE, "use detach, power-off or hold"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_copied_is_refused_with_the_cure(
+    options: dict[str, str], source: VolumeRecord | None, why: str
+) -> None:
+    refused = parse_copy(options, B, source)
+
+    assert isinstance(refused, BadOptions)
+    assert why in refused.why
+
+
+def test_a_copy_agrees_with_the_name_of_its_source_also_when_that_is_gone_and_with_no_other() -> None:
+    spec = Spec(GIB, source=MADE)
+
+    assert difference(COPY, spec) is None
+    assert difference({"size": "1g"}, spec) is None
+    assert "clone-from is a and not c" in str(difference({"clone-from": "c"}, spec))
+    assert "clone-from is nothing and not a" in str(difference(COPY, Spec(GIB)))
+
+
+def test_options_of_a_copy_are_judged_without_its_source_as_far_as_they_can_be() -> None:
+    assert unusable(COPY) is None
+    assert unusable(COPY | {"fstype": "xfs"}) is None
+    assert "clone-from is empty" in str(unusable({"clone-from": ""}))
+    assert "no size" in str(unusable({"fstype": "xfs"}))
