@@ -155,7 +155,9 @@ class Gatekeeper:
             return None
         change = record
         if report.formatted and not record.formatted:
-            text = f"file system {record.spec.fstype} with UUID {record.fs_uuid}"
+            text = f"file system {record.spec.fstype} with UUID {record.carries}"
+            if record.spec.source is not None:
+                text = f"{text}, copied from volume {record.spec.source.volume}; its label is {record.fs_uuid}"
             entry = HistoryEntry(Moment.FORMATTED, self._wall(), grant.epoch, text, hostname)
             change = replace(change, formatted=True, history=(*change.history, entry))
         if report.state == MountState.MOUNTED.value and mounted_is_news(record, hostname):
@@ -261,6 +263,7 @@ class Gatekeeper:
                 device = await self._driver.device(record.disk, caller.vm)
         except (DriverError, TimeoutError) as error:
             return Pending(f"the storage cannot say how VM {caller.vm} sees the disk: {error or 'no answer'}")
+        source = record.spec.source
         return MountGrant(
             volume=name,
             key=record.key,
@@ -270,8 +273,10 @@ class Gatekeeper:
             by_id=device.by_id,
             size_bytes=record.spec.size_bytes,
             fstype=record.spec.fstype,
-            fs_uuid=record.fs_uuid,
-            may_format=not record.formatted,
+            fs_uuid=record.carries,
+            may_format=source is None and not record.formatted,
+            label="" if source is None else record.fs_uuid,
+            source_label="" if source is None or record.formatted else source.label,
         )
 
 

@@ -81,6 +81,11 @@ class MountGrant(Message, frozen=True):
     ``by_id``: names under /dev/disk/by-id, first that exists. ``may_format``: the record says never formatted; the gate
     still looks for any signature before mkfs, and gives mkfs the UUID ``fs_uuid``. Otherwise the file system must
     have that UUID.
+
+    ``label`` is said for a copy only, which is never formatted: ``fs_uuid`` is then that of its source's file system,
+    and what tells the two apart is the UUID in the disk's label. ``source_label`` is said while the record says that
+    the copy was never mounted: its label may still be this one, and the gate then writes its own. A gate that knows no
+    copies refuses such a grant, as it refuses every field that it does not know.
     """
 
     volume: str
@@ -93,6 +98,8 @@ class MountGrant(Message, frozen=True):
     fstype: str
     fs_uuid: str
     may_format: bool
+    label: str = ""
+    source_label: str = ""
 
 
 class Pending(Message, frozen=True):
@@ -103,8 +110,8 @@ class VolumeReport(Message, frozen=True):
     """
     One volume on the gate's node. ``serial`` is the newest grant used or revocation obeyed.
 
-    ``formatted`` is sent once the file system ``fs_uuid`` is surely on the disk, before it is mounted; the controller
-    stores it, and the gate mounts only after the sync that carried it was answered.
+    ``formatted`` is sent once the file system ``fs_uuid`` (and a copy's own label) is surely on the disk, before it is
+    mounted; the controller stores it, and the gate mounts only after the sync that carried it was answered.
     """
 
     name: str

@@ -6,6 +6,10 @@ Laws of this file:
   knows, and nothing but zeros at both ends, where every file system, partition table and RAID keeps its own.
 - The one exception is our own mkfs that was cut off: the disk's last MiB, which the file system never uses, names the
   very UUID of this volume (`Tail`), or xfs itself says "in progress" under that UUID.
+- A copy of another volume's disk carries that one's file system, with its UUID. It is never formatted. What tells it
+  from its source and from other copies is the same label: it must name this volume. Only before a copy's first mount it
+  may still be what was copied along; then it is written anew.
+- A label that can be read and names another volume makes any disk a stranger: it is a copy of ours, or we of it.
 - Everything else is refused with what was found. Doubt is a refusal.
 """
 
@@ -27,7 +31,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was read from a disk. ``tail`` is the file system UUID in our label, if there is one."""
+    """What was read from a disk. ``tail`` is the volume's UUID in our label, if there is one."""
 
     size: int
     signatures: tuple[Signature, ...]  # of blkid and wipefs, together
@@ -40,15 +44,31 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
+    """
+    ``label`` is empty for a volume that is no copy: its label, where there is one, names the UUID of its file system.
+    ``source_label`` is empty once the copy has been mounted: see `controller.wire.MountGrant`.
+    """
+
     fstype: str
     fs_uuid: str
     size_bytes: int
     may_format: bool
+    label: str = ""
+    source_label: str = ""
+
+    @property
+    def copied(self) -> bool:
+        return self.label != ""
 
 
 @dataclass(frozen=True, slots=True)
 class Ours:
     """The volume's own file system is on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A copy that was never mounted: its source's file system is on it, and it is to get its own label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +85,7 @@ class Stranger:
     why: str
 
 
-Judgement = Ours | Format | Stranger
+Judgement = Ours | Label | Format | Stranger
 
 _CURE = "Reberth neither formats nor mounts it; look at the disk, and give the volume its right disk or a blank one"
 
@@ -95,10 +115,27 @@ def _signed(found: Findings, wanted: Wanted) -> Judgement:
         if wanted.may_format:
             return Format(resume=True)
         return Stranger(f"the xfs on the disk was never finished, although the record says it was. {_CURE}")
-    return Ours()
+    return _labelled(found, wanted)
+
+
+def _labelled(found: Findings, wanted: Wanted) -> Judgement:
+    """The right file system; whose copy of it?"""
+    tail = None if found.tail is None else found.tail.lower()
+    own = (wanted.label or wanted.fs_uuid).lower()
+    if wanted.source_label and tail in {None, own, wanted.source_label.lower()}:
+        return Label()
+    if tail == own or (tail is None and not wanted.copied):
+        return Ours()
+    says = "has no label" if tail is None else f"is labelled {tail}"
+    return Stranger(
+        f"the file system is {wanted.fs_uuid}, as expected, but the disk {says} and not {own}: the disk of another "
+        f"copy, or the one that was copied? {_CURE}"
+    )
 
 
 def _unsigned(found: Findings, wanted: Wanted) -> Judgement:
+    if wanted.copied:
+        return Stranger(f"the volume is a copy of another, but the disk has no file system: the wrong disk? {_CURE}")
     if not wanted.may_format:
         return Stranger(f"the volume was formatted before, but the disk has no file system: the wrong disk? {_CURE}")
     if found.size > wanted.size_bytes + ROUNDING_BYTES:

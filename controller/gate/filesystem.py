@@ -18,6 +18,8 @@ from controller.gate.blank import (
     TAIL_BYTES,
     Findings,
     Format,
+    Label,
+    Ours,
     Signature,
     Stranger,
     Wanted,
@@ -121,6 +123,22 @@ async def prepare(device: Device, wanted: Wanted, say: Say, proceed: Proceed) ->
         return
     proceed()
     await _check(device, wanted.fstype, say)
+    if isinstance(judgement, Label):
+        proceed()
+        say(f"labelling {device.path} as a copy of its own")
+        await _take_over(device, wanted)
+
+
+async def _take_over(device: Device, wanted: Wanted) -> None:
+    """The label is one write within a sector, the same each time: cut off anywhere, it is done again."""
+    if await in_thread(lambda: in_use(device.number)):
+        raise DiskRefused(f"{device.path} is in use by something else on this node; find it with lsblk")
+    await in_thread(lambda: _label(device, wanted.label))
+    final = Wanted(wanted.fstype, wanted.fs_uuid, wanted.size_bytes, may_format=False, label=wanted.label)
+    taken = judge(await inspect(device), final)
+    if not isinstance(taken, Ours):
+        why = taken.why if isinstance(taken, Stranger) else "it cannot be read"
+        raise DiskRefused(f"{device.path} was labelled, but reads back wrong: {why}")
 
 
 async def _format(device: Device, wanted: Wanted, *, resume: bool) -> None:
@@ -151,9 +169,9 @@ def mkfs_command(device: Device, wanted: Wanted, *, resume: bool) -> tuple[str, 
     return ("mkfs.ext4", "-q", "-e", "remount-ro", "-E", options, "-U", wanted.fs_uuid, device.path, kilobytes)
 
 
-def _label(device: Device, fs_uuid: str) -> None:
-    """So that a node that finds the remains of this mkfs knows whose they are."""
-    text = TAIL_MAGIC + fs_uuid.lower().encode("ascii") + b"\n"
+def _label(device: Device, uuid: str) -> None:
+    """So that a node that finds the remains of this mkfs, or a copy of this disk, knows whose it is."""
+    text = TAIL_MAGIC + uuid.lower().encode("ascii") + b"\n"
     fd = os.open(device.path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.pwrite(fd, text.ljust(TAIL_LABEL_BYTES, b"\0"), device.size - TAIL_BYTES)

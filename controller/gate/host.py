@@ -24,7 +24,7 @@ class Host(Protocol):
 
     def mounted(self) -> Mapping[Path, Mounted]: ...
 
-    async def mount(self, device: str, fstype: str, target: Path) -> None: ...
+    async def mount(self, device: str, fstype: str, target: Path, *, twin: bool) -> None: ...
 
     async def dress(self, target: Path, plate: Nameplate, epoch: int) -> Path: ...
 
@@ -59,8 +59,8 @@ class KernelHost:
     def mounted(self) -> Mapping[Path, Mounted]:
         return mounts.mounted_under(self._root)
 
-    async def mount(self, device: str, fstype: str, target: Path) -> None:
-        await mounts.mount(device, fstype, target)
+    async def mount(self, device: str, fstype: str, target: Path, *, twin: bool) -> None:
+        await mounts.mount(device, fstype, target, twin=twin)
 
     async def dress(self, target: Path, plate: Nameplate, epoch: int) -> Path:
         return await mounts.dress(target, plate, epoch)

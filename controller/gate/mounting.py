@@ -124,16 +124,23 @@ class Mounting:
         target = self._ledger.target(volume.name)
         device = await self._device(volume, grant)
         try:
-            wanted = Wanted(grant.fstype, grant.fs_uuid, grant.size_bytes, grant.may_format)
+            wanted = Wanted(
+                grant.fstype,
+                grant.fs_uuid,
+                grant.size_bytes,
+                grant.may_format,
+                grant.label,
+                grant.source_label,
+            )
             await self._host.prepare(
                 device, wanted, lambda what: self._say(volume, what), lambda: self._proceed(volume, grant)
             )
-            if grant.may_format:
+            if grant.may_format or grant.source_label:
                 await self._tell_formatted(volume, grant)
             self._proceed(volume, grant)
             self._ledger.put(volume.name, number=device.number)
             self._say(volume, f"mounting {device.path}")
-            await self._host.mount(device.path, grant.fstype, target)
+            await self._host.mount(device.path, grant.fstype, target, twin=wanted.copied)
         finally:
             device.close()
         self._ledger.refresh(self._host.mounted())

@@ -61,13 +61,22 @@ def mounted_under(root: Path, table: Path = MOUNTINFO) -> Mapping[Path, Mounted]
     return parse_mountinfo(table.read_text(encoding="utf-8", errors="surrogateescape"), root.resolve())
 
 
-async def mount(device: str, fstype: str, target: Path) -> None:
-    """Raises MountFailed. The target is made if it is missing."""
+def mount_options(fstype: str, *, twin: bool) -> str:
+    """The kernel mounts no second xfs with the UUID of one that is mounted already, unless it is told to."""
+    return "nodev,nosuid,nouuid" if twin and fstype == "xfs" else "nodev,nosuid"
+
+
+async def mount(device: str, fstype: str, target: Path, *, twin: bool = False) -> None:
+    """
+    Raises MountFailed. The target is made if it is missing.
+
+    ``twin``: other file systems with its UUID may be mounted on this node.
+    """
     try:
         await in_thread(lambda: target.mkdir(parents=True, exist_ok=True))
     except OSError as error:
         raise MountFailed(f"{target} cannot be made: {error.strerror}") from error
-    ended = await run("mount", "-t", fstype, "-o", "nodev,nosuid", device, str(target))
+    ended = await run("mount", "-t", fstype, "-o", mount_options(fstype, twin=twin), device, str(target))
     if ended.code != 0:
         raise MountFailed(f"{device} could not be mounted: {ended.said}")
 

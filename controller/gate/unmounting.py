@@ -66,7 +66,7 @@ class Unmounting:
             await self._settle(volume)
             return
         try:
-            await self._host.mount(mounted.source, mounted.fstype, target)
+            await self._host.mount(mounted.source, mounted.fstype, target, twin=True)  # was let in before
         except MountFailed as error:
             volume.problem = str(error)
         self._ledger.refresh(self._host.mounted())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.gate.blank import ROUNDING_BYTES, Findings, Format, Ours, Signature, Stranger, Wanted, judge
+from controller.gate.blank import ROUNDING_BYTES, Findings, Format, Label, Ours, Signature, Stranger, Wanted, judge
 
 UUID = "0d6a3b0c-9f1e-4a53-8a8f-2c7c3f5f4b11"
 OTHER = "11111111-2222-4333-8444-555555555555"
@@ -17,6 +17,10 @@ BLANK = Findings(size=GIB, signatures=(), ambivalent=False, head_zero=True, tail
 OURS = replace(BLANK, signatures=(Signature("ext4", UUID, 0x438),) * 2, head_zero=False)
 NEVER_FORMATTED = Wanted("ext4", UUID, GIB, may_format=True)
 FORMATTED = replace(NEVER_FORMATTED, may_format=False)
+LABEL = "22222222-2222-4333-8444-555555555555"  # of a copy
+COPIED = replace(OURS, tail_zero=False, tail=UUID)
+COPY = replace(FORMATTED, label=LABEL)
+NEVER_MOUNTED = replace(COPY, source_label=UUID)
 
 CASES = {
     "blank": (BLANK, NEVER_FORMATTED, Format()),
@@ -26,6 +30,12 @@ CASES = {
     "ours, and grown": (replace(OURS, size=4 * GIB), FORMATTED, Ours()),
     "ours, in capitals": (replace(OURS, signatures=(Signature("ext4", UUID.upper()),)), FORMATTED, Ours()),
     "ours cut off": (replace(BLANK, head_zero=False, tail_zero=False, tail=UUID), NEVER_FORMATTED, Format(resume=True)),
+    "ours with its label": (COPIED, FORMATTED, Ours()),
+    "a new copy": (COPIED, NEVER_MOUNTED, Label()),
+    "a new copy of a copy": (replace(COPIED, tail=OTHER), replace(NEVER_MOUNTED, source_label=OTHER), Label()),
+    "a new copy of what had no label": (OURS, NEVER_MOUNTED, Label()),
+    "a copy cut off after its label": (replace(COPIED, tail=LABEL.upper()), NEVER_MOUNTED, Label()),
+    "a copy": (replace(COPIED, tail=LABEL), COPY, Ours()),
     "ours cut off at once": (replace(BLANK, tail_zero=False, tail=UUID), NEVER_FORMATTED, Format(resume=True)),
 }
 REFUSED = {
@@ -45,13 +55,26 @@ REFUSED = {
     "data at the start": (replace(BLANK, head_zero=False), NEVER_FORMATTED, "first MiB is not empty"),
     "data at the end": (replace(BLANK, tail_zero=False), NEVER_FORMATTED, "last MiB is not empty"),
     "another's cut off": (replace(BLANK, tail_zero=False, tail=OTHER), NEVER_FORMATTED, "not empty"),
+    "ours, but a copy of it": (replace(COPIED, tail=LABEL), FORMATTED, f"labelled {LABEL} and not {UUID}"),
+    "a copy, but its source": (COPIED, COPY, f"labelled {UUID} and not {LABEL}"),
+    "a copy, but another copy": (replace(COPIED, tail=OTHER), COPY, f"labelled {OTHER}"),
+    "a new copy, but another copy": (replace(COPIED, tail=OTHER), NEVER_MOUNTED, f"labelled {OTHER}"),
+    "a copy without its label": (OURS, COPY, "has no label"),
+    "a copy with another file system": (replace(COPIED, signatures=(Signature("ext4", OTHER),)), NEVER_MOUNTED, OTHER),
+    "a copy of another type": (replace(COPIED, signatures=(Signature("xfs", UUID),)), NEVER_MOUNTED, "found xfs"),
+    "a blank copy": (BLANK, NEVER_MOUNTED, "is a copy of another, but the disk has no file system"),
+    "a blank copy that may be formatted, if one believes the message": (
+        BLANK,
+        replace(NEVER_MOUNTED, may_format=True),
+        "is a copy of another",
+    ),
     "ours cut off, but the record knows better": (replace(BLANK, tail=UUID), FORMATTED, "no file system"),
 }
 
 
 @pytest.mark.parametrize(("found", "wanted", "judgement"), CASES.values(), ids=CASES.keys())
-def test_disk_that_may_be_used(found: Findings, wanted: Wanted, judgement: Format | Ours) -> None:
-    """Blank or ours."""
+def test_disk_that_may_be_used(found: Findings, wanted: Wanted, judgement: Format | Label | Ours) -> None:
+    """Blank, ours, or a new copy that is to become ours."""
     assert judge(found, wanted) == judgement
 
 
@@ -79,11 +102,17 @@ SIGNATURES = st.lists(
         ambivalent=st.booleans(),
         head_zero=st.booleans(),
         tail_zero=st.booleans(),
-        tail=st.sampled_from([None, UUID, OTHER]),
+        tail=st.sampled_from([None, UUID, OTHER, LABEL]),
         xfs_in_progress=st.booleans(),
     ),
     wanted=st.builds(
-        Wanted, st.sampled_from(["ext4", "xfs"]), st.just(UUID), st.integers(1, 2 * GIB), may_format=st.booleans()
+        Wanted,
+        st.sampled_from(["ext4", "xfs"]),
+        st.just(UUID),
+        st.integers(1, 2 * GIB),
+        may_format=st.booleans(),
+        label=st.sampled_from(["", LABEL]),
+        source_label=st.sampled_from(["", UUID, OTHER]),
     ),
 )
 def test_nothing_foreign_is_ever_formatted(found: Findings, wanted: Wanted) -> None:
@@ -96,5 +125,12 @@ def test_nothing_foreign_is_ever_formatted(found: Findings, wanted: Wanted) -> N
         assert found.size >= wanted.size_bytes
         assert all(one.uuid == UUID for one in found.signatures)
         assert judgement.resume or (found.head_zero and found.tail_zero and not found.signatures)
-    if isinstance(judgement, Ours):
+        assert not wanted.copied
+        assert found.tail in {None, UUID} or (found.head_zero and found.tail_zero)
+    if isinstance(judgement, Ours | Label):
         assert {(one.type, one.uuid) for one in found.signatures} == {(wanted.fstype, UUID)}
+    if isinstance(judgement, Ours):
+        assert found.tail == (wanted.label or UUID) or (found.tail is None and not wanted.copied)
+    if isinstance(judgement, Label):
+        assert wanted.source_label
+        assert found.tail in {None, wanted.source_label, wanted.label or UUID}

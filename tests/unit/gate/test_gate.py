@@ -48,7 +48,7 @@ class FakeHost:
     def mounted(self) -> Mapping[Path, Mounted]:
         return dict(self.table)
 
-    async def mount(self, device: str, fstype: str, target: Path) -> None:
+    async def mount(self, device: str, fstype: str, target: Path, *, twin: bool) -> None:
         if self.hung is not None:
             await self.hung.wait()
         self.table[target] = Mounted(target, "8:16", fstype, device)
