@@ -19,9 +19,10 @@ from controller.model import (
 
 @dataclass(frozen=True, slots=True)
 class CreateDisk:
-    """Make the volume's disk, or find the one made before. Phase.DELETING stays."""
+    """Make the volume's disk, or find the one made before. Phase.DELETING stays. ``why`` is said of a copy only."""
 
     volume: VolumeName
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

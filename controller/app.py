@@ -109,7 +109,9 @@ async def join(settings: Settings, docker: aiodocker.Docker, identity: SwarmIden
     sources = Sources(watcher, records, driver, gates, storage.problem or "")
     executor = None
     if driver is not None:
-        executor = Executor(Scribe(board, records, time.time), driver, leader, settings.loop.call_deadline)
+        executor = Executor(
+            Scribe(board, records, time.time), driver, leader, settings.loop.call_deadline, settings.loop.clone_deadline
+        )
     parts = Parts(
         observer=Observer(sources, clock, settings.loop.read_deadline, policy.gate_fresh),
         planner=plan,

@@ -68,6 +68,7 @@ class Index:
     twins: frozenset[VmId]  # reported by two ready nodes
     disks: Mapping[DiskId, tuple[Attachment, ...]]
     load: Counter[VmId] = field(default_factory=Counter)
+    copies: Mapping[DiskId, VolumeName] = field(default_factory=dict)  # disk -> a volume that is to begin as its copy
     storm: str | None = None
 
     def power(self, vm: VmId) -> Power:
@@ -103,6 +104,11 @@ class Case:
         return next((a for a in self.disk_on if a.vm == vm), None)
 
     @property
+    def copier(self) -> VolumeName | None:
+        """The volume that is to begin as a copy of this one."""
+        return None if self.entry.disk is None else self.index.copies.get(self.entry.disk)
+
+    @property
     def where(self) -> VmId | None:
         """The VM that has the disk, the claim's own before others."""
         if self.target is not None and self.on(self.target.vm):
@@ -130,8 +136,13 @@ def index_of(world: World, policy: Policy, rules: frozenset[Rule]) -> Index:
     for attachment in world.attachments or ():
         disks[attachment.disk] += (attachment,)
     load = Counter(a.vm for a in world.attachments or ())
-    index = Index(world, policy, rules, under, frozenset(twins), dict(disks), load)
+    index = Index(world, policy, rules, under, frozenset(twins), dict(disks), load, _copies(world))
     return replace(index, storm=_storm(index))
+
+
+def _copies(world: World) -> Mapping[DiskId, VolumeName]:
+    creating = (each for each in (world.volumes or {}).values() if each.phase is Phase.CREATING)
+    return {each.spec.source.disk: each.name for each in creating if each.spec.source is not None}
 
 
 def _storm(index: Index) -> str | None:

@@ -24,6 +24,8 @@ _CURES: Mapping[Placement, str] = {
     Placement.CONFLICT: "Change what the reason names in the stack file, and deploy it again.",
     Placement.DOOMED_CLAIMED: "Remove the service (`docker service rm {service}`; the data goes then), or name "
     "another volume in it.",
+    Placement.SOURCE_BUSY: "Scale the service that uses the source to 0 (`docker service scale SERVICE=0`) until the "
+    "copy is made; if no service uses it, nothing: its disk is being freed.",
     Placement.DEPOSED: "Nothing: the newer leader goes on. `reberth status` shows which node that is.",
     Placement.UNCERTAIN: "Nothing, usually. If it lasts for minutes, see in the storage system what it does with "
     "this disk ({where}).",

@@ -67,13 +67,16 @@ class Lead(Protocol):
 
 
 class Executor:
-    """``call_deadline``: seconds for one changing call to the storage."""
+    """``call_deadline``: seconds for one changing call to the storage; ``clone_deadline``: if it copies a disk."""
 
-    def __init__(self, scribe: Scribe, driver: StorageDriver, lead: Lead, call_deadline: float) -> None:
+    def __init__(
+        self, scribe: Scribe, driver: StorageDriver, lead: Lead, call_deadline: float, clone_deadline: float = 3600.0
+    ) -> None:
         self._scribe = scribe
         self._driver = driver
         self._lead = lead
         self._call_deadline = call_deadline
+        self._clone_deadline = clone_deadline
         self._unmarked_doubt = False  # a call is in doubt and the record could not be told
 
     async def run(self, world: World, actions: Sequence[Action]) -> Mapping[VolumeName, Result]:
@@ -126,16 +129,17 @@ class Executor:
                 assert_never(never)
 
     async def _ask(
-        self, world: World, call: Callable[[], Awaitable[Sequence[Outcome]]], many: int
+        self, world: World, call: Callable[[], Awaitable[Sequence[Outcome]]], many: int, deadline: float | None = None
     ) -> Sequence[Outcome]:
         """One call to the storage, if we still lead."""
+        deadline = deadline or self._call_deadline
         if not await self._lead.still_acting(world.epoch):
             return [Unreachable("another controller, or another epoch, acts now")] * many
         try:
-            async with asyncio.timeout(self._call_deadline):
+            async with asyncio.timeout(deadline):
                 return await call()
         except TimeoutError:
-            return [InDoubt(f"no answer within {self._call_deadline:g} s")] * many
+            return [InDoubt(f"no answer within {deadline:g} s")] * many
 
     async def _move(self, world: World, actions: Sequence[Attach | Detach]) -> Mapping[VolumeName, Result]:
         """Attach or detach disks of one VM in one call."""
@@ -224,22 +228,28 @@ class Executor:
             return record
         disks: list[DiskId] = []
         key = disk_key(record.key, record.fs_uuid)
+        # A copy that is to be deleted need not be whole: its name is all that is missing.
+        source = record.spec.source if record.phase is Phase.CREATING else None
 
         async def create() -> Sequence[Outcome]:
             refusal = await self._earlier_life(record, key)
             if refusal is not None:
                 return [refusal]
-            outcome = await self._driver.create(key, record.spec)
+            if source is None:
+                outcome = await self._driver.create(key, record.spec)
+            else:
+                outcome = await self._driver.clone(key, record.spec, source.disk)
             if not isinstance(outcome, Created):
                 return [outcome]
             disks.append(outcome.disk)
             return [Done()]
 
-        (outcome,) = await self._ask(world, create, 1)
+        (outcome,) = await self._ask(world, create, 1, None if source is None else self._clone_deadline)
         if not isinstance(outcome, Done):
             return await self._failed(world, record, outcome)
         phase = Phase.READY if record.phase is Phase.CREATING else record.phase
-        entry = self._scribe.entry(world, Moment.CREATED, f"disk {disks[0]}, {record.spec.size_bytes} bytes")
+        origin = "" if source is None else f", a copy of volume {source.volume}"
+        entry = self._scribe.entry(world, Moment.CREATED, f"disk {disks[0]}, {record.spec.size_bytes} bytes{origin}")
         change = replace(record, disk=disks[0], phase=phase, intent=None)
         return result(await self._scribe.write(world, record, change, entry))
 

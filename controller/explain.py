@@ -79,6 +79,7 @@ class Explanation(msgspec.Struct, frozen=True):
     history: tuple[HistoryView, ...] = ()
     grants: tuple[GrantView, ...] = ()
     refused: tuple[str, ...] = ()
+    copy_of: str | None = None
     setback: str | None = None
     unread: tuple[str, ...] = ()
     looked_at: float = 0.0
@@ -213,6 +214,7 @@ def _stored(world: World, record: VolumeRecord) -> Mapping[str, object]:
         "size_bytes": record.spec.size_bytes,
         "fstype": record.spec.fstype,
         "formatted": record.formatted,
+        "copy_of": None if record.spec.source is None else record.spec.source.volume,
         "attachments": tuple(
             AttachmentView(each.vm, hostname(world, each.vm), each.state, each.epoch)
             for each in world.attachments or ()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 
 from controller.case import Case, Rule, attached, fresh, seen_off
-from controller.evidence import evidence, idle_evidence
+from controller.evidence import evidence, idle_evidence, who
 from controller.model import (
     AttachmentState,
     BootId,
@@ -34,6 +34,7 @@ class Placement(Enum):
     CONFLICT = "conflicting claims"  # two nodes want it, replicas > 1 ...
     DOOMED_CLAIMED = "removed, but wanted"
     NO_DISK = "no disk yet"
+    SOURCE_BUSY = "no disk yet, what it is to copy is in use"
     DEPOSED = "a newer leader acts"  # a stamp of a later epoch than ours
     UNCERTAIN = "storage at work"
     ON_MANY = "on many VMs"
@@ -53,6 +54,7 @@ class Placement(Enum):
     DOOMED_ATTACHED = "removed, still attached"
     DOOMED = "removed, attached nowhere"
     OFF = "on a VM seen powered off"
+    LENT = "unclaimed, and to be copied"
     IDLE = "unclaimed"
     TARGET_AWAY = "the claim's node is not ready"
     TARGET_FULL = "the claim's VM has no room"
@@ -85,7 +87,23 @@ def _life(case: Case) -> Placement | None:
     if claim is not None and claim.conflict is not None:
         return Placement.CONFLICT
     unmade = record.disk is None or not case.index.has(Rule.FORMAT_ONCE)
-    return Placement.NO_DISK if unmade or record.phase is Phase.CREATING else None
+    if not unmade and record.phase is not Phase.CREATING:
+        return None
+    return Placement.SOURCE_BUSY if source_users(case) else Placement.NO_DISK
+
+
+def source_users(case: Case) -> str:
+    """What keeps the disk that this volume is to copy, in words; empty when it can be copied."""
+    source = case.entry.spec.source
+    if source is None:
+        return ""
+    claim = (case.index.world.claims or {}).get(source.volume)
+    original = (case.index.world.volumes or {}).get(source.volume)
+    same = original is not None and original.disk == source.disk
+    if same and claim is not None and claim.tasks:
+        return f"service {claim.tasks[0].service} uses it"
+    held = case.index.disks.get(source.disk, ())
+    return f"its disk is still on {', '.join(who(case, each.vm) for each in held)}" if held else ""
 
 
 def _certainty(case: Case) -> Placement | None:
@@ -204,7 +222,10 @@ def _off_or_over(case: Case) -> Placement | None:
         return Placement.DOOMED if vm is None else Placement.DOOMED_ATTACHED
     if seen_off(case.index, vm):
         return Placement.OFF
-    return Placement.IDLE if case.target is None else None
+    if case.target is not None:
+        return None
+    lent = vm is not None and case.copier is not None and (case.claim is None or not case.claim.tasks)
+    return Placement.LENT if lent else Placement.IDLE
 
 
 def _way_to_target(case: Case) -> Placement | None:

@@ -75,6 +75,10 @@ class LoopSettings(Section, frozen=True):
     call_deadline: Seconds = 60.0
     """Seconds for one changing call to the storage; then it is in doubt; default 60: vSphere takes 2 to 20."""
 
+    clone_deadline: Annotated[float, msgspec.Meta(gt=0, le=7 * 86_400)] = 3600.0
+    """Seconds for making a disk as a copy of another; then it is in doubt; default 3600: some hundred GiB. Until it has
+    ended the storage may refuse to attach the source."""
+
     backoff: Seconds = 0.5
     """Seconds after the first failure of a volume's operation, doubled with each; default 0.5."""
 

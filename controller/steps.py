@@ -26,7 +26,7 @@ from controller.actions import (
 from controller.case import Case
 from controller.evidence import idle_evidence, where, who
 from controller.model import Serial, VmId
-from controller.placement import Placement, next_task
+from controller.placement import Placement, next_task, source_users
 
 Step = Callable[[Case], Action]
 
@@ -52,7 +52,24 @@ def _doomed_claimed(case: Case) -> Action:
 
 
 def _no_disk(case: Case) -> Action:
-    return CreateDisk(case.name)
+    source = case.entry.spec.source
+    if source is None:
+        return CreateDisk(case.name)
+    return CreateDisk(case.name, f"Volume {case.name} is being made as a copy of volume {source.volume}.")
+
+
+def _source_busy(case: Case) -> Action:
+    source = case.entry.spec.source
+    origin = "?" if source is None else source.volume
+    why = (
+        f"Volume {case.name} is to be a copy of volume {origin}, but {source_users(case)}: a disk is copied only while "
+        "it is attached nowhere."
+    )
+    return Wait(case.name, why)
+
+
+def _lent(case: Case) -> Action:
+    return _take(case, f"Volume {case.name} is used by nobody, and is to be copied for volume {case.copier}")
 
 
 def _deposed(case: Case) -> Action:
@@ -238,6 +255,7 @@ STEPS: Mapping[Placement, Step] = {
     Placement.CONFLICT: _conflict,
     Placement.DOOMED_CLAIMED: _doomed_claimed,
     Placement.NO_DISK: _no_disk,
+    Placement.SOURCE_BUSY: _source_busy,
     Placement.DEPOSED: _deposed,
     Placement.UNCERTAIN: _uncertain,
     Placement.ON_MANY: _on_many,
@@ -255,6 +273,7 @@ STEPS: Mapping[Placement, Step] = {
     Placement.DOOMED_ATTACHED: _doomed_attached,
     Placement.DOOMED: _doomed,
     Placement.OFF: _off,
+    Placement.LENT: _lent,
     Placement.IDLE: _idle,
     Placement.TARGET_AWAY: _target_away,
     Placement.TARGET_FULL: _target_full,

@@ -96,6 +96,17 @@ class StorageDriver(Protocol):
         """
         ...
 
+    async def clone(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
+        """
+        Make the volume's disk as a copy of another disk, or find the one made earlier under this key, as `create` does.
+
+        Refused while the source is attached anywhere. As long as it copies, an attach or a delete of the source is
+        refused: what is Created is the source as it was at one time. A copy that is not whole is never found: by no
+        later call, and not by `keys`. It may take long; a call that is given up may leave remains behind, which the
+        next call under this key and `delete` of its disk remove. Refused by a driver without the capability (clones).
+        """
+        ...
+
     async def keys(self, beginning: str) -> Sequence[VolumeKey]:
         """The keys of all disks of ours whose key begins so, attached or not, in order. Raises DriverError."""
         ...

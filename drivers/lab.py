@@ -44,6 +44,7 @@ CAPABILITIES = Capabilities(
     max_disks_per_vm=64,
     shared=True,
     batch=True,
+    clones=True,
 )
 
 _SILENCE = 15.0  # seconds; the event stream shows every 5 s that it lives
@@ -61,7 +62,7 @@ class LabSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds to reach the machine host; after them a call counts as never sent."""
 
     call_timeout: Annotated[float, msgspec.Meta(gt=0)] = 60.0
-    """Seconds for a whole call; after them it is in doubt."""
+    """Seconds for a whole call; after them it is in doubt. A copy has as long as its caller waits."""
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -116,6 +117,12 @@ class LabDriver:
 
     async def create(self, key: VolumeKey, spec: Spec) -> CreateOutcome:
         answer = await self._call("PUT", f"/v1/disks/{quote(key, safe='')}", {"size_bytes": spec.size_bytes})
+        disk = _decoded(answer, Disk)
+        return Created(DiskId(disk.id)) if isinstance(disk, Disk) else disk
+
+    async def clone(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
+        body = {"size_bytes": spec.size_bytes, "copy_of": source}
+        answer = await self._call("PUT", f"/v1/disks/{quote(key, safe='')}", body, endless=True)
         disk = _decoded(answer, Disk)
         return Created(DiskId(disk.id)) if isinstance(disk, Disk) else disk
 
@@ -213,9 +220,11 @@ class LabDriver:
             raise DriverError(value.why)
         return value
 
-    async def _call(self, method: str, path: str, body: object = None) -> Answered | Refused | Unreachable | InDoubt:
+    async def _call(
+        self, method: str, path: str, body: object = None, *, endless: bool = False
+    ) -> Answered | Refused | Unreachable | InDoubt:
         timeout = aiohttp.ClientTimeout(
-            total=self._settings.connect_timeout + self._settings.call_timeout,
+            total=None if endless else self._settings.connect_timeout + self._settings.call_timeout,
             sock_connect=self._settings.connect_timeout,
         )
         data = None if body is None else msgspec.json.encode(body)

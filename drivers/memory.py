@@ -9,7 +9,7 @@ what breaks. Nothing survives the process: for tests and for trying the controll
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -50,10 +50,12 @@ CAPABILITIES = Capabilities(
     max_disks_per_vm=64,
     shared=True,
     batch=True,
+    clones=True,
 )
 
 
 NO_STAMP = Epoch(0)
+COPYING_PAUSE = 1.0  # seconds after which whoever needs a disk that is being copied looks again
 _PREFIX = "memory-"
 
 
@@ -102,10 +104,13 @@ class MemoryStorage:
         self.capabilities = capabilities
         self.vms: dict[VmId, MemoryVm] = {}
         self.disks: dict[DiskId, int] = {}
+        self.contents: dict[DiskId, bytes] = {}
+        self.copying: Counter[DiskId] = Counter()  # sources of copies under way
         self.attached: dict[DiskId, set[VmId]] = {}
         self.uncertain: set[tuple[DiskId, VmId]] = set()
         self.calls: list[Call] = []
         self.seconds = 0.0
+        self.copy_seconds = 0.0
         self.late = 5.0
         self.away = False  # nothing answers
         self._faults: dict[Operation | Reading, deque[Fault]] = {}
@@ -158,11 +163,39 @@ class MemoryStorage:
         return Done()
 
     def delete(self, disk: DiskId) -> Outcome:
-        if self.attached.get(disk):
-            return Refused(f"disk {disk} is attached to {', '.join(sorted(self.attached[disk]))}")
+        busy = self._busy(disk)
+        if busy is not None:
+            return busy
         self.disks.pop(disk, None)
+        self.contents.pop(disk, None)
         self.attached.pop(disk, None)
         return Done()
+
+    def begin_copy(self, disk: DiskId, size: int, source: DiskId) -> Outcome:
+        """Done when the disk exists already, or the copy may go on: `end_copy` must follow then."""
+        if disk in self.disks:
+            return self.create(disk, size)
+        if source not in self.disks:
+            return Refused(f"there is no disk {source} to copy")
+        busy = self._busy(source)
+        if busy is not None:
+            return busy
+        self.copying[source] += 1
+        return Done()
+
+    def end_copy(self, disk: DiskId, source: DiskId, *, whole: bool) -> None:
+        """Only a whole copy gets its name; one that somebody made meanwhile stays."""
+        self.copying[source] -= 1
+        if whole and disk not in self.disks:
+            self.disks[disk] = self.disks[source]
+            self.contents[disk] = self.contents.get(source, b"")
+
+    def _busy(self, disk: DiskId) -> Refused | None:
+        if self.copying[disk]:
+            return Refused(f"disk {disk} is being copied", COPYING_PAUSE)
+        if self.attached.get(disk):
+            return Refused(f"disk {disk} is attached to {', '.join(sorted(self.attached[disk]))}")
+        return None
 
     def attach(self, disk: DiskId, vm: VmId, epoch: Epoch) -> Outcome:
         holders = self.attached.setdefault(disk, set())
@@ -195,6 +228,8 @@ class MemoryStorage:
     def _cannot_attach(self, disk: DiskId, vm: VmId, holders: set[VmId]) -> Refused | None:
         if disk not in self.disks:
             return Refused(f"there is no disk {disk}")
+        if self.copying[disk]:
+            return Refused(f"disk {disk} is being copied", COPYING_PAUSE)
         others = holders - {vm}
         if others and self.capabilities.exclusive_attach:
             return Refused(f"disk {disk} is attached to {', '.join(sorted(others))}")
@@ -219,6 +254,27 @@ class MemoryDriver:
         call = Call(Operation.CREATE, (disk,))
         outcome = (await self._ask(call, [partial(self.storage.create, disk, spec.size_bytes)]))[0]
         return Created(disk) if isinstance(outcome, Done) else outcome
+
+    async def clone(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
+        disk = DiskId(f"{_PREFIX}{key}")
+        fault = await self._start(Call(Operation.CREATE, (disk, source)))
+        if fault in {Fault.REFUSED, Fault.UNREACHABLE, Fault.LOST_BEFORE}:
+            answer = _answer(fault, Operation.CREATE)
+            return answer if not isinstance(answer, Done) else Created(disk)
+        begun = self.storage.begin_copy(disk, spec.size_bytes, source)
+        if not isinstance(begun, Done):
+            return begun
+        if disk not in self.storage.disks:
+            await self._copy(disk, source)
+        return Created(disk) if fault is None else InDoubt(f"no answer to this {Operation.CREATE.value}")
+
+    async def _copy(self, disk: DiskId, source: DiskId) -> None:
+        whole = False
+        try:
+            await asyncio.sleep(self.storage.copy_seconds)
+            whole = True
+        finally:
+            self.storage.end_copy(disk, source, whole=whole)
 
     async def keys(self, beginning: str) -> Sequence[VolumeKey]:
         await self._read(Call(Reading.KEYS))

@@ -51,6 +51,8 @@ def show_explanation(console: Console, found: Explanation) -> None:
         _line(console, "Refused", why)
     where = ", ".join(f"{each.node or '?'} (VM {each.vm}, {each.state.value})" for each in found.attachments)
     _line(console, "Disk", f"{found.disk or 'none yet'}, {found.size_bytes} bytes, on {where or 'no VM'}")
+    if found.copy_of is not None:
+        _line(console, "Began as", f"a copy of volume {found.copy_of}")
     for grant in found.grants:
         taken = ", taken back" if grant.revoked else ""
         _line(console, "Permission", f"task {grant.task} on {grant.node}, serial {grant.serial}{taken}")

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import threading
+import uuid
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from deploy.lab.names import Layout
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _SUFFIX = ".img"
+_UNFINISHED = ".unfinished"  # a name that ends so is never a disk
 _STAMP = "epoch"
 
 
@@ -43,7 +47,10 @@ class Disks:
         self._pool = layout.pool
         self._machines = layout.machines
         self._lock = threading.Lock()  # so that a list never sees a disk twice or not at all while it moves
+        self._copied: Counter[str] = Counter()  # disks that are being read, by the number of copies
         self._pool.mkdir(parents=True, exist_ok=True)
+        for left in self._pool.glob(f"*{_UNFINISHED}"):  # by a host that was killed: nobody will finish it
+            left.unlink(missing_ok=True)
 
     def add_machine(self, vm: str) -> None:
         (self._machines / vm).mkdir(parents=True, exist_ok=True)
@@ -67,15 +74,63 @@ class Disks:
             found = self._find(disk)
             if found is not None:
                 return self._same_size(disk, found, size_bytes)
-            usage = os.statvfs(self._pool)
-            if size_bytes > usage.f_bavail * usage.f_frsize:
-                raise StorageRefusal(f"No room for a disk of {size_bytes} bytes.")
-            # Named only when it is whole; a name with this suffix is never a disk.
-            unfinished = self._pool / f"{disk}.unfinished"
+            self._check_room(size_bytes)
+            # Named only when it is whole.
+            unfinished = self._pool / f"{disk}{_UNFINISHED}"
             with unfinished.open("wb") as file:
                 file.truncate(size_bytes)
             unfinished.rename(self._pool / f"{disk}{_SUFFIX}")
             return size_bytes
+
+    def copy(self, disk: str, size_bytes: int, source: str) -> int:
+        """
+        Size of the disk, copied now from one that is attached nowhere, or made earlier. Raises StorageRefusal.
+
+        The lock is not held while it copies: the others go on, and the source is refused to whoever wants it.
+        """
+        check_name(disk)
+        check_name(source)
+        with self._lock:
+            found = self._find(disk)
+            if found is not None:
+                return self._same_size(disk, found, size_bytes)
+            image = self._free(source)
+            self._check_room(self._same_size(source, image, size_bytes))
+            self._copied[source] += 1
+        unfinished = self._pool / f"{disk}.{uuid.uuid4().hex}{_UNFINISHED}"
+        try:
+            done = subprocess.run(
+                ["cp", "--sparse=always", str(image), str(unfinished)], capture_output=True, text=True, check=False
+            )
+            if done.returncode != 0:
+                raise StorageRefusal(f"Disk {source} could not be copied: {done.stderr.strip()}")
+            with self._lock:
+                found = self._find(disk)
+                if found is None:
+                    found = unfinished.rename(self._pool / f"{disk}{_SUFFIX}")
+                return self._same_size(disk, found, size_bytes)
+        finally:
+            unfinished.unlink(missing_ok=True)
+            with self._lock:
+                self._copied[source] -= 1
+
+    def _free(self, source: str) -> Path:
+        """The image of a disk that is attached nowhere."""
+        image = self._find(source)
+        if image is None:
+            raise StorageRefusal(f"There is no disk {source} to copy.")
+        if image.parent != self._pool:
+            raise StorageRefusal(f"Disk {source} cannot be copied while it is attached to {image.parent.name}.")
+        return image
+
+    def _check_room(self, size_bytes: int) -> None:
+        usage = os.statvfs(self._pool)
+        if size_bytes > usage.f_bavail * usage.f_frsize:
+            raise StorageRefusal(f"No room for a disk of {size_bytes} bytes.")
+
+    def _check_uncopied(self, disk: str) -> None:
+        if self._copied[disk]:
+            raise StorageRefusal(f"Disk {disk} is being copied.")
 
     def _same_size(self, disk: str, image: Path, size_bytes: int) -> int:
         size = image.stat().st_size
@@ -89,6 +144,7 @@ class Disks:
             found = self._find(disk)
             if found is not None and found.parent != self._pool:
                 raise StorageRefusal(f"Disk {disk} is attached to {found.parent.name}.")
+            self._check_uncopied(disk)
             if found is not None:
                 found.unlink()
 
@@ -117,8 +173,9 @@ class Disks:
             ]
 
     def give(self, disk: str, vm: str) -> None:
-        """Pool -> VM. Raises FileNotFoundError when the disk is not in the pool any more."""
+        """Pool -> VM. Raises FileNotFoundError when the disk is not in the pool any more, StorageRefusal."""
         with self._lock:
+            self._check_uncopied(disk)
             (self._pool / f"{disk}{_SUFFIX}").rename(self.image(disk, vm))
 
     def take(self, disk: str, vm: str) -> None:

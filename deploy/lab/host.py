@@ -48,6 +48,7 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class DiskBody(Body, frozen=True):
     size_bytes: int
+    copy_of: str | None = None
 
 
 class PowerOffBody(Body, frozen=True):
@@ -118,7 +119,10 @@ class MachineHost:
         disk, body = request.match_info["disk"], await _body(request, DiskBody)
         if body.size_bytes <= 0 or body.size_bytes % 512:
             raise ValueError(f"The size of a disk is a positive multiple of 512 bytes, not {body.size_bytes}.")
-        size = await asyncio.to_thread(self.disks.create, disk, body.size_bytes)
+        if body.copy_of is None:
+            size = await asyncio.to_thread(self.disks.create, disk, body.size_bytes)
+        else:
+            size = await asyncio.to_thread(self.disks.copy, disk, body.size_bytes, body.copy_of)
         return _json({"id": disk, "size_bytes": size})
 
     async def delete_disk(self, request: web.Request) -> web.Response:

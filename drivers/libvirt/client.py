@@ -24,6 +24,7 @@ from drivers.libvirt.domain import (
     Seat,
     parse_pool,
     parse_side,
+    parse_written,
     stamp_uri,
     stamp_xml,
     volume_xml,
@@ -190,6 +191,20 @@ class Host:
                     raise
                 volume = pool.createXML(volume_xml(name, size_bytes, extension), 0)
             return int(volume.info()[1])
+
+    def copy(self, source: str, name: str, size_bytes: int, extension: str) -> None:
+        """Make a file of the pool from another one; returns when it is whole. Refused while the name is taken."""
+        connection = self._open()
+        with ours():
+            pool = connection.storagePoolLookupByName(self._settings.pool)
+            pool.createXMLFrom(volume_xml(name, size_bytes, extension), pool.storageVolLookupByName(source), 0)
+
+    def written(self, name: str) -> str:
+        """When a file of the pool was last written to."""
+        connection = self._open()
+        with ours():
+            pool = connection.storagePoolLookupByName(self._settings.pool)
+            return parse_written(pool.storageVolLookupByName(name).XMLDesc(0))
 
     def files(self) -> list[str]:
         """Names of all files in the pool."""

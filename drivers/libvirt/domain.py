@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from xml.etree import ElementTree as ET
@@ -13,6 +13,7 @@ from drivers.libvirt.settings import Settings
 
 PREFIX = "reberth-"  # of our files in the pool, and of our metadata
 STAMPS = "https://reberth.invalid/libvirt/epoch/"  # a name, not a place; the epoch follows
+MARK = "_copy."  # of an empty file beside a copy that may not be whole; no file of ours begins so
 _SCSI = "virtio-scsi"
 TARGETS = 255  # SCSI targets of one virtio-scsi controller that guests scan
 
@@ -36,12 +37,24 @@ class Pool:
         return f"{disk} is not one of our files in {self.path}, the folder of the pool {self.name}"
 
 
-def keys_of(files: Iterable[str], beginning: str) -> list[VolumeKey]:
-    """Of files of ours, whatever their format."""
-    start = PREFIX + beginning
-    return sorted(
-        VolumeKey(posixpath.splitext(file)[0].removeprefix(PREFIX)) for file in files if file.startswith(start)
-    )
+def keys_of(files: Sequence[str], beginning: str) -> list[VolumeKey]:
+    """Of files of ours, whatever their format, but for copies that may not be whole."""
+    half = {file.removeprefix(MARK).split(".")[0] for file in files if file.startswith(MARK)}
+    keys = [key_of(file) for file in files if file.startswith(PREFIX + beginning)]
+    return sorted(key for key in keys if key not in half)
+
+
+def key_of(file: str) -> VolumeKey:
+    """Of a file of ours, or of its path."""
+    return VolumeKey(posixpath.splitext(posixpath.basename(file))[0].removeprefix(PREFIX))
+
+
+def mark(key: VolumeKey, token: str) -> str:
+    return f"{MARK}{key}.{token}.raw"
+
+
+def marks_of(files: Iterable[str], key: VolumeKey) -> list[str]:
+    return sorted(file for file in files if file.startswith(f"{MARK}{key}."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +115,11 @@ class Seat:
 def parse_pool(text: str, active: bool) -> Pool:
     root = ET.fromstring(text)  # noqa: S314 - from the hypervisor, which is trusted with the disks themselves
     return Pool(_text(root, "name"), root.get("type", ""), posixpath.normpath(_text(root, "target/path")), active)
+
+
+def parse_written(text: str) -> str:
+    """The modification time in a volume's XML."""
+    return _text(ET.fromstring(text), "target/timestamps/mtime")  # noqa: S314
 
 
 def parse_side(text: str, vm: VmId, pools: Mapping[str, str]) -> Side:

@@ -26,8 +26,9 @@ from drivers.base import (
 )
 from drivers.libvirt.change import Change
 from drivers.libvirt.client import Host, HostView
+from drivers.libvirt.copying import Copier
 from drivers.libvirt.decide import Look, attachments, joined, powers, to_attach, to_detach
-from drivers.libvirt.domain import PREFIX, Seat, by_id, keys_of
+from drivers.libvirt.domain import PREFIX, Seat, by_id, key_of, keys_of
 from drivers.libvirt.faults import Doubt, Fault, Kind, NotSent
 from drivers.libvirt.power import watch
 from drivers.libvirt.settings import Settings
@@ -44,6 +45,7 @@ class LibvirtDriver:
         self._hosts = [Host(index, settings) for index in range(len(settings.uris))]
         self._threads = [Threads(uri) for uri in settings.uris]
         # For this process only; between processes the stamps, the attachments' names and QEMU's lock decide.
+        self._copier = Copier(self._hosts[0], self._run_first, self._look, settings.format)
         self._disk_locks: defaultdict[DiskId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._vm_locks: defaultdict[VmId, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -57,6 +59,7 @@ class LibvirtDriver:
             max_disks_per_vm=128,
             shared=True,
             batch=True,
+            clones=True,
         )
 
     async def create(self, key: VolumeKey, spec: Spec) -> CreateOutcome:
@@ -79,6 +82,9 @@ class LibvirtDriver:
             return Refused(f"{disk} exists with {have} bytes, not {size}: choose another name, or that size")
         return Created(disk)
 
+    async def clone(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
+        return await self._copier.clone(key, -(-spec.size_bytes // _UNITS) * _UNITS, source)
+
     async def keys(self, beginning: str) -> Sequence[VolumeKey]:
         try:
             files = await self._run(0, self._hosts[0].files)
@@ -96,17 +102,18 @@ class LibvirtDriver:
                 return Refused(why)
             if held := [each for each in attachments(look) if each.disk == disk]:
                 return Refused(f"{disk} is attached to the VM {held[0].vm}")
-            return await self._delete(disk)
+            return self._copier.busy(disk) or await self._delete(disk)
 
     async def _delete(self, disk: DiskId) -> Outcome:
         try:
-            await self._run(0, partial(self._hosts[0].delete, disk))
+            await self._copier.remove(disk)
+            await self._copier.forget(key_of(disk))
         except NotSent as error:
             return Unreachable(str(error))
         except Doubt as error:
             return InDoubt(str(error))
         except Fault as fault:
-            return Done() if fault.kind is Kind.NO_VOLUME else Refused(str(fault))
+            return Refused(str(fault))
         return Done()
 
     async def list_attachments(self) -> Sequence[Attachment]:
@@ -118,8 +125,9 @@ class LibvirtDriver:
                 look = await self._look()
             except (NotSent, Doubt, Fault) as error:
                 return [Unreachable(f"not tried: {error}")] * len(disks)
-            step = to_attach(look, disks, vm, epoch)
-            outcomes = dict(step.known)
+            copied = {disk: busy for disk in disks if (busy := self._copier.busy(disk)) is not None}
+            step = to_attach(look, [disk for disk in disks if disk not in copied], vm, epoch)
+            outcomes = dict(step.known) | copied
             for seat in step.seats:
                 change = self._change(look, seat, epoch)
                 if step.todo:
@@ -236,6 +244,9 @@ class LibvirtDriver:
         if isinstance(look, str):
             raise Fault(Kind.OTHER, look)
         return look
+
+    async def _run_first(self, act: Callable[[], T], seconds: float | None = None) -> T:
+        return await self._run(0, act, seconds)
 
     async def _run(self, host: int, act: Callable[[], T], seconds: float | None = None) -> T:
         return await self._threads[host].run(act, seconds or self._settings.call_timeout)

@@ -59,6 +59,17 @@ class Calls:
     async def delete_disk(self, path: str) -> None:
         await self._task(lambda now: client.delete_disk(now, path))
 
+    async def copy_disk(self, source: str, target: str) -> None:
+        """It takes as long as it takes: whoever waits has the deadline."""
+        wanted = self._settings.disk_format
+        await self._task(lambda now: client.copy_disk(now, source, target, wanted), endless=True)
+
+    async def move_disk(self, source: str, target: str) -> None:
+        await self._task(lambda now: client.move_disk(now, source, target))
+
+    async def set_disk_uuid(self, path: str, uuid: str) -> None:
+        await self._call(lambda now: client.set_disk_uuid(now, path, uuid))
+
     async def files(self, pattern: str) -> tuple[Found, ...]:
         """Disks in our folder by file name; ``*`` stands for anything."""
         return (await self._task(lambda now: client.search_disk(now, pattern))).found
@@ -79,11 +90,11 @@ class Calls:
         except TimeoutError:
             raise Doubt(f"no answer within {self._settings.call_timeout:g} s") from None
 
-    async def _task(self, start: Callable[[Open], str]) -> TaskState:
+    async def _task(self, start: Callable[[Open], str], *, endless: bool = False) -> TaskState:
         """Starts a task and waits for its end. Raises its fault; Doubt when it has not ended in time."""
         ref = await self._call(start)
         try:
-            async with asyncio.timeout(self._settings.task_timeout):
+            async with asyncio.timeout(None if endless else self._settings.task_timeout):
                 state = await self._ended(ref)
         except TimeoutError:
             raise Doubt(f"the task {ref} has not ended within {self._settings.task_timeout:g} s") from None

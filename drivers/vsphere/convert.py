@@ -18,6 +18,7 @@ SLOT_KEY = "reberth.slot"
 ENABLE_UUID_KEY = "disk.EnableUUID"
 KEPT_KEYS = frozenset({EPOCH_KEY, VM_KEY, SLOT_KEY, ENABLE_UUID_KEY.lower()})
 CONNECTED = "connected"
+_UNFINISHED = "_copy"
 _PATH = re.compile(r"^\[(?P<datastore>[^\]]+)\] *(?P<path>.+)$")
 
 
@@ -76,6 +77,15 @@ class Host:
     connection: str
 
 
+def key_of(disk: DiskId) -> VolumeKey:
+    return VolumeKey(disk.rsplit("/", 1)[-1].removesuffix(".vmdk"))
+
+
+def unfinished_pattern(key: VolumeKey) -> str:
+    """Matches the names of all copies to this key that are under way or were cut off."""
+    return f"{_UNFINISHED}.*.{key}.vmdk"
+
+
 def keys_of(found: Iterable[Found], beginning: str) -> list[VolumeKey]:
     """Of descriptors; a disk's data is in a file of its own beside, which some servers list too."""
     names = (each.name.removesuffix(".vmdk") for each in found)
@@ -93,6 +103,10 @@ class Place:
 
     def disk(self, key: VolumeKey) -> DiskId:
         return DiskId(f"[{self.name}] {self.folder}/{key}.vmdk")
+
+    def unfinished(self, key: VolumeKey, token: str) -> DiskId:
+        """For a copy under way: no key begins like it, and the token makes it the one call's own."""
+        return DiskId(f"[{self.name}] {self.folder}/{_UNFINISHED}.{token}.{key}.vmdk")
 
     def find(self, file: File) -> DiskId | None:
         """Our name for a file of ours, else None."""

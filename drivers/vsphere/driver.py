@@ -25,7 +25,8 @@ from drivers.base import (
 from drivers.vsphere import decide
 from drivers.vsphere.calls import Calls
 from drivers.vsphere.concerns import concerns
-from drivers.vsphere.convert import Place, Vm, attachments, by_id, find, keys_of, ours, power, shows_uuids
+from drivers.vsphere.convert import Place, Vm, attachments, by_id, find, key_of, keys_of, ours, power, shows_uuids
+from drivers.vsphere.copying import Copier
 from drivers.vsphere.decide import Step
 from drivers.vsphere.edit import Editor
 from drivers.vsphere.faults import Doubt, Fault, Kind, NotSent
@@ -47,6 +48,7 @@ class VsphereDriver:
         self._disk_locks: defaultdict[DiskId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._vm_locks: defaultdict[VmId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._editor = Editor(self._calls, settings.disks_per_controller)
+        self._copier = Copier(self._calls)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -58,6 +60,7 @@ class VsphereDriver:
             max_disks_per_vm=MAX_CONTROLLERS * self._settings.disks_per_controller,
             shared=True,
             batch=True,
+            clones=True,
         )
 
     @property
@@ -81,18 +84,11 @@ class VsphereDriver:
         except Doubt as error:
             return InDoubt(str(error))
         except Fault as fault:
-            return await self._existing(disk, size) if fault.kind is Kind.EXISTS else Refused(str(fault))
+            return await self._copier.existing(disk, size) if fault.kind is Kind.EXISTS else Refused(str(fault))
         return Created(disk)
 
-    async def _existing(self, disk: DiskId, size: int) -> CreateOutcome:
-        try:
-            found = await self._calls.files(disk.rsplit("/", 1)[-1])
-        except (NotSent, Doubt, Fault) as error:
-            return InDoubt(f"{disk} exists, but its size could not be read: {error}")
-        others = [each.size_kib for each in found if each.size_kib not in {None, size}]
-        if others:
-            return Refused(f"{disk} exists with {others[0]} KiB, not {size} KiB: choose another name, or that size")
-        return Created(disk)
+    async def clone(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
+        return await self._copier.clone(key, -(-spec.size_bytes // KIB), source)
 
     async def keys(self, beginning: str) -> Sequence[VolumeKey]:
         try:
@@ -113,7 +109,12 @@ class VsphereDriver:
             return Refused(why)
         if held:
             return Refused(f"{disk} is attached to the VM {held[0].vm}")
+        return self._copier.busy(disk) or await self._delete(place, disk)
+
+    async def _delete(self, place: Place, disk: DiskId) -> Outcome:
         try:
+            if (locked := await self._copier.sweep(place, key_of(disk))) is not None:
+                return locked
             await self._calls.delete_disk(disk)
         except NotSent as error:
             return Unreachable(str(error))
@@ -128,7 +129,11 @@ class VsphereDriver:
         return attachments(vms, place)
 
     async def attach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
-        return await self._change(decide.to_attach, self._editor.attach, disks, vm, epoch)
+        # Vain tries at a file that is locked can freeze the VM: see `decide.REFUSED_PAUSE`.
+        copied = {disk: busy for disk in disks if (busy := self._copier.busy(disk)) is not None}
+        free = [disk for disk in disks if disk not in copied]
+        outcomes = iter(await self._change(decide.to_attach, self._editor.attach, free, vm, epoch) if free else [])
+        return [copied[disk] if disk in copied else next(outcomes) for disk in disks]
 
     async def detach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
         return await self._change(decide.to_detach, self._editor.detach, disks, vm, epoch)

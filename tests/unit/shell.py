@@ -273,7 +273,8 @@ class FakeCluster:
         lead = FakeLead(records, NodeId(name))
         policy = self.settings.planner_policy(self.storage.capabilities)
         observer = Observer(Sources(self.swarm, records, driver, gates), clock, 10.0, policy.gate_fresh)
-        executor = Executor(Scribe(board, records, wall), driver, lead, self.settings.loop.call_deadline)
+        deadlines = self.settings.loop.call_deadline, self.settings.loop.clone_deadline
+        executor = Executor(Scribe(board, records, wall), driver, lead, *deadlines)
         parts = Parts(
             observer,
             self.planner,
@@ -290,7 +291,7 @@ class FakeCluster:
             Pace(),
         )
         keeper = Gatekeeper(board, gates, records, driver, poke, clock, wall)
-        catalogue = Catalogue(board, records, poke)
+        catalogue = Catalogue(board, records, poke, clones=self.storage.capabilities.clones)
         desk = Desk(board, records, poke, lead, policy, wall, name)
         return Controller(board, poke, records, lead, gates, keeper, catalogue, desk, Reconciler(parts), driver)
 

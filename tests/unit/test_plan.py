@@ -39,6 +39,7 @@ from controller.model import (
     Policy,
     Power,
     Serial,
+    Source,
     Spec,
     TaskId,
     VolumeKey,
@@ -77,7 +78,7 @@ CUTTING = replace(POLICY, capabilities=CUTS)
 
 
 def act(w: World, policy: Policy = POLICY) -> Action:
-    (action,) = plan(w, policy)
+    (action,) = (each for each in plan(w, policy) if each.volume == V)
     return action
 
 
@@ -87,6 +88,21 @@ def intent(operation: Operation, n: int, epoch: int = EPOCH) -> Intent:
 
 def said_dead(boot: str) -> Confirmation:
     return Confirmation(NodeId("n1"), vm(1), BootId(boot), "pulled the plug", "ann")
+
+
+ORIGINAL = DiskId("disk-original")
+ORIGIN = record(name=VolumeName("original"), disk=ORIGINAL)
+SOURCE = Source(ORIGIN.name, ORIGINAL, "uuid", "uuid")
+COPY = record(phase=Phase.CREATING, disk=None, formatted=False, spec=Spec(1 << 30, source=SOURCE))
+WANTS_COPY = record(
+    name=VolumeName("z-copy"), phase=Phase.CREATING, disk=None,
+    spec=Spec(1 << 30, source=Source(V, DISK, "uuid", "uuid")),
+)  # fmt: skip
+
+
+def copied(w: World) -> World:
+    """And another volume is to begin as a copy of it."""
+    return replace(w, volumes={**(w.volumes or {}), WANTS_COPY.name: WANTS_COPY})
 
 
 TABLE = {
@@ -99,6 +115,20 @@ TABLE = {
     ),
     "a new volume has no disk": (
         world(volume=record(phase=Phase.CREATING, disk=None)), Placement.NO_DISK, CreateDisk
+    ),
+    "a new copy, and its source is attached nowhere": (
+        world(volume=COPY, volumes={V: COPY, ORIGIN.name: ORIGIN}), Placement.NO_DISK, CreateDisk
+    ),
+    "a new copy, and its source is still attached": (
+        world(replace(on(1), disk=ORIGINAL), volume=COPY), Placement.SOURCE_BUSY, Wait
+    ),
+    "a new copy, and its source has gone": (world(volume=COPY), Placement.NO_DISK, CreateDisk),
+    "a copy that was removed while its creation was in doubt, and its source is attached": (
+        world(
+            replace(on(1), disk=ORIGINAL),
+            volume=replace(COPY, phase=Phase.DELETING, intent=Intent(Operation.CREATE, EPOCH)),
+        ),
+        Placement.NO_DISK, CreateDisk,
     ),
     "removed while its creation was in doubt": (
         world(volume=record(phase=Phase.DELETING, disk=None, intent=Intent(Operation.CREATE, EPOCH))),
@@ -257,6 +287,20 @@ TABLE = {
         world(on(1), volume=record(grant(1)), wanted=claim(1), power=OFF), Placement.PROVEN, DropGrants
     ),
     "nobody wants it, its node is ready": (world(on(1), volume=record()), Placement.IDLE, Converged),
+    "nobody wants it, and it is to be copied": (copied(world(on(1), volume=record())), Placement.LENT, Detach),
+    "nobody wants it, it is to be copied, and the gate there says mounted": (
+        copied(world(on(1), volume=record(), gates=[gate(1, MountState.MOUNTED)])), Placement.HELD_READY, Wait
+    ),
+    "it is to be copied, and is attached nowhere": (copied(world(volume=record())), Placement.IDLE, Converged),
+    "it is to be copied, and its task is not placed yet": (
+        copied(world(on(1), volume=record(), wanted=claim(None))), Placement.IDLE, Wait
+    ),
+    "it is to be copied, and a task wants it elsewhere": (
+        copied(world(on(1), volume=record(), wanted=MOVED)), Placement.ELSEWHERE, Detach
+    ),
+    "it is to be copied, and a task wants it": (
+        copied(world(volume=record(), wanted=claim(1))), Placement.NOWHERE, Attach
+    ),
     "its task is not placed yet": (world(on(1), volume=record(), wanted=claim(None)), Placement.IDLE, Wait),
     "its task is on a node that was removed": (world(volume=record(), wanted=claim(9)), Placement.IDLE, Wait),
     "its task is on a node that is not ready": (
@@ -326,7 +370,8 @@ def test_each_situation_has_its_place_and_its_step(w: World, where: Placement, s
     """Each situation is recognised, and exactly one step of the right kind follows for its volume."""
     actions = plan(w, POLICY)
 
-    assert [(a.volume, type(a)) for a in actions] == [(V, step)]
+    assert [type(a) for a in actions if a.volume == V] == [step]
+    assert sorted(a.volume for a in actions) == sorted({*(w.volumes or {}), *(w.claims or {})})
     assert placement(w, POLICY, V) is where
 
 

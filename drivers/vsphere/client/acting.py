@@ -50,6 +50,25 @@ def delete_disk(now: Open, path: str) -> str:
     return ref_of(now.content.virtualDiskManager.DeleteVirtualDisk(path, now.datacenter))
 
 
+def copy_disk(now: Open, source: str, target: str, disk_format: str) -> str:
+    """Only ESXi takes a format for the copy: vCenter does not implement that, and decides by itself."""
+    spec = None
+    if now.content.about.apiType == "HostAgent":
+        spec = vim.VirtualDiskManager.VirtualDiskSpec(adapterType="lsiLogic", diskType=_DISK_TYPES[disk_format])
+    manager, datacenter = now.content.virtualDiskManager, now.datacenter
+    return ref_of(manager.CopyVirtualDisk(source, datacenter, target, datacenter, spec, False))
+
+
+def move_disk(now: Open, source: str, target: str) -> str:
+    """Never over another file."""
+    manager, datacenter = now.content.virtualDiskManager, now.datacenter
+    return ref_of(manager.MoveVirtualDisk(source, datacenter, target, datacenter, False))
+
+
+def set_disk_uuid(now: Open, path: str, uuid: str) -> None:
+    now.content.virtualDiskManager.SetVirtualDiskUuid(path, now.datacenter, uuid)
+
+
 def search_disk(now: Open, pattern: str) -> str:
     """Starts the search for disks in our folder by file name (``*`` for anything): see `TaskState.found`."""
     browser = vim.host.DatastoreBrowser

@@ -1,0 +1,129 @@
+"""
+Making a disk as a copy of another one.
+
+vCenter copies a file to a name of this call's own, and only a copy that this call saw end well is moved to the disk's
+name, never over another file. So a half copy is never found, whoever dies when. While it copies, the server holds a
+lock on both files: the source cannot be opened by a VM that runs, and remains of a dead call cannot be removed before
+their task has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from uuid import uuid4
+
+import structlog
+
+from controller.model import DiskId, VolumeKey
+from drivers.base import Created, CreateOutcome, DriverError, InDoubt, Refused, Unreachable
+from drivers.vsphere.calls import Calls
+from drivers.vsphere.convert import Place, attachments, by_id, key_of, unfinished_pattern
+from drivers.vsphere.faults import Doubt, Fault, Kind, NotSent
+
+log = structlog.get_logger()
+_PAUSE = 5.0  # seconds after which whoever needs a disk that is being copied looks again
+_LOCKED = frozenset({Kind.LOCKED, Kind.BUSY, Kind.OTHER})  # how servers say that a file is in use
+
+
+class Copier:
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._sources: Counter[DiskId] = Counter()  # of copies of this process; between processes the lock decides
+
+    def busy(self, disk: DiskId) -> Refused | None:
+        return Refused(f"{disk} is being copied", _PAUSE) if self._sources[disk] else None
+
+    async def existing(self, disk: DiskId, size: int) -> CreateOutcome:
+        """``size`` in KiB."""
+        try:
+            found = await self._calls.files(disk.rsplit("/", 1)[-1])
+        except (NotSent, Doubt, Fault) as error:
+            return InDoubt(f"{disk} exists, but its size could not be read: {error}")
+        others = [each.size_kib for each in found if each.size_kib not in {None, size}]
+        if others:
+            return Refused(f"{disk} exists with {others[0]} KiB, not {size} KiB: choose another name, or that size")
+        return Created(disk)
+
+    async def clone(self, key: VolumeKey, size: int, source: DiskId) -> CreateOutcome:
+        try:
+            place = await self._calls.place()
+            await self._calls.make_folder()
+            disk = place.disk(key)
+            if any(each.name == f"{key}.vmdk" for each in await self._calls.files(f"{key}.vmdk")):
+                return await self.existing(disk, size)
+            refusal = await self.sweep(place, key) or await self._taken(place, source)
+        except (NotSent, Doubt, Fault, DriverError) as error:
+            return Unreachable(str(error))  # nothing was begun
+        if refusal is not None:
+            return refusal
+        with self._copying(source):
+            return await self._copy(place, place.unfinished(key, uuid4().hex[:12]), disk, size, source)
+
+    async def _copy(self, place: Place, fresh: DiskId, disk: DiskId, size: int, source: DiskId) -> CreateOutcome:
+        try:
+            await self._calls.copy_disk(source, fresh)
+            await self._apart(fresh, source)
+            if (refusal := await self._taken(place, source)) is not None:
+                return await self._refused(fresh, refusal)
+            await self._calls.move_disk(fresh, disk)
+        except (NotSent, Doubt, DriverError) as error:
+            return InDoubt(str(error))
+        except Fault as fault:
+            outcome = await self._refused(fresh, Refused(str(fault)))
+            return await self.existing(disk, size) if fault.kind is Kind.EXISTS else outcome
+        return Created(disk)
+
+    async def _taken(self, place: Place, source: DiskId) -> Refused | None:
+        """Before the copy and after it: somebody else's controller may have attached it meanwhile."""
+        if (why := place.refusal(source)) is not None:
+            return Refused(why)
+        if not any(each.name == f"{key_of(source)}.vmdk" for each in await self._calls.files(f"{key_of(source)}.vmdk")):
+            return Refused(f"there is no disk {source} to copy")
+        vms, _ = await self._calls.look(full=True)
+        holder = next((each.vm for each in attachments(vms, place) if each.disk == source), None)
+        return None if holder is None else Refused(f"{source} cannot be copied while it is attached to the VM {holder}")
+
+    async def _apart(self, fresh: DiskId, source: DiskId) -> None:
+        """Guests tell disks by their UUIDs, and both may come to be on one VM. Some servers copy that along."""
+        if by_id(await self._calls.disk_uuid(fresh)) == by_id(await self._calls.disk_uuid(source)):
+            await self._calls.set_disk_uuid(fresh, _new_uuid())
+
+    async def sweep(self, place: Place, key: VolumeKey) -> Refused | None:
+        """Removes what calls under this key left behind that were cut off; refused while one of them still copies."""
+        for each in await self._calls.files(unfinished_pattern(key)):
+            left = DiskId(f"[{place.name}] {place.folder}/{each.name}")
+            try:
+                await self._calls.delete_disk(left)
+            except Fault as fault:
+                if fault.kind in _LOCKED:
+                    return Refused(
+                        f"an earlier copy, {left}, is still being made or cannot be removed: {fault}", _PAUSE
+                    )
+                if fault.kind is not Kind.NOT_FOUND:
+                    raise
+            else:
+                log.info("copy.removed", disk=left, why="whoever made it was cut off")
+        return None
+
+    async def _refused(self, fresh: DiskId, refusal: Refused) -> Refused:
+        """What cannot be removed now is removed by the next call."""
+        with contextlib.suppress(NotSent, Doubt, Fault):
+            await self._calls.delete_disk(fresh)
+        return refusal
+
+    @contextlib.contextmanager
+    def _copying(self, source: DiskId) -> Iterator[None]:
+        self._sources[source] += 1
+        try:
+            yield
+        finally:
+            self._sources[source] -= 1
+
+
+def _new_uuid() -> str:
+    """As VMware writes its own: 16 bytes in hex, the first ones VMware's."""
+    digits = f"6000c29{uuid4().hex}"[:32]
+    pairs = [digits[at : at + 2] for at in range(0, 32, 2)]
+    return f"{' '.join(pairs[:8])}-{' '.join(pairs[8:])}"
