@@ -81,6 +81,8 @@ class Copier:
         return Created(disk)
 
     async def _clone(self, key: VolumeKey, disk: DiskId, size: int, source: DiskId) -> CreateOutcome:
+        if _file(source) not in await self._run(self._host.files):
+            return Refused(f"there is no disk {source} to copy")
         own = mark(key, uuid4().hex[:12])
         await self._run(partial(self._host.create, own, _MARK_BYTES, "raw"))
         for left in marks_of(await self._run(self._host.files), key):

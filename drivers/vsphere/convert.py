@@ -87,9 +87,10 @@ def unfinished_pattern(key: VolumeKey) -> str:
 
 
 def keys_of(found: Iterable[Found], beginning: str) -> list[VolumeKey]:
-    """Of descriptors; a disk's data is in a file of its own beside, which some servers list too."""
+    """Of descriptors of whole disks; a disk's data is in a file of its own beside, which some servers list too."""
     names = (each.name.removesuffix(".vmdk") for each in found)
-    return sorted(VolumeKey(name) for name in names if name.startswith(beginning) and not name.endswith("-flat"))
+    whole = (name for name in names if not name.endswith("-flat") and not name.startswith(f"{_UNFINISHED}."))
+    return sorted(VolumeKey(name) for name in whole if name.startswith(beginning))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import cast
 
-from controller.model import DiskId, Power, VmId
+from controller.model import DiskId, Power, VmId, VolumeKey
 from deploy.lab import processes
 from deploy.lab.lab import Lab
 from deploy.lab.names import LabError, Layout
@@ -48,6 +49,29 @@ class LabRig:
         script = f"mkfs.ext4 -q {device} && mkdir -p /run/data && mount {device} /run/data && date > /run/data/date"
         done = await asyncio.to_thread(self._lab.exec, self._name(vm), ["sh", "-c", script])
         assert done.returncode == 0, done.stderr
+
+    async def put(self, disk: DiskId, text: bytes) -> None:
+        with self._image(disk).open("r+b") as image:
+            image.write(text)
+
+    async def got(self, disk: DiskId, length: int) -> bytes:
+        return self._image(disk).read_bytes()[:length]
+
+    async def leave_half(self, key: VolumeKey, source: DiskId) -> None:
+        """The machine host is killed: there is no other way to cut it off."""
+        (self._pool / f"{key}.0123.unfinished").write_bytes(self._image(source).read_bytes()[:4096])
+        await asyncio.to_thread(kill_host, self._lab)
+        await asyncio.to_thread(self._lab.host.start)
+
+    async def remains(self) -> Sequence[str]:
+        return [file.name for file in self._pool.iterdir() if file.suffix != ".img"]
+
+    @property
+    def _pool(self) -> Path:
+        return Layout(self._lab.spec.name).pool
+
+    def _image(self, disk: DiskId) -> Path:
+        return self._pool / f"{disk}.img"
 
     async def lose_host(self, vm: VmId) -> None:
         raise NotImplementedError("the lab has one host only")

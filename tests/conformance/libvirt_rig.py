@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Self
 
-from controller.model import DiskId, Power, VmId
+from controller.model import DiskId, Power, VmId, VolumeKey
 from drivers.base import StorageDriver
 from drivers.libvirt import create
 from drivers.libvirt.domain import wwn
@@ -54,6 +59,30 @@ class LibvirtRig:
         host.connection.defineXML(xml)
         host.start(vm)
         until(lambda: f"naa.{wwn(disk)}" in host.console(vm), "the guest writes", 120)
+
+    async def put(self, disk: DiskId, text: bytes) -> None:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(text)
+            file.flush()
+            await self._run("qemu-io", "-f", "qcow2", "-c", f"write -s {file.name} 0 {len(text)}", disk)
+
+    async def got(self, disk: DiskId, length: int) -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            raw = Path(folder, "raw")
+            await self._run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", disk, str(raw))
+            return (await asyncio.to_thread(raw.read_bytes))[:length]
+
+    async def leave_half(self, key: VolumeKey, source: DiskId) -> None:
+        """As a libvirtd that was killed leaves it: it has no way to tell the file from a whole one."""
+        half = self.site.pool / f"reberth-{key}.qcow2"
+        await asyncio.to_thread(shutil.copyfile, source, half)
+        (self.site.pool / f"_copy.{key}.0123.raw").write_bytes(bytes(512))
+
+    async def remains(self) -> Sequence[str]:
+        return [file.name for file in self.site.pool.iterdir() if not file.name.startswith("reberth-")]
+
+    async def _run(self, *argv: str) -> None:
+        await asyncio.to_thread(subprocess.run, argv, check=True, capture_output=True)
 
     async def lose_host(self, vm: VmId) -> None:
         await asyncio.to_thread(self.first.stop_daemon)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from controller.model import DiskId, Power, VmId
+from controller.model import DiskId, Power, Spec, VmId, VolumeKey
 from drivers.base import StorageDriver
 from drivers.memory import MemoryDriver, MemoryStorage
 from tests.conformance.lab_rig import LabRig
@@ -31,6 +32,22 @@ class Rig(Protocol):
 
     async def write(self, vm: VmId, disk: DiskId) -> None:
         """The VM has the disk open (mounted) from now on."""
+        ...
+
+    async def put(self, disk: DiskId, text: bytes) -> None:
+        """The disk, attached nowhere, begins with this text from now on."""
+        ...
+
+    async def got(self, disk: DiskId, length: int) -> bytes:
+        """With what the disk, attached nowhere, begins."""
+        ...
+
+    async def leave_half(self, key: VolumeKey, source: DiskId) -> None:
+        """What is there when whoever copied this disk to that key died in the middle of it."""
+        ...
+
+    async def remains(self) -> Sequence[str]:
+        """Whatever lies where the disks are and is none."""
         ...
 
     async def lose_host(self, vm: VmId) -> None:
@@ -79,6 +96,22 @@ class MemoryRig:
 
     async def write(self, vm: VmId, disk: DiskId) -> None:
         self.storage.write(vm, disk)
+
+    async def put(self, disk: DiskId, text: bytes) -> None:
+        self.storage.contents[disk] = text
+
+    async def got(self, disk: DiskId, length: int) -> bytes:
+        return self.storage.contents[disk][:length]
+
+    async def leave_half(self, key: VolumeKey, source: DiskId) -> None:
+        self.storage.copy_seconds = 60.0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await self.rival.clone(key, Spec(self.storage.disks[source]), source)
+        self.storage.copy_seconds = 0.0
+
+    async def remains(self) -> Sequence[str]:
+        return [disk for disk, copies in self.storage.copying.items() if copies]
 
     async def lose_host(self, vm: VmId) -> None:
         self.storage.vms[vm].connected = False

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Self
 
-from controller.model import DiskId, Power, VmId
+from controller.model import DiskId, Power, VmId, VolumeKey
 from drivers.base import StorageDriver
 from drivers.vsphere import create
 from tests.vcsim.admin import Admin
@@ -44,6 +45,26 @@ class VsphereRig:
 
     async def write(self, vm: VmId, disk: DiskId) -> None:
         """Nobody writes in a simulator; that the VM is on is all that it knows."""
+
+    async def put(self, disk: DiskId, text: bytes) -> None:
+        self._data(disk).write_bytes(text)
+
+    async def got(self, disk: DiskId, length: int) -> bytes:
+        return self._data(disk).read_bytes()[:length]
+
+    async def leave_half(self, key: VolumeKey, source: DiskId) -> None:
+        """Under a name as the driver chooses it."""
+        for file in (self._data(source), self._data(source).with_name(source.rsplit("/", 1)[-1])):
+            half = file.name.replace(file.name.removesuffix(".vmdk").removesuffix("-flat"), f"_copy.0123456789ab.{key}")
+            file.with_name(half).write_bytes(b"")
+
+    async def remains(self) -> Sequence[str]:
+        return [file.name for file in self.simulator.folder.rglob("_copy*")]
+
+    def _data(self, disk: DiskId) -> Path:
+        """The file with the disk's data: in the simulator's datastore it is a plain one."""
+        (found,) = self.simulator.folder.rglob(disk.rsplit("/", 1)[-1].replace(".vmdk", "-flat.vmdk"))
+        return found
 
     async def lose_host(self, vm: VmId) -> None:
         raise NotImplementedError("the library's hosts are always connected")

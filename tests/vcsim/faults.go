@@ -34,6 +34,7 @@ type faults struct {
 	expired int
 	removed map[string]*vm // out of the inventory, by name
 	down    bool
+	copies
 	sizes   map[string]int64 // file -> KiB
 	version int
 }
@@ -44,7 +45,7 @@ func newFaults(service *simulator.Service, stale, taskTime time.Duration) *fault
 		crashed: map[types.ManagedObjectReference]time.Time{},
 		hung:    map[string]bool{}, lies: map[string]bool{}, mute: map[string]int{}, calls: map[string]int{},
 		locked: map[string]bool{}, slow: map[string]int{}, sizes: map[string]int64{},
-		expire: map[string][]string{}, removed: map[string]*vm{},
+		expire: map[string][]string{}, removed: map[string]*vm{}, copies: newCopies(),
 	}
 	for _, entity := range simulator.Map.All("VirtualMachine") {
 		old := entity.(*simulator.VirtualMachine)
@@ -98,7 +99,7 @@ func (f *faults) holder(file string, except *vm) *vm {
 // busy says whether this VM would find the file locked.
 func (f *faults) busy(file string, except *vm) bool {
 	f.mu.Lock()
-	outside := f.locked[file]
+	outside := f.locked[file] || f.open[file] > 0
 	f.mu.Unlock()
 	return outside || f.holder(file, except) != nil
 }
@@ -228,6 +229,13 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "sizes":
 		for file, size := range f.sizes {
 			fmt.Fprintf(w, "%d %s\n", size, file)
+		}
+	case "copying":
+		f.seconds, _ = strconv.Atoi(r.FormValue("seconds"))
+		f.twins = r.FormValue("twins") != ""
+	case "origins":
+		for target, source := range f.origins {
+			fmt.Fprintf(w, "%s\t%s\n", target, source)
 		}
 	case "host":
 		f.mu.Unlock()

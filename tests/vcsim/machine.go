@@ -161,7 +161,7 @@ func (v *vm) settle() {
 	for _, device := range v.Config.Hardware.Device {
 		if disk, ok := device.(*types.VirtualDisk); ok {
 			if backing, ok := disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo); ok {
-				backing.Uuid = diskUUID(backing.FileName)
+				backing.Uuid = v.f.uuid(backing.FileName)
 			}
 		}
 	}

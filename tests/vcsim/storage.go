@@ -42,6 +42,47 @@ func (d *disks) CreateVirtualDiskTask(ctx *simulator.Context, req *types.CreateV
 	return body
 }
 
+// CopyVirtualDiskTask takes its time, and locks both files meanwhile; until its end the copy is a file without its data.
+func (d *disks) CopyVirtualDiskTask(ctx *simulator.Context, req *types.CopyVirtualDisk_Task) soap.HasFault {
+	task := simulator.CreateTask(d, "copyVirtualDisk", func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
+		if d.f.busy(req.SourceName, nil) {
+			return nil, new(types.FileLocked)
+		}
+		d.f.copyBegins(req.SourceName, req.DestName)
+		defer d.f.copyEnds(req.SourceName, req.DestName)
+		half := &types.CreateVirtualDisk_Task{Name: req.DestName, Datacenter: req.DestDatacenter}
+		made := d.VirtualDiskManager.CreateVirtualDiskTask(ctx, half).(*methods.CreateVirtualDisk_TaskBody)
+		if fault := outcome(made.Res.Returnval); fault != nil {
+			return nil, fault
+		}
+		d.f.copyLasts()
+		force := true
+		whole := *req
+		whole.Force = &force
+		body := d.VirtualDiskManager.CopyVirtualDiskTask(ctx, &whole).(*methods.CopyVirtualDisk_TaskBody)
+		return nil, outcome(body.Res.Returnval)
+	})
+	ref := task.Reference()
+	go task.Run()
+	return &methods.CopyVirtualDisk_TaskBody{Res: &types.CopyVirtualDisk_TaskResponse{Returnval: ref}}
+}
+
+func (d *disks) MoveVirtualDiskTask(ctx *simulator.Context, req *types.MoveVirtualDisk_Task) soap.HasFault {
+	body := d.VirtualDiskManager.MoveVirtualDiskTask(ctx, req)
+	ref := body.(*methods.MoveVirtualDisk_TaskBody).Res.Returnval
+	if simulator.Map.Get(ref).(*simulator.Task).Info.Error == nil {
+		d.f.moved(req.SourceName, req.DestName)
+	}
+	return body
+}
+
+func (d *disks) SetVirtualDiskUuid(ctx *simulator.Context, req *types.SetVirtualDiskUuid) soap.HasFault {
+	d.f.mu.Lock()
+	d.f.uuids[req.Name] = strings.NewReplacer(" ", "", "-", "").Replace(req.Uuid)
+	d.f.mu.Unlock()
+	return d.VirtualDiskManager.SetVirtualDiskUuid(ctx, req)
+}
+
 func (d *disks) DeleteVirtualDiskTask(ctx *simulator.Context, req *types.DeleteVirtualDisk_Task) soap.HasFault {
 	if !d.f.busy(req.Name, nil) {
 		return d.VirtualDiskManager.DeleteVirtualDiskTask(ctx, req)
@@ -56,7 +97,7 @@ func (d *disks) DeleteVirtualDiskTask(ctx *simulator.Context, req *types.DeleteV
 func (d *disks) QueryVirtualDiskUuid(ctx *simulator.Context, req *types.QueryVirtualDiskUuid) soap.HasFault {
 	body := d.VirtualDiskManager.QueryVirtualDiskUuid(ctx, req).(*methods.QueryVirtualDiskUuidBody)
 	if body.Res != nil {
-		digits := strings.ReplaceAll(diskUUID(req.Name), "-", "")
+		digits := strings.ReplaceAll(d.f.uuid(req.Name), "-", "")
 		var pairs []string
 		for at := 0; at < len(digits); at += 2 {
 			pairs = append(pairs, digits[at:at+2])
