@@ -63,7 +63,10 @@ class Hypervisor:
         self._process.wait()
 
     def daemon_pids(self) -> list[int]:
-        return [pid for pid, argv in self._processes() if argv[0].endswith("libvirtd")]
+        return self.pids("libvirtd")
+
+    def pids(self, program: str) -> list[int]:
+        return [pid for pid, argv in self._processes() if argv[0].endswith(program)]
 
     def qemu_pid(self, vm: VmId) -> int:
         (pid,) = [pid for pid, argv in self._processes() if "qemu-system" in argv[0] and str(vm) in argv]
