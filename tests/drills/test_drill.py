@@ -24,6 +24,7 @@ from deploy.drill.faults import (
     StackRemove,
 )
 from deploy.drill.stage import Stage
+from tests.drills.copies import COPIED, COPY, ORIGINAL, VOLUME, Copies
 from tests.drills.rig import drill, quick_settings, standing
 from tests.drills.shards import Shards
 
@@ -89,6 +90,28 @@ def test_a_machine_that_nobody_reaches_is_powered_off_before_its_disk_is_taken(s
     found = drill(stage, Cut())
 
     assert Moment.FENCED in moments(found)
+
+
+def test_a_copy_of_the_database_begins_with_its_rows_and_runs_beside_it_on_the_same_node(stage: Stage) -> None:
+    """The copy waits, and says why, until the original is scaled to 0; then the original runs again, apart from it."""
+    copies = Copies(stage.scene)
+    copies.sql(ORIGINAL, "CREATE TABLE word AS SELECT generate_series AS number FROM generate_series(1, 1000)")
+    with copies.on_one_node():
+        copies.deploy()
+        copies.waits(COPIED, f"is to be a copy of volume {VOLUME}, but service {ORIGINAL} uses it")
+        copies.stop(ORIGINAL)
+        copies.runs(COPY)
+        assert copies.sql(COPY, "SELECT count(*), sum(number) FROM word") == "1000|500500"
+
+        copies.scale(ORIGINAL, 1)
+        copies.runs(ORIGINAL)
+        copies.sql(COPY, "DELETE FROM word WHERE number > 1")
+        copies.sql(ORIGINAL, "INSERT INTO word VALUES (7000)")
+        assert copies.sql(COPY, "SELECT sum(number) FROM word") == "1"
+        assert copies.sql(ORIGINAL, "SELECT sum(number) FROM word") == "507500"
+        for volume in (VOLUME, COPIED):
+            assert stage.scene.cluster.explain(volume).history
+    copies.sql(ORIGINAL, "DROP TABLE word")
 
 
 def test_each_of_three_replicas_keeps_its_own_volume_when_one_of_them_moves(stage: Stage) -> None:

@@ -31,7 +31,7 @@ from controller.model import (
 )
 from controller.placement import Placement
 from controller.plan import plan
-from tests.unit.test_plan import TABLE
+from tests.unit.test_plan import COPY, ORIGIN, ORIGINAL, TABLE
 from tests.unit.worlds import EPOCH, GUARDED, POLICY, V, claim, gate, grant, node, on, record, running, vm, world
 
 DOWN = NodeState.DOWN
@@ -61,6 +61,16 @@ def held(record_: VolumeRecord = REVOKED, wanted: Claim | None = MOVED, **more: 
 
 
 SITUATIONS = {
+    "it is to be a copy, and a service uses the source": Told(
+        world(volume=COPY, volumes={V: COPY, ORIGIN.name: ORIGIN}, claims={ORIGIN.name: claim(1)}),
+        ("is to be a copy of volume original, but service db uses it", "only while it is attached nowhere"),
+        ("`docker service scale SERVICE=0`",),
+    ),
+    "it is to be a copy, and the source is still attached": Told(
+        world(replace(on(1), disk=ORIGINAL), volume=COPY),
+        ("is to be a copy of volume original, but its disk is still on node swarm01 (VM vm1)",),
+        ("nothing: its disk is being freed",),
+    ),
     "within the grace": Told(
         held(nodes=[node(1, DOWN, down_for=4.0)], power=RUNS),
         ("node swarm01 (VM vm1), which is down", "seen 'on'", "Waiting 6 s more", "policy 'detach' acts"),

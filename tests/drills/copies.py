@@ -1,0 +1,86 @@
+"""A second PostgreSQL on a copy of the first one's volume (deploy/examples/copy.yml), beside it on the same node."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from docker.models.containers import Container
+
+from deploy.drill.cluster import reasons, run_in, wait_for
+from deploy.drill.scene import Scene
+from deploy.drill.stacks import DEPLOY
+
+STACK = "copy"
+ORIGINAL, COPY = "db_postgres", f"{STACK}_postgres"
+VOLUME, COPIED = "postgres-data", "postgres-copy"
+PATIENCE = 180.0
+
+
+class Copies:
+    """All on one node, where the database runs when this begins."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.node = scene.cluster.place().node
+
+    @contextmanager
+    def on_one_node(self) -> Iterator[None]:
+        """The original runs again afterwards, and the copy's stack is gone."""
+        self.scene.hold_others(self.node)
+        try:
+            yield
+        finally:
+            self.scene.stacks.docker("stack", "rm", STACK)
+            self.scale(ORIGINAL, 1)
+            self.scene.free_others(self.node)
+            wait_for(lambda: self._silent(ORIGINAL), PATIENCE)
+
+    def deploy(self) -> None:
+        self.scene.stacks.deploy(STACK, (DEPLOY / "examples" / "copy.yml",))
+
+    def scale(self, service: str, replicas: int) -> None:
+        self.scene.stacks.docker("service", "scale", "--detach", f"{service}={replicas}")
+
+    def stop(self, service: str) -> None:
+        """Returns when no container of it is left."""
+        self.scale(service, 0)
+        wait_for(lambda: f"{service} still runs" if self._containers(service) else "", PATIENCE)
+
+    def runs(self, *services: str) -> None:
+        for service in services:
+            wait_for(lambda service=service: self._silent(service), PATIENCE)  # type: ignore[misc]
+
+    def waits(self, volume: str, *words: str) -> str:
+        """Until `reberth explain` says these words; answers the reason."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            why = self.scene.cluster.why(volume)
+            if all(word in why for word in words):
+                return why
+            assert time.monotonic() < end, why
+            time.sleep(0.3)
+
+    def sql(self, service: str, sql: str) -> str:
+        code, words = self._try(service, sql)
+        assert code == 0, words
+        return words
+
+    def _silent(self, service: str) -> str:
+        code, words = self._try(service, "SELECT 1")
+        if code == 0:
+            return ""
+        cluster = self.scene.cluster
+        return f"{service} does not answer ({words}): {reasons(cluster.tasks(service), cluster.hostnames())}"
+
+    def _containers(self, service: str) -> list[Container]:
+        label = f"com.docker.swarm.service.name={service}"
+        return list(self.scene.cluster.client(self.node).containers.list(filters={"label": label}, sparse=True))
+
+    def _try(self, service: str, sql: str) -> tuple[int | None, str]:
+        found = self._containers(service)
+        if not found:
+            return None, f"no container on {self.node}"
+        code, out, err = run_in(found[0], "psql", "-U", "postgres", "-XAtqc", sql)
+        return code, out.decode().strip() if code == 0 else err
