@@ -87,6 +87,25 @@ async def test_a_file_written_on_a_machine_that_lost_its_power_is_read_on_the_ne
     assert [(each.disk, each.vm) for each in await site.driver.list_attachments()] == [(disk, new)]
 
 
+async def test_a_copy_has_the_files_of_its_source_and_is_mounted_beside_it(site: Bridged) -> None:
+    created = await site.driver.create(VolumeKey("data"), Spec(64 * 2**20))
+    assert isinstance(created, Created)
+    disk, vm = created.disk, site.vm("swarm01")
+    assert await site.driver.attach([disk], vm, ONE) == [Done()]
+    device = await site.device(disk, "swarm01")
+    write = f"mkfs.ext4 -q {device}; mkdir -p /run/v; mount {device} /run/v; echo kept > /run/v/file; umount /run/v"
+    await asyncio.to_thread(sh, site.lab, "swarm01", write)
+    assert await site.driver.detach([disk], vm, ONE) == [Done()]
+
+    copied = await site.driver.clone(VolumeKey("copy"), Spec(64 * 2**20), disk)
+    assert isinstance(copied, Created), copied
+    assert await site.driver.attach([disk, copied.disk], vm, ONE) == [Done(), Done()]
+    devices = await site.device(disk, "swarm01"), await site.device(copied.disk, "swarm01")
+    read = f"mkdir -p /run/v /run/w; mount {devices[0]} /run/v; mount {devices[1]} /run/w; cat /run/v/file /run/w/file"
+    assert await asyncio.to_thread(sh, site.lab, "swarm01", read) == "kept\nkept\n"
+    await asyncio.to_thread(sh, site.lab, "swarm01", "umount /run/v /run/w")
+
+
 async def test_a_power_off_by_the_driver_takes_every_process_of_the_machine(site: Bridged) -> None:
     assert await site.driver.power_off(site.vm("swarm03")) is Power.OFF
     off = lambda: site.lab.power("swarm03") == "off"  # noqa: E731

@@ -43,6 +43,7 @@ class Bridge:
         self._agreed: dict[str, str] = {}
         self._named: set[tuple[str, str, str]] = set()  # VM, boot and disk that have their names in the guest
         self._sizes: Mapping[str, int] = {}
+        self._copied: set[str] = set()  # files that are copies, and whose image was copied too
         self._log = Layout(lab.spec.name).store / "bridge.log"
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="vsphere-bridge", daemon=True)
@@ -104,6 +105,7 @@ class Bridge:
         held = {(each["disk"], each["vm"]) for each in self._call("GET", "/v1/attachments")}
         for disk, vm in sorted(held - wanted):
             self._change("detach", disk, vm)
+        self._copy_images(place)
         for disk, vm in sorted(wanted - held):
             self._call("PUT", f"/v1/disks/{disk}", {"size_bytes": self._size(place, disk)})
             self._change("attach", disk, vm)
@@ -111,6 +113,23 @@ class Bridge:
             for path, found in ours(each, place).items():
                 if each.uuid in boots and found.uuid is not None:
                     self._name(each, boots[each.uuid], key_of(path), found.uuid)
+
+    def _copy_images(self, place: Place) -> None:
+        """
+        What the simulator copies is copied in the lab when it begins there, or at the next look.
+
+        After the detaches, because the lab copies nothing that is attached, and before the attaches: until then the
+        source has not changed, and the copy is not used.
+        """
+        for line in self._simulator.fault("origins").splitlines():
+            target, source = (key_of(DiskId(file)) for file in line.split("\t"))
+            disk = target.rsplit(".", 1)[-1]  # of a copy under way, too
+            renamed = target == disk and any(each.endswith(f".{disk}") for each in self._copied)
+            if target not in self._copied and not renamed:
+                self._call("DELETE", f"/v1/disks/{disk}")  # what was copied by a call that was cut off
+                self._call("PUT", f"/v1/disks/{disk}", {"size_bytes": self._size(place, source), "copy_of": source})
+                self._note(f"{disk} is a copy of {source}")
+            self._copied.add(target)
 
     def _change(self, act: str, disk: str, vm: str) -> None:
         (answer,) = self._call("POST", f"/v1/vms/{vm}/{act}", {"disks": [disk], "epoch": EPOCH})
