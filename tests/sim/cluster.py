@@ -77,7 +77,7 @@ class Cluster:
             yield "decide", i, set_leader(s, i, me._replace(pending=action))
 
     def decide(self, s: State, i: int) -> Action:
-        return decide(s, i, self.policy, self.rules, forgets=self.storage.forgets)
+        return decide(s, i, self.policy, self.rules, self.storage)
 
     def commit(self, s: State, i: int, action: Action | Note) -> State:
         """One compare-and-set write of the record; a controller whose record was changed meanwhile lost its plan."""

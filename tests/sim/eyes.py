@@ -29,6 +29,7 @@ from controller.model import (
     Policy,
     Power,
     Serial,
+    Source,
     Spec,
     TaskId,
     VmId,
@@ -38,12 +39,19 @@ from controller.model import (
     World,
 )
 from controller.plan import plan
-from tests.sim.state import NOWHERE, Age, Mount, Record, State, View
+from tests.sim.state import NOWHERE, Age, Mount, Record, State, Storage, View
 
 NAME = VolumeName("data")
 DISK = DiskId("disk")
 KEY = VolumeKey("data")
 SPEC = Spec(1 << 30)
+COPY = VolumeRecord(
+    VolumeName("z-copy"),
+    VolumeKey("copy"),
+    Spec(1 << 30, source=Source(NAME, DISK, "uuid", "uuid")),
+    "uuid-copy",
+    Phase.CREATING,
+)
 OPS = {op.value: op for op in Operation}
 PHASES = {Age.CREATING: Phase.CREATING, Age.READY: Phase.READY, Age.DELETING: Phase.DELETING}
 
@@ -61,27 +69,42 @@ class Seen(NamedTuple):
     views: tuple[View | None, ...]
     confirmed: frozenset[tuple[int, int]]
     started: frozenset[int]
+    lent: bool
 
 
-def decide(state: State, leader: int, policy: Policy, rules: frozenset[Rule], *, forgets: bool) -> Action:
+def decide(state: State, leader: int, policy: Policy, rules: frozenset[Rule], storage: Storage) -> Action:
     """The one action that the real planner gives for what this controller sees now. Many states look the same."""
-    return _decide(see(state, leader, forgets=forgets), policy, rules)
+    return _decide(see(state, leader, storage), policy, rules)
 
 
-def see(state: State, leader: int, *, forgets: bool) -> Seen:
+def see(state: State, leader: int, storage: Storage) -> Seen:
     """All of the state that this controller can see, and nothing else."""
     me = state.leaders[leader]
     nodes = tuple((v.down, v.known_boot, v.joined) for v in state.vms)
     power = tuple(Power.UNKNOWN if v.hidden else Power.ON if v.on else Power.OFF for v in state.vms)
-    listed = [bool(state.disk >> i & 1) and not (forgets and v.hidden and v.down) for i, v in enumerate(state.vms)]
+    listed = [
+        bool(state.disk >> i & 1) and not (storage.forgets and v.hidden and v.down) for i, v in enumerate(state.vms)
+    ]
     stamps = tuple(v.stamp if there else None for v, there in zip(state.vms, listed, strict=True))
     tasks, started = state.tasks, state.started.intersection(state.tasks)
-    return Seen(me.epoch, nodes, power, stamps, state.record, state.claim, tasks, me.views, state.confirmed, started)
+    return Seen(
+        me.epoch,
+        nodes,
+        power,
+        stamps,
+        state.record,
+        state.claim,
+        tasks,
+        me.views,
+        state.confirmed,
+        started,
+        storage.lent,
+    )
 
 
 @cache
 def _decide(seen: Seen, policy: Policy, rules: frozenset[Rule]) -> Action:
-    actions = plan(world(seen), policy, rules)
+    actions = [each for each in plan(world(seen), policy, rules) if each.volume == NAME]
     return actions[0] if actions else Converged(NAME, "There is no such volume, and nobody wants it.")
 
 
@@ -91,7 +114,8 @@ def world(seen: Seen) -> World:
         epoch=Epoch(seen.epoch),
         nodes={each.id: each for i, node in enumerate(seen.nodes) for each in _nodes(i, *node)},
         claims=_claims(seen),
-        volumes={} if seen.record.age is Age.GONE else {NAME: _record(seen.record)},
+        volumes=({} if seen.record.age is Age.GONE else {NAME: _record(seen.record)})
+        | ({COPY.name: COPY} if seen.lent else {}),
         attachments=tuple(Attachment(DISK, vm, epoch=epoch) for vm, epoch in there),
         power={_vm(i): power for i, power in enumerate(seen.power)},
         gates={_vm(i): _view(i, view) for i, view in enumerate(seen.views) if view is not None},

@@ -148,6 +148,7 @@ class Storage:
     cuts: bool = True  # a detach ends the writes of a running VM
     promised: bool = False  # the driver promises `cuts`, whether it is so or not
     forgets: bool = False  # a lost VM that is hidden (left the inventory, no permission) is in no list either
+    lent: bool = False  # another volume is to begin as a copy of this one, and waits for its disk for ever
     keeps: bool = True  # a disk that is attached is not deleted
     renames: bool = True  # a volume made anew under an old name has a disk of another name (not the storage's doing)
 
@@ -164,6 +165,8 @@ LAB = Storage("lab", busy=True, cuts=False)  # shares the kernel with its machin
 GHOST = Storage("ghost", cuts=False)  # keeps no promise about writes after a detach
 VSPHERE = Storage("vsphere")  # hot-removal cuts I/O
 INVENTORY = Storage("inventory", forgets=True)
+LENT = Storage("vsphere, to be copied", lent=True)
+LENT_LAB = Storage("lab, to be copied", busy=True, cuts=False, lent=True)
 
 
 def start(vms: int, budget: Budget) -> State:

@@ -18,7 +18,7 @@ import pytest
 from controller.model import FencePolicy, Policy
 from tests.sim.liveness import Liveness
 from tests.sim.search import Found, search
-from tests.sim.state import GHOST, INVENTORY, LAB, VSPHERE, Budget, Storage
+from tests.sim.state import GHOST, INVENTORY, LAB, LENT, LENT_LAB, VSPHERE, Budget, Storage
 
 LARGE = os.environ.get("REBERTH_SEARCH") == "large"
 CALM = Budget(elections=0, doubts=0, crashes=0, boots=0, cuts=0, moves=1)
@@ -75,7 +75,13 @@ ALIKE = {  # the lab's storage gives the same, or little else
     "removed and made anew, two leaders, a call in doubt",
     "two tasks share it, two leaders, a call in doubt",
 }
-SCENES_SMALL = [(VSPHERE, name) for name in SMALL] + [(LAB, name) for name in SMALL if name not in ALIKE]
+COPIED = [  # those in which the volume is wanted by nobody for a while
+    (LENT, "the task moves to and fro"),
+    (LENT, "a task ends and begins again while a leader changes"),
+    (LENT_LAB, "a VM dies and comes back"),
+    (LENT_LAB, "a node is cut off and mended"),
+]
+SCENES_SMALL = [(VSPHERE, name) for name in SMALL] + [(LAB, name) for name in SMALL if name not in ALIKE] + COPIED
 SCENES = [(VSPHERE, name) for name in WIDE] + [(LAB, name) for name in WIDE if name not in ALIKE]
 Say = Callable[[str], None]
 
