@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import filecmp
+import os
+import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
+from typing import cast
 
 import aiohttp
 import pytest
 
 from deploy.lab import processes
 from deploy.lab.lab import Lab
-from deploy.lab.names import LabError
+from deploy.lab.names import LabError, Layout
 from tests.conformance.lab_rig import kill_host
 from tests.labs import BY_ID, MIB, ask, listed, loop_disks, make_disk, mount, sh, until, vm
 
@@ -159,3 +165,50 @@ def test_more_disks_than_a_machine_can_have_are_refused(lab: Lab) -> None:
     assert ask(lab, "attach", "swarm01", *disks) == ["done"] * 64 + ["refused"] * 2
     assert ask(lab, "detach", "swarm01", *disks) == ["done"] * 66
     assert loop_disks(lab) == {}
+
+
+def copiers(lab: Lab) -> list[int]:
+    """The programs that copy images in this lab's pool."""
+    pool = str(Layout(lab.spec.name).pool).encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if words[0].endswith(b"cp") and any(word.startswith(pool) for word in words):
+                found.append(int(process.name))
+    return found
+
+
+def test_a_disk_that_is_being_copied_is_neither_attached_nor_deleted(lab: Lab) -> None:
+    size, piece = 768 * MIB, os.urandom(MIB)
+    disk = make_disk(lab, "d1", size)
+    image = Layout(lab.spec.name).pool / f"{disk}.img"
+    with image.open("r+b") as file:
+        for _ in range(size // MIB):
+            file.write(piece)
+    body = {"size_bytes": size, "copy_of": disk}
+    with ThreadPoolExecutor(1) as pool:
+        copying = pool.submit(lab.host.call, "PUT", "/v1/disks/d2", body)
+        while not (stopped := copiers(lab)):
+            assert not copying.done(), "it was over before it was seen"
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            assert ask(lab, "attach", "swarm01", disk) == ["refused"]
+            with pytest.raises(LabError, match="is being copied"):
+                lab.host.call("DELETE", f"/v1/disks/{disk}")
+            assert [each["id"] for each in cast("list[dict[str, str]]", lab.host.call("GET", "/v1/disks"))] == [disk]
+            assert not copying.done()
+        finally:
+            for pid in stopped:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+        copying.result(60)
+    assert filecmp.cmp(image.with_name("d2.img"), image, shallow=False)
+    assert ask(lab, "attach", "swarm01", disk, "d2") == ["done", "done"]
+
+
+def test_a_copy_of_another_size_than_its_source_is_refused(lab: Lab) -> None:
+    disk = make_disk(lab, "d1")
+    with pytest.raises(LabError, match="with 67108864 bytes, not 512"):
+        lab.host.call("PUT", "/v1/disks/d2", {"size_bytes": 512, "copy_of": disk})
