@@ -94,16 +94,22 @@ def _life(case: Case) -> Placement | None:
 
 def source_users(case: Case) -> str:
     """What keeps the disk that this volume is to copy, in words; empty when it can be copied."""
+    source, service = case.entry.spec.source, source_service(case)
+    if service:
+        return f"service {service} uses it"
+    held = () if source is None else case.index.disks.get(source.disk, ())
+    return f"its disk is still on {', '.join(who(case, each.vm) for each in held)}" if held else ""
+
+
+def source_service(case: Case) -> str:
+    """The service with a task that wants the volume that this one is to copy; empty when there is none."""
     source = case.entry.spec.source
     if source is None:
         return ""
     claim = (case.index.world.claims or {}).get(source.volume)
     original = (case.index.world.volumes or {}).get(source.volume)
-    same = original is not None and original.disk == source.disk
-    if same and claim is not None and claim.tasks:
-        return f"service {claim.tasks[0].service} uses it"
-    held = case.index.disks.get(source.disk, ())
-    return f"its disk is still on {', '.join(who(case, each.vm) for each in held)}" if held else ""
+    same = original is not None and original.disk == source.disk  # and not one made anew under its name
+    return claim.tasks[0].service if same and claim is not None and claim.tasks else ""
 
 
 def _certainty(case: Case) -> Placement | None:

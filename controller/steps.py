@@ -26,7 +26,7 @@ from controller.actions import (
 from controller.case import Case
 from controller.evidence import idle_evidence, where, who
 from controller.model import Serial, VmId
-from controller.placement import Placement, next_task, source_users
+from controller.placement import Placement, next_task, source_service, source_users
 
 Step = Callable[[Case], Action]
 
@@ -60,10 +60,11 @@ def _no_disk(case: Case) -> Action:
 
 def _source_busy(case: Case) -> Action:
     source = case.entry.spec.source
-    origin = "?" if source is None else source.volume
+    origin, service = "?" if source is None else source.volume, source_service(case)
+    cure = f" Until the copy is made: `docker service scale {service}=0`." if service else ""
     why = (
         f"Volume {case.name} is to be a copy of volume {origin}, but {source_users(case)}: a disk is copied only while "
-        "it is attached nowhere."
+        f"it is attached nowhere.{cure}"
     )
     return Wait(case.name, why)
 

@@ -96,6 +96,7 @@ def has_disk(lab: Lab, volume: str) -> bool:
         ("fstype", {**SMALL, "fstype": "btrfs"}, ("fstype 'btrfs' is not supported", "use ext4 or xfs")),
         ("key", {**SMALL, "fs": "ext4"}, ("unknown driver_opts key 'fs'", "fstype")),
         ("policy", {**SMALL, "policy": "nuke"}, ("policy 'nuke' is unknown", "detach, power-off or hold")),
+        ("copy", {"clone-from": "nothing"}, ("there is no volume nothing to copy", "correct clone-from")),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -115,6 +116,44 @@ def test_other_options_for_a_volume_that_exists_are_refused_and_the_first_servic
     village.error("second", "volume exists with other options", "size is 16777216 bytes and not 33554432 bytes")
     village.error("second", "correct driver_opts in the stack file, or give the new volume another name")
     village.runs("first")
+
+
+def test_a_volume_that_was_never_used_is_not_copied(village: Village) -> None:
+    made = village.cli(MANAGER, "volume", "create", "-d", "reberth", "-o", "size=16MiB", "unused")
+    assert made.returncode == 0, made.stderr
+
+    refused = village.cli(MANAGER, "volume", "create", "-d", "reberth", "-o", "clone-from=unused", "of-unused")
+
+    assert refused.returncode != 0
+    assert "volume unused" in refused.stderr
+    assert village.cli(MANAGER, "volume", "rm", "unused").returncode == 0
+
+
+def test_a_copy_made_from_the_command_line_outlives_its_source(village: Village, lab: Lab) -> None:
+    """Asked for while a service uses the source, made when that is gone, used elsewhere when the source is gone."""
+    village.make(Tiny("origin", "origin", SMALL, WORKER))
+    village.runs("origin")
+    inside(village, WORKER, "origin", "echo kept > /data/file; sync")
+    made = village.cli(MANAGER, "volume", "create", "-d", "reberth", "-o", "clone-from=origin", "of-origin")
+    assert made.returncode == 0, made.stderr
+    assert not has_disk(lab, "of-origin")
+
+    village.remove("origin")
+    until(lambda: has_disk(lab, "of-origin"), "the copy is made")
+    until(lambda: village.cli(WORKER, "volume", "rm", "origin").returncode == 0, "the source is removed")
+    until(lambda: not has_disk(lab, "origin"), "its disk is gone")
+    village.make(Tiny("heir", "of-origin", {"clone-from": "origin"}, MANAGER))
+    village.runs("heir")
+
+    assert inside(village, MANAGER, "heir", "cat /data/file") == "kept\n"
+
+
+def inside(village: Village, node: str, service: str, script: str) -> str:
+    """A script in the service's container."""
+    found = village.cli(node, "ps", "-q", "-f", f"label=com.docker.swarm.service.name={service}").stdout.split()
+    done = village.cli(node, "exec", found[0], "sh", "-c", script)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 # --- who may have it

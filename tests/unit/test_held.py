@@ -63,7 +63,11 @@ def held(record_: VolumeRecord = REVOKED, wanted: Claim | None = MOVED, **more: 
 SITUATIONS = {
     "it is to be a copy, and a service uses the source": Told(
         world(volume=COPY, volumes={V: COPY, ORIGIN.name: ORIGIN}, claims={ORIGIN.name: claim(1)}),
-        ("is to be a copy of volume original, but service db uses it", "only while it is attached nowhere"),
+        (
+            "is to be a copy of volume original, but service db uses it",
+            "only while it is attached nowhere",
+            "`docker service scale db=0`",
+        ),
         ("`docker service scale SERVICE=0`",),
     ),
     "it is to be a copy, and the source is still attached": Told(
