@@ -5,6 +5,7 @@ libvirt can copy a file of a pool, but not rename one, and a libvirtd that dies 
 final name. So beside a copy under way lies an empty file, its mark: made before the copy, removed after it, by a name
 of the call's own. A file with a mark is not whole. Whoever finds one makes a mark first and then removes the other: of
 two calls that want the same mark only one gets it, so a copy is either finished by its call or made anew, never both.
+A file that has no mark but one's own was finished in between, and stays.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ T = TypeVar("T")
 _PAUSE = 2.0  # seconds after which whoever needs a disk that is being copied looks again
 _MOST = 7 * 86_400.0  # seconds for a copy: whoever waits has the deadline
 _MARK_BYTES = 512
+_AT_ONCE = 4  # copies of one process: each keeps a thread busy, and failovers need some
 
 
 class Run(Protocol):
@@ -60,6 +62,8 @@ class Copier:
                 return found or refusal
         except (NotSent, Doubt, Fault) as error:
             return Unreachable(str(error))
+        if self._sources.total() >= _AT_ONCE:
+            return Refused(f"{_AT_ONCE} disks are being copied already: this one waits for them", _PAUSE)
         with self._copying(source):
             try:
                 return await self._found(key, disk, size) or await self._clone(key, disk, size, source)
@@ -85,8 +89,13 @@ class Copier:
             return Refused(f"there is no disk {source} to copy")
         own = mark(key, uuid4().hex[:12])
         await self._run(partial(self._host.create, own, _MARK_BYTES, "raw"))
-        for left in marks_of(await self._run(self._host.files), key):
-            if left != own and not await self._remove(left):
+        files = await self._run(self._host.files)
+        others = [each for each in marks_of(files, key) if each != own]
+        if not others and _file(disk) in files:  # finished by another call between our look and our mark
+            await self._remove(own)
+            return await self._found(key, disk, size) or Refused("another call under this key was faster", _PAUSE)
+        for left in others:
+            if not await self._remove(left):
                 await self._remove(own)
                 return Refused("another call under this key was faster", _PAUSE)
         await self._discard(disk)  # remains of a call that was cut off: their mark is ours now
@@ -95,7 +104,7 @@ class Copier:
             copy = partial(self._host.copy, _file(source), _file(disk), size, self._extension)
             await self._run(copy, _MOST)
         except Fault as fault:
-            return await self._refused(own, disk, str(fault))
+            return await self._refused(key, own, disk, str(fault))
         return await self._finish(key, own, disk, source, before)
 
     async def _finish(self, key: VolumeKey, own: str, disk: DiskId, source: DiskId, before: str) -> CreateOutcome:
@@ -103,16 +112,19 @@ class Copier:
         changed = await self._run(partial(self._host.written, _file(source))) != before
         taken = _taken(await self._look(), source)
         if changed or taken is not None:
-            return await self._refused(own, disk, f"{source} was in use while it was copied")
-        if not await self._remove(own) or marks_of(await self._run(self._host.files), key):
+            return await self._refused(key, own, disk, f"{source} was in use while it was copied")
+        ours = await self._remove(own)
+        files = await self._run(self._host.files)
+        if not ours or marks_of(files, key) or _file(disk) not in files:
             return Refused("another call under this key began anew meanwhile", _PAUSE)
         return Created(disk)
 
-    async def _refused(self, own: str, disk: DiskId, why: str) -> Refused:
-        """The mark goes last: while there may be a half copy, there is a mark."""
+    async def _refused(self, key: VolumeKey, own: str, disk: DiskId, why: str) -> Refused:
+        """The mark goes last: a half copy has one. Without ours it is another call's copy."""
         with suppress(NotSent, Doubt, Fault):
-            await self._discard(disk)
-            await self._remove(own)
+            if own in marks_of(await self._run(self._host.files), key):
+                await self._discard(disk)
+                await self._remove(own)
         return Refused(why, _PAUSE)
 
     async def _discard(self, disk: DiskId) -> None:

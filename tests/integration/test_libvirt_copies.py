@@ -7,18 +7,22 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import TypeVar
 
 import pytest
 
 from controller.model import DiskId, Epoch, Spec, VmId, VolumeKey
 from drivers.base import Created, Done, InDoubt, Refused
+from drivers.libvirt.domain import MARK
 from drivers.libvirt.driver import LibvirtDriver
 from drivers.libvirt.settings import Settings
 from tests.libvirtd.hypervisor import Hypervisor
 from tests.libvirtd.site import Site, shared_site
 
+T = TypeVar("T")
 ONE = Epoch(1)
 SIZE = 192 * 2**20
 SOURCE, COPY = VolumeKey("source"), VolumeKey("copy")
@@ -150,6 +154,60 @@ async def test_a_half_copy_of_a_daemon_that_was_killed_is_made_anew(
     assert (site.pool / "reberth-copy.qcow2").exists()
     assert await drivers[1].keys("") == [SOURCE]
     await whole(drivers[1], site, source)
+
+
+class Hanging(LibvirtDriver):
+    """A controller that hangs before it makes the mark of a copy, while something else happens."""
+
+    def __init__(self, settings: Settings, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        self.meanwhile: Callable[[], Awaitable[object]] | None = meanwhile
+        super().__init__(settings)
+
+    async def _run_first(self, act: Callable[[], T], seconds: float | None = None) -> T:
+        meanwhile = self.meanwhile
+        if meanwhile is not None and isinstance(act, partial) and str(act.args[0]).startswith(MARK):
+            self.meanwhile = None
+            await meanwhile()
+        return await super()._run_first(act, seconds)
+
+
+@pytest.mark.parametrize("drivers", FORMATS, indirect=True)
+async def test_a_call_that_hung_before_its_copy_leaves_the_one_that_another_finished(
+    site: Site, drivers: tuple[LibvirtDriver, LibvirtDriver]
+) -> None:
+    """The other's disk may be attached by now: it must not be made anew under its user."""
+    source = await source_of(drivers[0])
+    extension = source.rsplit(".", 1)[-1]
+    finished, written = site.pool / f"reberth-copy.{extension}", []
+
+    async def other() -> None:
+        await whole(drivers[0], site, source)
+        written.append((finished.stat().st_ino, finished.stat().st_mtime_ns))
+
+    late = Hanging(Settings.parse(site.settings(look_timeout=20.0, format=extension)), other)
+    outcome = await late.clone(COPY, Spec(SIZE), source)
+    await late.close()
+
+    assert outcome == Created(DiskId(str(finished)))
+    assert written == [(finished.stat().st_ino, finished.stat().st_mtime_ns)]
+    assert sorted(file.name for file in site.pool.iterdir()) == [finished.name, f"reberth-source.{extension}"]
+
+
+@pytest.mark.parametrize("drivers", ["raw"], indirect=True)
+async def test_a_call_whose_mark_another_took_leaves_the_others_file_alone(
+    site: Site, drivers: tuple[LibvirtDriver, LibvirtDriver]
+) -> None:
+    source, half = await source_of(drivers[0]), site.pool / "reberth-copy.raw"
+    async with asyncio.TaskGroup() as group:
+        copying = group.create_task(drivers[0].clone(COPY, Spec(SIZE), source))
+        while not half.exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)  # the world outside makes no event
+        for mark in site.pool.glob(f"{MARK}*"):
+            mark.unlink()
+        os.utime(source)  # so that its copy is none, and it would clean up
+
+    assert isinstance(copying.result(), Refused), copying.result()
+    assert half.exists()
 
 
 @pytest.mark.parametrize("drivers", FORMATS, indirect=True)
