@@ -229,7 +229,7 @@ class Executor:
         disks: list[DiskId] = []
         key = disk_key(record.key, record.fs_uuid)
         # A copy that is to be deleted need not be whole: its name is all that is missing.
-        source = record.spec.source if record.phase is Phase.CREATING else None
+        source = None if record.phase is Phase.DELETING else record.spec.source
 
         async def create() -> Sequence[Outcome]:
             refusal = await self._earlier_life(record, key)

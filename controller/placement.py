@@ -89,7 +89,20 @@ def _life(case: Case) -> Placement | None:
     unmade = record.disk is None or not case.index.has(Rule.FORMAT_ONCE)
     if not unmade and record.phase is not Phase.CREATING:
         return None
-    return Placement.SOURCE_BUSY if source_users(case) else Placement.NO_DISK
+    return Placement.SOURCE_BUSY if _source_busy(case) else Placement.NO_DISK
+
+
+def _source_busy(case: Case) -> bool:
+    """
+    Whether the storage must not be asked for the copy now.
+
+    If it was asked before, and nobody knows what came of it, it may be asked while the source is attached: it can find
+    the copy that was made, and cannot begin one.
+    """
+    source, intent = case.entry.spec.source, case.entry.intent
+    asked = intent is not None and intent.operation is Operation.CREATE
+    only_finds = asked and source is not None and source.disk in case.index.disks
+    return bool(source_users(case)) and not only_finds
 
 
 def source_users(case: Case) -> str:

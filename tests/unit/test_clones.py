@@ -163,15 +163,46 @@ async def test_a_copy_may_take_longer_than_other_calls_and_is_begun_anew_after_i
         await made(play)
 
 
-async def test_the_next_controller_finishes_a_copy_that_the_last_one_began() -> None:
+@pytest.mark.parametrize("writes", [1, 2, 3, 4])
+async def test_the_next_controller_finishes_a_copy_that_the_last_one_began(writes: int) -> None:
+    """It dies before the source is freed, before the copy is asked for, or before it is written down."""
     async with scene() as play:
         await used(play)
-        play.die_after(2)  # in place of the write that tells that the disk is there
+        play.die_after(writes)
         await ask(play)
         await asyncio.sleep(5)
         two = await play.take_over("b")
         await made(play)
         assert two.board.setbacks == {}
+
+
+async def test_a_copy_that_was_made_and_not_written_down_is_found_while_its_source_is_in_use_again() -> None:
+    async with scene() as play:
+        await used(play)
+        play.cluster.storage.fail(Operation.CREATE, Fault.LOST_AFTER)
+        await ask(play)
+        while len(play.cluster.storage.disks) < 2:  # noqa: ASYNC110 -- looptime: nobody tells
+            await asyncio.sleep(0.01)
+        play.want("c", "t2")
+        await play.until(("c",))
+        assert play.cluster.record(COPY).phase is Phase.CREATING
+        assert play.cluster.storage.contents[await made(play)] == b"rows"
+
+
+async def test_a_record_of_a_copy_without_a_disk_never_gets_an_empty_one() -> None:
+    """Whatever it says about itself: a disk is made empty for a volume that is no copy."""
+    async with scene() as play:
+        await used(play)
+        await ask(play)
+        disk = await made(play)
+        await asyncio.sleep(1)
+        record = play.cluster.record(COPY)
+        play.cluster.store.volumes[COPY] = replace(record, disk=None)
+        play.cluster.storage.delete(disk)
+        play.one.poke("the record was tampered with")
+        await asyncio.sleep(20)
+        assert play.cluster.record(COPY).disk == disk
+        assert play.cluster.storage.contents[disk] == b"rows"
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST_BEFORE, Fault.LOST_AFTER, Fault.REFUSED, Fault.UNREACHABLE])

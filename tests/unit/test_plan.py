@@ -122,6 +122,18 @@ TABLE = {
     "a new copy, and its source is still attached": (
         world(replace(on(1), disk=ORIGINAL), volume=COPY), Placement.SOURCE_BUSY, Wait
     ),
+    "a new copy whose call got no answer, and its source is attached": (
+        world(replace(on(1), disk=ORIGINAL), volume=replace(COPY, intent=Intent(Operation.CREATE, EPOCH))),
+        Placement.NO_DISK, CreateDisk,
+    ),
+    "a new copy whose call got no answer, and a service wants its source": (
+        world(
+            volume=replace(COPY, intent=Intent(Operation.CREATE, EPOCH)),
+            volumes={V: replace(COPY, intent=Intent(Operation.CREATE, EPOCH)), ORIGIN.name: ORIGIN},
+            claims={ORIGIN.name: claim(1)},
+        ),
+        Placement.SOURCE_BUSY, Wait,
+    ),
     "a new copy, and its source has gone": (world(volume=COPY), Placement.NO_DISK, CreateDisk),
     "a copy that was removed while its creation was in doubt, and its source is attached": (
         world(
