@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import docker
 import msgspec
@@ -16,6 +17,7 @@ from docker.errors import APIError
 from docker.models.containers import Container
 
 from deploy.drill.ground import DrillError, Ground, Machine
+from deploy.drill.inside import run_in
 from deploy.drill.timeline import Explanation, Status
 
 DATABASE = "db"  # the stack of the PostgreSQL example
@@ -27,7 +29,7 @@ ELECTION = 30.0  # seconds until Swarm has a leader again
 # Swarm's words about a request that came into an election.
 _NO_LEADER = ("node lost leader status", "does not have a leader", "no elected leader")
 T = TypeVar("T")
-Trouble = (docker.errors.DockerException, requests.RequestException)
+Trouble = (docker.errors.DockerException, requests.RequestException, subprocess.TimeoutExpired)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,14 +201,18 @@ class Cluster:
 
     def probe(self, place: Place) -> bytes:
         """The probe's file, read through the running container."""
-        found = self.client(place.node).containers.get(place.container)
-        code, out, err = run_in(found, "gzip", "-1", "-c", f"{place.folder}/{PROBE_FILE}")  # mostly zeros and spaces
+        # Mostly zeros and spaces.
+        code, out, err = self.run(place.node, place.container, "gzip", "-1", "-c", f"{place.folder}/{PROBE_FILE}")
         if code != 0:
             raise DrillError(f"the probe's file cannot be read on {place.node}: {err}")
         try:
             return gzip.decompress(out)
         except (OSError, EOFError, zlib.error) as error:
             raise DrillError(f"the probe's file came broken from {place.node}: {error}") from error
+
+    def run(self, node: str, container: str, *command: str) -> tuple[int, bytes, str]:
+        """A command in a container: exit code, output, and what it said on standard error. Raises Trouble."""
+        return run_in(self.ground.environment(node), container, *command)
 
     def controllers(self, avoid: str = "") -> list[tuple[str, Container]]:
         """Running controller containers, with their nodes, that can be reached now."""
@@ -229,7 +235,7 @@ class Cluster:
         problem = "no controller runs"
         for node, container in self.controllers():
             try:
-                code, out, err = run_in(container, "/opt/reberth/bin/reberth", *words)
+                code, out, err = self.run(node, str(container.id), "/opt/reberth/bin/reberth", *words)
             except Trouble as error:
                 problem = f"{node}: {error}"
                 continue
@@ -265,13 +271,6 @@ class Cluster:
         except DrillError as error:
             words.append(str(error))
         return " / ".join(words)
-
-
-def run_in(container: Container, *command: str) -> tuple[int | None, bytes, str]:
-    """A command in a container: exit code, output, and what it said on standard error."""
-    code, output = container.exec_run(list(command), demux=True)
-    out, err = cast("tuple[bytes | None, bytes | None]", output)
-    return code, out or b"", (err or b"").decode(errors="replace")
 
 
 def reasons(tasks: list[Mapping[str, Any]], names: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ are still there, and no page of the database is damaged.
 
 from __future__ import annotations
 
-from deploy.drill.cluster import Trouble, run_in
+from deploy.drill.cluster import Trouble
 from deploy.drill.ground import DrillError, VirtualGround
 from deploy.drill.scene import Scene
 
@@ -54,6 +54,5 @@ def judge(answer: tuple[int | None, str, str]) -> tuple[str, ...]:
 
 def _run(scene: Scene, *command: str) -> tuple[int | None, str, str]:
     place = scene.cluster.place()
-    container = scene.cluster.client(place.node).containers.get(place.container)
-    code, out, error = run_in(container, *command)
+    code, out, error = scene.cluster.run(place.node, place.container, *command)
     return code, out.decode(errors="replace"), error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,19 +92,9 @@ class Copies:
         return list(self.scene.cluster.client(self.node).containers.list(filters={"label": label}, sparse=True))
 
     def _try(self, service: str, sql: str) -> tuple[int | None, str]:
-        """
-        By the docker command: docker-py loses what an exec says at once, when it comes together with the answer's
-        headers. Seen here on a busy machine, as a count(*) without a row.
-        """
         found = self._containers(service)
         if not found:
             return None, f"no container on {self.node}"
-        done = subprocess.run(
-            ["docker", "exec", str(found[0].id), "psql", "-U", "postgres", "-XAtqc", sql],
-            env={**os.environ, **self.scene.ground.environment(self.node)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        return done.returncode, done.stdout.strip() if done.returncode == 0 else done.stderr
+        command = ("psql", "-U", "postgres", "-XAtqc", sql)
+        code, out, err = self.scene.cluster.run(self.node, str(found[0].id), *command)
+        return code, out.decode().strip() if code == 0 else err

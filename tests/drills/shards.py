@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from docker.models.containers import Container
-
-from deploy.drill.cluster import Place, reasons, run_in, wait_for
+from deploy.drill.cluster import Place, reasons, wait_for
 from deploy.drill.scene import Scene
 from deploy.drill.stacks import DEPLOY
 
@@ -69,11 +67,8 @@ class Shards:
         silent = [slot for slot, place in places.items() if self._try(place, "SELECT 1")[0] != 0]
         return f"slots {silent} do not answer" if silent else ""
 
-    def _container(self, place: Place) -> Container:
-        return self.scene.cluster.client(place.node).containers.get(place.container)
-
-    def _try(self, place: Place, sql: str) -> tuple[int | None, str]:
-        code, out, err = run_in(self._container(place), "psql", "-U", "postgres", "-XAtqc", sql)
+    def _try(self, place: Place, sql: str) -> tuple[int, str]:
+        code, out, err = self.scene.cluster.run(place.node, place.container, "psql", "-U", "postgres", "-XAtqc", sql)
         return code, out.decode().strip() if code == 0 else err
 
     def _sql(self, place: Place, sql: str) -> str:

@@ -16,6 +16,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 
+from deploy.drill.inside import run_in
 from deploy.lab.images import PROJECT, Images, ensure_images
 from deploy.lab.lab import Lab, LabSpec
 from deploy.lab.values import stack_values
@@ -156,38 +157,38 @@ def ready(database: Container) -> bool:
     return bool(database.exec_run(["pg_isready", "-q", "-h", "127.0.0.1"]).exit_code == 0)
 
 
-def output(database: Container, *command: str, **environment: str) -> str:
-    found = database.exec_run(list(command), environment=environment).output
-    assert isinstance(found, bytes)
-    return found.decode()
+def output(lab: Lab, database: Container, *command: str, **environment: str) -> str:
+    variables = [f"{name}={value}" for name, value in environment.items()]
+    _, out, err = run_in(lab.environment("swarm01"), str(database.id), "env", *variables, *command)
+    return out.decode() + err
 
 
-def records(database: Container) -> list[list[str]]:
+def records(lab: Lab, database: Container) -> list[list[str]]:
     """The probe's slots, as the drill reads them."""
-    text = output(database, "sh", "-c", "tr -d '\\000' </var/lib/postgresql/data/probe.bin")
+    text = output(lab, database, "sh", "-c", "tr -d '\\000' </var/lib/postgresql/data/probe.bin")
     return [line.split() for line in text.splitlines()]
 
 
-def test_the_database_asks_for_the_secrets_password(database: Container) -> None:
+def test_the_database_asks_for_the_secrets_password(lab: Lab, database: Container) -> None:
     """Over the network only the password from the secret's file opens the database."""
 
     query = ("psql", "-h", "127.0.0.1", "-U", "postgres", "-Atc", "select 1")
 
-    assert output(database, *query, PGPASSWORD="sesam") == "1\n"
-    assert "password authentication failed" in output(database, *query, PGPASSWORD="guess")
+    assert output(lab, database, *query, PGPASSWORD="sesam") == "1\n"
+    assert "password authentication failed" in output(lab, database, *query, PGPASSWORD="guess")
 
 
-def test_a_stop_is_a_fast_shutdown_and_the_probe_goes_on_after_it(database: Container) -> None:
+def test_a_stop_is_a_fast_shutdown_and_the_probe_goes_on_after_it(lab: Lab, database: Container) -> None:
     """SIGTERM ends PostgreSQL cleanly in a moment; the next start continues the probe's sequence without a gap."""
-    eventually("the probe writes nothing", lambda: len(records(database)) > 3)
+    eventually("the probe writes nothing", lambda: len(records(lab, database)) > 3)
     database.stop(timeout=30)
     state = database.wait()
     database.start()
     eventually("PostgreSQL does not answer", lambda: ready(database))
-    count = len(records(database))
-    eventually("the probe writes nothing more", lambda: len(records(database)) > count)
+    count = len(records(lab, database))
+    eventually("the probe writes nothing more", lambda: len(records(lab, database)) > count)
 
-    found = records(database)
+    found = records(lab, database)
 
     assert state["StatusCode"] == 0
     assert b"database system is shut down" in database.logs()
