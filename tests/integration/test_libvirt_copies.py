@@ -15,7 +15,7 @@ from typing import TypeVar
 import pytest
 
 from controller.model import DiskId, Epoch, Spec, VmId, VolumeKey
-from drivers.base import Created, Done, InDoubt, Refused
+from drivers.base import Created, CreateOutcome, Done, InDoubt, Refused
 from drivers.libvirt.domain import MARK
 from drivers.libvirt.driver import LibvirtDriver
 from drivers.libvirt.settings import Settings
@@ -125,14 +125,15 @@ async def test_while_a_disk_is_copied_no_controller_attaches_or_deletes_it(
     """Ours knows of the copy; another one meets the lock that QEMU's tool has on the image."""
     source, vm = await source_of(drivers[0]), await asyncio.to_thread(running, site.hosts[0])
     async with asyncio.TaskGroup() as group:
-        copying = group.create_task(drivers[0].clone(COPY, Spec(SIZE), source))
-        async with halted(site.hosts[0]):
-            for driver in drivers:
-                (refused,) = await driver.attach([source], vm, ONE)
-                assert isinstance(refused, Refused), refused
-                assert isinstance(await driver.delete(source), Refused)
-            assert isinstance(await drivers[1].clone(COPY, Spec(SIZE), source), Refused)
-            assert not copying.done()
+        with site.hosts[0].slow_copies():
+            copying = group.create_task(drivers[0].clone(COPY, Spec(SIZE), source))
+            async with halted(site.hosts[0]):
+                for driver in drivers:
+                    (refused,) = await driver.attach([source], vm, ONE)
+                    assert isinstance(refused, Refused), refused
+                    assert isinstance(await driver.delete(source), Refused)
+                assert isinstance(await drivers[1].clone(COPY, Spec(SIZE), source), Refused)
+                assert not copying.done()
     await whole(drivers[0], site, source)
     assert list(await drivers[0].attach([source], vm, ONE)) == [Done()]
 
@@ -144,11 +145,11 @@ async def test_a_half_copy_of_a_daemon_that_was_killed_is_made_anew(
     """libvirt cannot tell it from a whole one, but it has our mark."""
     source, host = await source_of(drivers[0]), site.hosts[0]
     async with asyncio.TaskGroup() as group:
-        copying = group.create_task(drivers[0].clone(COPY, Spec(SIZE), source))
-        async with halted(host):
-            await asyncio.to_thread(host.stop_daemon)
-            for pid in host.pids("qemu-img"):
-                os.kill(pid, signal.SIGKILL)
+        with host.slow_copies():
+            copying = group.create_task(drivers[0].clone(COPY, Spec(SIZE), source))
+            async with halted(host):
+                await asyncio.to_thread(host.stop_daemon)
+                _signal(host.pids("qemu-img"), signal.SIGKILL)
     assert isinstance(copying.result(), InDoubt), copying.result()
     await asyncio.to_thread(host.start_daemon)
     assert (site.pool / "reberth-copy.qcow2").exists()
@@ -157,18 +158,40 @@ async def test_a_half_copy_of_a_daemon_that_was_killed_is_made_anew(
 
 
 class Hanging(LibvirtDriver):
-    """A controller that hangs before it makes the mark of a copy, while something else happens."""
+    """A controller that hangs once, before a call to libvirt that ``when`` says yes to, while ``then`` happens."""
 
-    def __init__(self, settings: Settings, meanwhile: Callable[[], Awaitable[object]]) -> None:
-        self.meanwhile: Callable[[], Awaitable[object]] | None = meanwhile
+    def __init__(self, settings: Settings, when: Callable[[partial[object]], bool], then: Callable[[], object]) -> None:
+        self.when, self.then = when, then
+        self.hung = False
         super().__init__(settings)
 
     async def _run_first(self, act: Callable[[], T], seconds: float | None = None) -> T:
-        meanwhile = self.meanwhile
-        if meanwhile is not None and isinstance(act, partial) and str(act.args[0]).startswith(MARK):
-            self.meanwhile = None
-            await meanwhile()
+        if not self.hung and isinstance(act, partial) and self.when(act):
+            self.hung = True
+            then = self.then()
+            if isinstance(then, Awaitable):
+                await then
         return await super()._run_first(act, seconds)
+
+
+def makes_a_mark(act: partial[object]) -> bool:
+    return act.func.__name__ == "create" and str(act.args[0]).startswith(MARK)
+
+
+def copies(act: partial[object]) -> bool:
+    return act.func.__name__ == "copy"
+
+
+async def hang(
+    site: Site, source: DiskId, when: Callable[[partial[object]], bool], then: Callable[[], object]
+) -> CreateOutcome:
+    """What a controller is told that hangs then, while it makes the copy."""
+    extension = source.rsplit(".", 1)[-1]
+    driver = Hanging(Settings.parse(site.settings(look_timeout=20.0, format=extension)), when, then)
+    outcome = await driver.clone(COPY, Spec(SIZE), source)
+    await driver.close()
+    assert driver.hung
+    return outcome
 
 
 @pytest.mark.parametrize("drivers", FORMATS, indirect=True)
@@ -184,11 +207,7 @@ async def test_a_call_that_hung_before_its_copy_leaves_the_one_that_another_fini
         await whole(drivers[0], site, source)
         written.append((finished.stat().st_ino, finished.stat().st_mtime_ns))
 
-    late = Hanging(Settings.parse(site.settings(look_timeout=20.0, format=extension)), other)
-    outcome = await late.clone(COPY, Spec(SIZE), source)
-    await late.close()
-
-    assert outcome == Created(DiskId(str(finished)))
+    assert await hang(site, source, makes_a_mark, other) == Created(DiskId(str(finished)))
     assert written == [(finished.stat().st_ino, finished.stat().st_mtime_ns)]
     assert sorted(file.name for file in site.pool.iterdir()) == [finished.name, f"reberth-source.{extension}"]
 
@@ -197,17 +216,15 @@ async def test_a_call_that_hung_before_its_copy_leaves_the_one_that_another_fini
 async def test_a_call_whose_mark_another_took_leaves_the_others_file_alone(
     site: Site, drivers: tuple[LibvirtDriver, LibvirtDriver]
 ) -> None:
-    source, half = await source_of(drivers[0]), site.pool / "reberth-copy.raw"
-    async with asyncio.TaskGroup() as group:
-        copying = group.create_task(drivers[0].clone(COPY, Spec(SIZE), source))
-        while not half.exists():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)  # the world outside makes no event
+    source = await source_of(drivers[0])
+
+    def taken() -> None:
         for mark in site.pool.glob(f"{MARK}*"):
             mark.unlink()
         os.utime(source)  # so that its copy is none, and it would clean up
 
-    assert isinstance(copying.result(), Refused), copying.result()
-    assert half.exists()
+    assert isinstance(await hang(site, source, copies, taken), Refused)
+    assert (site.pool / "reberth-copy.raw").exists()
 
 
 @pytest.mark.parametrize("drivers", FORMATS, indirect=True)
@@ -216,13 +233,7 @@ async def test_a_copy_of_a_disk_that_was_written_to_meanwhile_is_none(
 ) -> None:
     """Of a raw image libvirt makes the copy itself, without QEMU's lock: so the file's time is looked at."""
     source = await source_of(drivers[0])
-    async with asyncio.TaskGroup() as group:
-        copying = group.create_task(drivers[0].clone(COPY, Spec(SIZE), source))
-        half = site.pool / f"reberth-copy.{source.rsplit('.', 1)[-1]}"
-        while not half.exists():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)  # the world outside makes no event
-        os.utime(source)
-    refused = copying.result()
+    refused = await hang(site, source, copies, lambda: os.utime(source))
     assert isinstance(refused, Refused), refused
     assert "in use while it was copied" in refused.why
     assert await drivers[0].keys("") == [SOURCE]
