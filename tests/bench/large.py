@@ -32,7 +32,7 @@ from controller.model import (
 )
 from controller.records import Leadership, NodeRecord
 from controller.wire import Sync, VolumeReport
-from drivers.memory import MemoryStorage
+from drivers.memory_storage import MemoryStorage
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "docker"
 EPOCH = Epoch(1)

@@ -34,7 +34,8 @@ from controller.records import Records
 from controller.scribe import Scribe
 from controller.settings import Settings
 from controller.swarm_records import SwarmRecords
-from drivers.memory import MemoryDriver, MemoryStorage
+from drivers.memory import MemoryDriver
+from drivers.memory_storage import MemoryStorage
 from tests.bench import large
 from tests.bench.docker_answers import docker_answers
 from tests.bench.large import EPOCH, Size

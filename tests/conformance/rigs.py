@@ -10,7 +10,8 @@ from typing import Protocol
 
 from controller.model import DiskId, Power, Spec, VmId, VolumeKey
 from drivers.base import StorageDriver
-from drivers.memory import MemoryDriver, MemoryStorage
+from drivers.memory import MemoryDriver
+from drivers.memory_storage import MemoryStorage
 from tests.conformance.lab_rig import LabRig
 from tests.conformance.libvirt_rig import LibvirtRig
 from tests.conformance.vsphere_rig import VsphereFaultsRig, VsphereRig

@@ -22,7 +22,8 @@ from controller.model import DiskId, Epoch, NodeId, NodeState, Phase, Power, Tas
 from controller.records import Leadership, RecordsUnavailable, Stale
 from controller.wire import CreateVolume, MountGrant, MountRequest, RemoveVolume, Sync, Volume
 from drivers.base import Outcome
-from drivers.memory import Call, MemoryDriver, MemoryStorage
+from drivers.memory import MemoryDriver
+from drivers.memory_storage import Call, MemoryStorage
 from tests.unit.shell import Controller, FakeCluster, FakeGate, FragileRecords, replace_wait
 
 T = TypeVar("T")

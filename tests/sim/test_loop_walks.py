@@ -22,7 +22,7 @@ from controller.model import NodeId, Operation, VmId
 from controller.plan import plan
 from controller.reconcile import Planner
 from controller.wire import CreateVolume
-from drivers import memory
+from drivers import memory_storage
 from tests.sim.loop import RoughCluster
 
 LARGE = os.environ.get("REBERTH_SEARCH") == "large"
@@ -39,7 +39,10 @@ class Event:
     pause: float
     call: int = 0
     after: bool = False
-    storage: tuple[Operation | memory.Reading, memory.Fault] = (Operation.ATTACH, memory.Fault.LATE)
+    storage: tuple[Operation | memory_storage.Reading, memory_storage.Fault] = (
+        Operation.ATTACH,
+        memory_storage.Fault.LATE,
+    )
     record: tuple[memory_records.Call, memory_records.Fault] = (
         memory_records.Call.REPLACE_VOLUME,
         memory_records.Fault.LOST_AFTER,
@@ -119,7 +122,7 @@ EVENTS = st.builds(
     pause=st.sampled_from([0.0, 0.03, 0.2, 1.0, 6.0, 15.0, 40.0]),
     call=st.integers(0, 25),
     after=st.booleans(),
-    storage=st.tuples(st.sampled_from([*CHANGING, *memory.Reading]), st.sampled_from(memory.Fault)),
+    storage=st.tuples(st.sampled_from([*CHANGING, *memory_storage.Reading]), st.sampled_from(memory_storage.Fault)),
     record=st.tuples(st.sampled_from(RECORD_CALLS), st.sampled_from(memory_records.Fault)),
 )
 

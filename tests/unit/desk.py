@@ -11,7 +11,8 @@ from controller.memory_records import MemoryRecords
 from controller.model import DiskId, Epoch, VmId, VolumeName, VolumeRecord, World
 from controller.scribe import Result, Scribe
 from drivers.base import Outcome, Refused
-from drivers.memory import MemoryDriver, MemoryStorage
+from drivers.memory import MemoryDriver
+from drivers.memory_storage import MemoryStorage
 from tests.unit.worlds import DISK, EPOCH, V, vm
 
 

@@ -44,7 +44,8 @@ from controller.records import Leadership, Stale, SwarmUnread
 from controller.scribe import Scribe
 from controller.settings import Settings
 from controller.wire import CreateVolume, MountGrant, MountRequest, Pending, Sync, VolumeReport
-from drivers.memory import MemoryDriver, MemoryStorage
+from drivers.memory import MemoryDriver
+from drivers.memory_storage import MemoryStorage
 
 WALL = 1_700_000_000.0
 DATA = VolumeName("data")

@@ -29,7 +29,7 @@ from controller.model import (
 )
 from controller.records import RecordsUnavailable
 from controller.scribe import PROGRESS, Changed, Setback
-from drivers.memory import Call, Fault
+from drivers.memory_storage import Call, Fault
 from tests.unit.desk import Desk, TiredDriver
 from tests.unit.worlds import DISK, EPOCH, V, grant, on, record, vm, world
 

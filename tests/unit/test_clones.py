@@ -13,7 +13,7 @@ from controller.explain import explain
 from controller.model import BootId, DiskId, Moment, NodeId, Operation, Phase, TaskId, VmId, VolumeName
 from controller.settings import Settings, parse
 from controller.wire import CreateVolume, Empty, MountGrant, MountRequest, RemoveVolume, Volume
-from drivers.memory import CAPABILITIES, Fault, MemoryStorage
+from drivers.memory_storage import CAPABILITIES, Fault, MemoryStorage
 from tests.unit.shell import DATA, FakeCluster, Scene, scene
 
 pytestmark = pytest.mark.looptime

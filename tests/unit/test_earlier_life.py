@@ -5,7 +5,7 @@ from __future__ import annotations
 from controller.actions import CreateDisk
 from controller.model import DiskId, Phase
 from controller.scribe import PROGRESS, Setback
-from drivers.memory import Fault, Reading
+from drivers.memory_storage import Fault, Reading
 from tests.unit.desk import Desk
 from tests.unit.worlds import V, record, world
 

@@ -26,7 +26,7 @@ from controller.model import (
 )
 from controller.plan import plan
 from controller.scribe import PROGRESS, Setback
-from drivers.memory import Fault
+from drivers.memory_storage import Fault
 from tests.unit.desk import Desk
 from tests.unit.worlds import CUTS, DISK, EPOCH, POLICY, V, claim, grant, node, on, record, vm, world
 

@@ -11,7 +11,7 @@ from controller.desk import Explain, Pause
 from controller.explain import Explanation
 from controller.model import NodeId, Operation
 from controller.settings import parse
-from drivers.memory import Fault
+from drivers.memory_storage import Fault
 from tests.unit.shell import DATA, FakeCluster, Scene, scene
 
 pytestmark = pytest.mark.looptime

@@ -12,7 +12,7 @@ from controller.memory_records import Call
 from controller.memory_records import Fault as RecordFault
 from controller.model import EvidenceKind, Moment, NodeId, NodeState, Operation, VmId, VolumeName
 from controller.wire import RemoveVolume
-from drivers.memory import Fault
+from drivers.memory_storage import Fault
 from tests.unit.shell import DATA, WALL, scene
 
 pytestmark = pytest.mark.looptime

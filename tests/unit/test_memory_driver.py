@@ -9,7 +9,8 @@ import pytest
 
 from controller.model import AttachmentState, DiskId, Epoch, Operation, Power, Spec, VmId, VolumeKey
 from drivers.base import Created, Done, DriverError, InDoubt, Refused, Unreachable
-from drivers.memory import CAPABILITIES, Fault, MemoryDriver, MemoryStorage, Reading, create
+from drivers.memory import MemoryDriver, create
+from drivers.memory_storage import CAPABILITIES, Fault, MemoryStorage, Reading
 
 ONE, TWO = Epoch(1), Epoch(2)
 A, B = VmId("a"), VmId("b")

@@ -6,7 +6,7 @@ import pytest
 
 from controller.model import FencePolicy
 from controller.settings import Settings, SettingsError, parse, read
-from drivers.memory import CAPABILITIES
+from drivers.memory_storage import CAPABILITIES
 
 
 def test_nothing_said_is_the_defaults() -> None:
