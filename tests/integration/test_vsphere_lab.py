@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import pytest
@@ -27,6 +28,7 @@ ONE, TWO = Epoch(1), Epoch(2)
 class Bridged:
     lab: Lab
     driver: StorageDriver
+    bridge: Bridge
 
     def vm(self, node: str) -> VmId:
         return VmId(self.lab.node(node).vm)
@@ -56,7 +58,7 @@ async def site() -> AsyncIterator[Bridged]:
         await asyncio.to_thread(bridge.start)
         driver = create(simulator.settings())
         try:
-            yield Bridged(lab, driver)
+            yield Bridged(lab, driver, bridge)
         finally:
             await driver.close()
             await asyncio.to_thread(bridge.stop)
@@ -87,7 +89,10 @@ async def test_a_file_written_on_a_machine_that_lost_its_power_is_read_on_the_ne
     assert [(each.disk, each.vm) for each in await site.driver.list_attachments()] == [(disk, new)]
 
 
-async def test_a_copy_has_the_files_of_its_source_and_is_mounted_beside_it(site: Bridged) -> None:
+@pytest.mark.parametrize("pause", [nullcontext(), None], ids=["the lab follows", "the lab sees it when it is over"])
+async def test_a_copy_has_the_files_of_its_source_and_is_mounted_beside_it(
+    site: Bridged, pause: AbstractContextManager[None] | None
+) -> None:
     created = await site.driver.create(VolumeKey("data"), Spec(64 * 2**20))
     assert isinstance(created, Created)
     disk, vm = created.disk, site.vm("swarm01")
@@ -95,11 +100,11 @@ async def test_a_copy_has_the_files_of_its_source_and_is_mounted_beside_it(site:
     device = await site.device(disk, "swarm01")
     write = f"mkfs.ext4 -q {device}; mkdir -p /run/v; mount {device} /run/v; echo kept > /run/v/file; umount /run/v"
     await asyncio.to_thread(sh, site.lab, "swarm01", write)
-    assert await site.driver.detach([disk], vm, ONE) == [Done()]
-
-    copied = await site.driver.clone(VolumeKey("copy"), Spec(64 * 2**20), disk)
-    assert isinstance(copied, Created), copied
-    assert await site.driver.attach([disk, copied.disk], vm, ONE) == [Done(), Done()]
+    with pause or site.bridge.pause:
+        assert await site.driver.detach([disk], vm, ONE) == [Done()]
+        copied = await site.driver.clone(VolumeKey("copy"), Spec(64 * 2**20), disk)
+        assert isinstance(copied, Created), copied
+        assert await site.driver.attach([disk, copied.disk], vm, ONE) == [Done(), Done()]
     devices = await site.device(disk, "swarm01"), await site.device(copied.disk, "swarm01")
     read = f"mkdir -p /run/v /run/w; mount {devices[0]} /run/v; mount {devices[1]} /run/w; cat /run/v/file /run/w/file"
     assert await asyncio.to_thread(sh, site.lab, "swarm01", read) == "kept\nkept\n"

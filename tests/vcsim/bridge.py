@@ -45,6 +45,7 @@ class Bridge:
         self._sizes: Mapping[str, int] = {}
         self._copied: set[str] = set()  # files that are copies, and whose image was copied too
         self._log = Layout(lab.spec.name).store / "bridge.log"
+        self.pause = threading.Lock()  # whoever has it keeps the lab as it is
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="vsphere-bridge", daemon=True)
 
@@ -72,7 +73,8 @@ class Bridge:
     def _run(self) -> None:
         while not self._over.wait(PAUSE):
             try:
-                self._follow()
+                with self.pause:
+                    self._follow()
             except (LabError, OSError, HTTPException, vmodl.MethodFault, NotSent, Doubt, Fault) as error:
                 self._note(f"waits: {error}")
 
@@ -102,11 +104,10 @@ class Bridge:
 
     def _disks(self, place: Place, vms: tuple[Vm, ...], boots: Mapping[str, str]) -> None:
         wanted = {(key_of(disk), vm.uuid) for vm in vms for disk in ours(vm, place)}
-        held = {(each["disk"], each["vm"]) for each in self._call("GET", "/v1/attachments")}
-        for disk, vm in sorted(held - wanted):
+        for disk, vm in sorted(self._held() - wanted):
             self._change("detach", disk, vm)
         self._copy_images(place)
-        for disk, vm in sorted(wanted - held):
+        for disk, vm in sorted(wanted - self._held()):
             self._call("PUT", f"/v1/disks/{disk}", {"size_bytes": self._size(place, disk)})
             self._change("attach", disk, vm)
         for each in vms:
@@ -114,18 +115,26 @@ class Bridge:
                 if each.uuid in boots and found.uuid is not None:
                     self._name(each, boots[each.uuid], key_of(path), found.uuid)
 
+    def _held(self) -> set[tuple[str, str]]:
+        """Disks and VMs, in the lab."""
+        return {(each["disk"], each["vm"]) for each in self._call("GET", "/v1/attachments")}
+
     def _copy_images(self, place: Place) -> None:
         """
         What the simulator copies is copied in the lab when it begins there, or at the next look.
 
         After the detaches, because the lab copies nothing that is attached, and before the attaches: until then the
-        source has not changed, and the copy is not used.
+        source has not changed, and the copy is not used. What was detached, copied and attached again between two looks
+        is detached in the lab now, which refuses that where it is mounted already.
         """
         for line in self._simulator.fault("origins").splitlines():
             target, source = (key_of(DiskId(file)) for file in line.split("\t"))
             disk = target.rsplit(".", 1)[-1]  # of a copy under way, too
             renamed = target == disk and any(each.endswith(f".{disk}") for each in self._copied)
             if target not in self._copied and not renamed:
+                for held, vm in self._held():
+                    if held == source:
+                        self._change("detach", source, vm)
                 self._call("DELETE", f"/v1/disks/{disk}")  # what was copied by a call that was cut off
                 self._call("PUT", f"/v1/disks/{disk}", {"size_bytes": self._size(place, source), "copy_of": source})
                 self._note(f"{disk} is a copy of {source}")
