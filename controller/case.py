@@ -141,8 +141,7 @@ def index_of(world: World, policy: Policy, rules: frozenset[Rule]) -> Index:
 
 
 def _copies(world: World) -> Mapping[DiskId, VolumeName]:
-    creating = (each for each in (world.volumes or {}).values() if each.phase is Phase.CREATING)
-    return {each.spec.source.disk: each.name for each in creating if each.spec.source is not None}
+    return {each.copying: each.name for each in (world.volumes or {}).values() if each.copying is not None}
 
 
 def _storm(index: Index) -> str | None:

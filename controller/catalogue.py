@@ -148,11 +148,7 @@ def _new_record(name: VolumeName, spec: Spec) -> VolumeRecord:
 
 def _copies_under_way(record: VolumeRecord, known: Iterable[VolumeRecord]) -> list[VolumeName]:
     """Volumes that are being made as copies of this one."""
-    return sorted(
-        each.name
-        for each in known
-        if each.phase is Phase.CREATING and each.spec.source is not None and each.spec.source.disk == record.disk
-    )
+    return sorted(each.name for each in known if each.copying is not None and each.copying == record.disk)
 
 
 def _being_copied(name: VolumeName, copies: list[VolumeName]) -> str:

@@ -259,6 +259,12 @@ class VolumeRecord:
         return bool(self.grants) and all(g.serial < self.serial for g in self.grants)
 
     @property
+    def copying(self) -> DiskId | None:
+        """The disk that its own is to be made as a copy of, until that is done."""
+        source = self.spec.source
+        return source.disk if source is not None and self.phase is Phase.CREATING else None
+
+    @property
     def carries(self) -> str:
         """The UUID of the file system on its disk."""
         return self.fs_uuid if self.spec.source is None else self.spec.source.fs_uuid

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+from controller import copies
 from controller.case import Case, Rule, attached, fresh, seen_off
-from controller.evidence import evidence, idle_evidence, who
+from controller.evidence import evidence, idle_evidence
 from controller.model import (
     AttachmentState,
     BootId,
@@ -89,40 +90,7 @@ def _life(case: Case) -> Placement | None:
     unmade = record.disk is None or not case.index.has(Rule.FORMAT_ONCE)
     if not unmade and record.phase is not Phase.CREATING:
         return None
-    return Placement.SOURCE_BUSY if _source_busy(case) else Placement.NO_DISK
-
-
-def _source_busy(case: Case) -> bool:
-    """
-    Whether the storage must not be asked for the copy now.
-
-    If it was asked before, and nobody knows what came of it, it may be asked while the source is attached: it can find
-    the copy that was made, and cannot begin one.
-    """
-    source, intent = case.entry.spec.source, case.entry.intent
-    asked = intent is not None and intent.operation is Operation.CREATE
-    only_finds = asked and source is not None and source.disk in case.index.disks
-    return bool(source_users(case)) and not only_finds
-
-
-def source_users(case: Case) -> str:
-    """What keeps the disk that this volume is to copy, in words; empty when it can be copied."""
-    source, service = case.entry.spec.source, source_service(case)
-    if service:
-        return f"service {service} uses it"
-    held = () if source is None else case.index.disks.get(source.disk, ())
-    return f"its disk is still on {', '.join(who(case, each.vm) for each in held)}" if held else ""
-
-
-def source_service(case: Case) -> str:
-    """The service with a task that wants the volume that this one is to copy; empty when there is none."""
-    source = case.entry.spec.source
-    if source is None:
-        return ""
-    claim = (case.index.world.claims or {}).get(source.volume)
-    original = (case.index.world.volumes or {}).get(source.volume)
-    same = original is not None and original.disk == source.disk  # and not one made anew under its name
-    return claim.tasks[0].service if same and claim is not None and claim.tasks else ""
+    return Placement.SOURCE_BUSY if copies.must_wait(case) else Placement.NO_DISK
 
 
 def _certainty(case: Case) -> Placement | None:
@@ -243,8 +211,7 @@ def _off_or_over(case: Case) -> Placement | None:
         return Placement.OFF
     if case.target is not None:
         return None
-    lent = vm is not None and case.copier is not None and (case.claim is None or not case.claim.tasks)
-    return Placement.LENT if lent else Placement.IDLE
+    return Placement.LENT if copies.lent(case) else Placement.IDLE
 
 
 def _way_to_target(case: Case) -> Placement | None:

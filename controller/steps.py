@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from controller import held
+from controller import copies, held
 from controller.actions import (
     Action,
     Alarm,
@@ -26,7 +26,7 @@ from controller.actions import (
 from controller.case import Case
 from controller.evidence import idle_evidence, where, who
 from controller.model import Serial, VmId
-from controller.placement import Placement, next_task, source_service, source_users
+from controller.placement import Placement, next_task
 
 Step = Callable[[Case], Action]
 
@@ -60,11 +60,11 @@ def _no_disk(case: Case) -> Action:
 
 def _source_busy(case: Case) -> Action:
     source = case.entry.spec.source
-    origin, service = "?" if source is None else source.volume, source_service(case)
+    origin, service = "?" if source is None else source.volume, copies.source_service(case)
     cure = f" Until the copy is made: `docker service scale {service}=0`." if service else ""
     why = (
-        f"Volume {case.name} is to be a copy of volume {origin}, but {source_users(case)}: a disk is copied only while "
-        f"it is attached nowhere.{cure}"
+        f"Volume {case.name} is to be a copy of volume {origin}, but {copies.source_users(case)}: a disk is copied "
+        f"only while it is attached nowhere.{cure}"
     )
     return Wait(case.name, why)
 

@@ -64,8 +64,7 @@ class MemoryDriver:
         disk = DiskId(f"{_PREFIX}{key}")
         fault = await self._start(Call(Operation.CREATE, (disk, source)))
         if fault in {Fault.REFUSED, Fault.UNREACHABLE, Fault.LOST_BEFORE}:
-            answer = _answer(fault, Operation.CREATE)
-            return answer if not isinstance(answer, Done) else Created(disk)
+            return _answer(fault, Operation.CREATE)
         begun = self.storage.begin_copy(disk, spec.size_bytes, source)
         if not isinstance(begun, Done):
             return begun
@@ -169,7 +168,7 @@ class MemoryDriver:
         return [_answer(fault, call.operation) for _ in steps]
 
 
-def _answer(fault: Fault, operation: Operation | Reading) -> Outcome:
+def _answer(fault: Fault, operation: Operation | Reading) -> Refused | Unreachable | InDoubt:
     if fault is Fault.REFUSED:
         return Refused(f"the storage in memory was told to refuse this {operation.value}")
     if fault is Fault.UNREACHABLE:

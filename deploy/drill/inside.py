@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Mapping
 
@@ -13,12 +12,13 @@ def run_in(environment: Mapping[str, str], container: str, *command: str) -> tup
     """
     A command in a container: exit code, output, and what it said on standard error. Raises subprocess.TimeoutExpired.
 
-    By the docker command, to which ``environment`` names the engine. docker-py loses what an exec says at once, when it
-    comes together with the headers of the answer: seen on a busy machine, as a count(*) without a row.
+    By the docker command, with an ``environment`` that names the engine (`Ground.environment`). docker-py loses what an
+    exec says at once, when it comes together with the headers of the answer: seen on a busy machine, as a count(*)
+    without a row.
     """
     done = subprocess.run(
         ["docker", "exec", container, *command],
-        env={**os.environ, **environment},
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,

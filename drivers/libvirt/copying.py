@@ -10,9 +10,8 @@ A file that has no mark but one's own was finished in between, and stays.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeVar
 from uuid import uuid4
@@ -21,6 +20,7 @@ import structlog
 
 from controller.model import DiskId, VolumeKey
 from drivers.base import Created, CreateOutcome, InDoubt, Refused, Unreachable
+from drivers.copying import Sources
 from drivers.libvirt.client import Host
 from drivers.libvirt.decide import Look, attachments
 from drivers.libvirt.domain import mark, marks_of
@@ -31,7 +31,6 @@ T = TypeVar("T")
 _PAUSE = 2.0  # seconds after which whoever needs a disk that is being copied looks again
 _MOST = 7 * 86_400.0  # seconds for a copy: whoever waits has the deadline
 _MARK_BYTES = 512
-_AT_ONCE = 4  # copies of one process: each keeps a thread busy, and failovers need some
 
 
 class Run(Protocol):
@@ -41,17 +40,14 @@ class Run(Protocol):
 
 
 class Copier:
-    """Everything here may raise `NotSent`, `Doubt` or `Fault`, but for ``clone`` and ``busy``."""
+    """Everything here may raise `NotSent`, `Doubt` or `Fault`, but for ``clone``."""
 
     def __init__(self, host: Host, run: Run, look: Callable[[], Awaitable[Look]], extension: str) -> None:
         self._host = host
         self._run = run
         self._look = look
         self._extension = extension
-        self._sources: Counter[DiskId] = Counter()  # of copies of this process
-
-    def busy(self, disk: DiskId) -> Refused | None:
-        return Refused(f"{disk} is being copied", _PAUSE) if self._sources[disk] else None
+        self.sources = Sources(_PAUSE)
 
     async def clone(self, key: VolumeKey, size: int, source: DiskId) -> CreateOutcome:
         try:
@@ -62,9 +58,7 @@ class Copier:
                 return found or refusal
         except (NotSent, Doubt, Fault) as error:
             return Unreachable(str(error))
-        if self._sources.total() >= _AT_ONCE:
-            return Refused(f"{_AT_ONCE} disks are being copied already: this one waits for them", _PAUSE)
-        with self._copying(source):
+        with self.sources.copying(source):
             try:
                 return await self._found(key, disk, size) or await self._clone(key, disk, size, source)
             except NotSent as error:
@@ -151,14 +145,6 @@ class Copier:
                 raise
             return False
         return True
-
-    @contextmanager
-    def _copying(self, source: DiskId) -> Iterator[None]:
-        self._sources[source] += 1
-        try:
-            yield
-        finally:
-            self._sources[source] -= 1
 
 
 def _file(disk: DiskId) -> str:

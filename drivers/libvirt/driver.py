@@ -102,7 +102,7 @@ class LibvirtDriver:
                 return Refused(why)
             if held := [each for each in attachments(look) if each.disk == disk]:
                 return Refused(f"{disk} is attached to the VM {held[0].vm}")
-            return self._copier.busy(disk) or await self._delete(disk)
+            return self._copier.sources.busy(disk) or await self._delete(disk)
 
     async def _delete(self, disk: DiskId) -> Outcome:
         try:
@@ -125,7 +125,7 @@ class LibvirtDriver:
                 look = await self._look()
             except (NotSent, Doubt, Fault) as error:
                 return [Unreachable(f"not tried: {error}")] * len(disks)
-            copied = {disk: busy for disk in disks if (busy := self._copier.busy(disk)) is not None}
+            copied = {disk: busy for disk in disks if (busy := self._copier.sources.busy(disk)) is not None}
             step = to_attach(look, [disk for disk in disks if disk not in copied], vm, epoch)
             outcomes = dict(step.known) | copied
             for seat in step.seats:

@@ -10,14 +10,13 @@ their task has ended.
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
-from collections.abc import Iterator
 from uuid import uuid4
 
 import structlog
 
 from controller.model import DiskId, VolumeKey
 from drivers.base import Created, CreateOutcome, DriverError, InDoubt, Refused, Unreachable
+from drivers.copying import Sources
 from drivers.vsphere.calls import Calls
 from drivers.vsphere.convert import Place, attachments, by_id, key_of, unfinished_pattern
 from drivers.vsphere.faults import Doubt, Fault, Kind, NotSent
@@ -30,10 +29,7 @@ _LOCKED = frozenset({Kind.LOCKED, Kind.BUSY, Kind.OTHER})  # how servers say tha
 class Copier:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._sources: Counter[DiskId] = Counter()  # of copies of this process; between processes the lock decides
-
-    def busy(self, disk: DiskId) -> Refused | None:
-        return Refused(f"{disk} is being copied", _PAUSE) if self._sources[disk] else None
+        self.sources = Sources(_PAUSE)
 
     async def existing(self, disk: DiskId, size: int) -> CreateOutcome:
         """``size`` in KiB."""
@@ -58,7 +54,7 @@ class Copier:
             return Unreachable(str(error))  # nothing was begun
         if refusal is not None:
             return refusal
-        with self._copying(source):
+        with self.sources.copying(source):
             return await self._copy(place, place.unfinished(key, uuid4().hex[:12]), disk, size, source)
 
     async def _copy(self, place: Place, fresh: DiskId, disk: DiskId, size: int, source: DiskId) -> CreateOutcome:
@@ -112,14 +108,6 @@ class Copier:
         with contextlib.suppress(NotSent, Doubt, Fault):
             await self._calls.delete_disk(fresh)
         return refusal
-
-    @contextlib.contextmanager
-    def _copying(self, source: DiskId) -> Iterator[None]:
-        self._sources[source] += 1
-        try:
-            yield
-        finally:
-            self._sources[source] -= 1
 
 
 def _new_uuid() -> str:

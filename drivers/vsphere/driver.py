@@ -109,7 +109,7 @@ class VsphereDriver:
             return Refused(why)
         if held:
             return Refused(f"{disk} is attached to the VM {held[0].vm}")
-        return self._copier.busy(disk) or await self._delete(place, disk)
+        return self._copier.sources.busy(disk) or await self._delete(place, disk)
 
     async def _delete(self, place: Place, disk: DiskId) -> Outcome:
         try:
@@ -130,7 +130,7 @@ class VsphereDriver:
 
     async def attach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
         # Vain tries at a file that is locked can freeze the VM: see `decide.REFUSED_PAUSE`.
-        copied = {disk: busy for disk in disks if (busy := self._copier.busy(disk)) is not None}
+        copied = {disk: busy for disk in disks if (busy := self._copier.sources.busy(disk)) is not None}
         free = [disk for disk in disks if disk not in copied]
         outcomes = iter(await self._change(decide.to_attach, self._editor.attach, free, vm, epoch) if free else [])
         return [copied[disk] if disk in copied else next(outcomes) for disk in disks]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -65,15 +64,14 @@ class Copies:
         for service in services:
             wait_for(lambda service=service: self._silent(service), PATIENCE)  # type: ignore[misc]
 
-    def waits(self, volume: str, *words: str) -> str:
-        """Until `reberth explain` says these words; answers the reason."""
-        end = time.monotonic() + PATIENCE
-        while True:
+    def waits(self, volume: str, words: str) -> None:
+        """Until `reberth explain` says these words."""
+
+        def complaint() -> str:
             why = self.scene.cluster.why(volume)
-            if all(word in why for word in words):
-                return why
-            assert time.monotonic() < end, why
-            time.sleep(0.3)
+            return "" if words in why else why
+
+        wait_for(complaint, PATIENCE)
 
     def sql(self, service: str, sql: str) -> str:
         code, words = self._try(service, sql)

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +80,17 @@ async def write(gate: Gate, text: str, volume: str = "data") -> None:
     await gate.unmount(volume, "w")
 
 
+@asynccontextmanager
+async def copied(directory: Path, pair: Pair) -> AsyncIterator[tuple[FakeController, Gate]]:
+    """The source was used and has a row "before"; every byte of it is on the copy's disk."""
+    controller = FakeController()
+    controller.grant(pair.data())
+    async with running(host(directory), controller, directory) as gate:
+        await write(gate, "before")
+        pair.make()
+        yield controller, gate
+
+
 @pytest.fixture(params=FSTYPES)
 def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
     size = (64 if request.param == "ext4" else 400) * MIB
@@ -96,11 +108,7 @@ async def test_a_copy_begins_with_what_its_source_has_and_both_are_mounted_on_on
     tmp_path: Path, pair: Pair
 ) -> None:
     """Two file systems of one UUID beside each other; each keeps to itself what is written afterwards."""
-    controller = FakeController()
-    controller.grant(pair.data())
-    async with running(host(tmp_path), controller, tmp_path) as gate:
-        await write(gate, "before")
-        pair.make()
+    async with copied(tmp_path, pair) as (controller, gate):
         controller.grant(pair.data(2, may_format=False))
         controller.grant(pair.copied(never_mounted=True))
         source, copy = await gate.mount("data", "m1"), await gate.mount("copy", "m2")
@@ -123,11 +131,7 @@ async def test_a_copy_begins_with_what_its_source_has_and_both_are_mounted_on_on
 
 async def test_the_record_learns_of_the_label_before_a_copy_is_mounted(tmp_path: Path, ext4: Pair) -> None:
     """From then on a disk without the copy's own label is a stranger."""
-    controller = FakeController()
-    controller.grant(ext4.data())
-    async with running(host(tmp_path), controller, tmp_path) as gate:
-        await write(gate, "before")
-        ext4.make()
+    async with copied(tmp_path, ext4) as (controller, gate):
         controller.grant(ext4.copied(never_mounted=True))
         await gate.mount("copy", "m1")
         seen = [one for sync in controller.syncs for one in sync.volumes if one.name == "copy" and one.formatted]
@@ -164,11 +168,7 @@ async def test_the_copy_of_a_source_that_crashed_has_its_journal_replayed(tmp_pa
 @pytest.mark.parametrize("labelled", [False, True], ids=["before its label", "between label and record"])
 async def test_a_first_mount_that_was_cut_off_is_done_again(tmp_path: Path, ext4: Pair, labelled: bool) -> None:
     """The record still says that it was never mounted: the source's label and its own are both taken."""
-    controller = FakeController()
-    controller.grant(ext4.data())
-    async with running(host(tmp_path), controller, tmp_path) as gate:
-        await write(gate, "before")
-        ext4.make()
+    async with copied(tmp_path, ext4) as (controller, gate):
         if labelled:
             found = open_device([ext4.copy.name], ext4.copy.by_id)
             assert found is not None
@@ -196,11 +196,7 @@ async def test_a_copy_that_is_blank_is_never_formatted(tmp_path: Path, ext4: Pai
 
 async def test_source_and_copy_are_never_mounted_in_each_others_place(tmp_path: Path, ext4: Pair) -> None:
     """They differ in nothing but the label, and that is enough."""
-    controller = FakeController()
-    controller.grant(ext4.data())
-    async with running(host(tmp_path), controller, tmp_path) as gate:
-        await write(gate, "before")
-        ext4.make()
+    async with copied(tmp_path, ext4) as (controller, gate):
         controller.grant(ext4.copied(never_mounted=True))
         await write(gate, "after", "copy")
 
@@ -231,11 +227,7 @@ async def test_a_copy_that_somebody_has_mounted_is_not_labelled(tmp_path: Path, 
 
 async def test_the_copy_of_a_copy_is_a_volume_of_its_own(tmp_path: Path, ext4: Pair) -> None:
     """It has the first one's file system, and comes with the label of the one in between."""
-    controller = FakeController()
-    controller.grant(ext4.data())
-    async with running(host(tmp_path), controller, tmp_path) as gate:
-        await write(gate, "first")
-        ext4.make()
+    async with copied(tmp_path, ext4) as (controller, gate):
         controller.grant(ext4.copied(never_mounted=True))
         await write(gate, "second", "copy")
         with disk(tmp_path, "third") as third:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -19,7 +18,7 @@ from drivers.base import Created, CreateOutcome, Done, InDoubt, Refused
 from drivers.libvirt.domain import MARK
 from drivers.libvirt.driver import LibvirtDriver
 from drivers.libvirt.settings import Settings
-from tests.libvirtd.hypervisor import Hypervisor
+from tests.libvirtd.hypervisor import Hypervisor, until
 from tests.libvirtd.site import Site, shared_site
 
 T = TypeVar("T")
@@ -79,17 +78,13 @@ async def halted(host: Hypervisor) -> AsyncIterator[None]:
 
 
 def _halt(host: Hypervisor) -> list[int]:
-    """In steps of milliseconds, until it has the source open and has written something."""
-    ends, half = time.monotonic() + 30, host.pool / "reberth-copy.qcow2"
-    while not (pids := host.pids("qemu-img")):
-        assert time.monotonic() < ends, "nobody copies"
-    while True:
-        _signal(pids, signal.SIGSTOP)
-        if half.exists() and half.stat().st_size >= 2**20:
-            return pids
-        assert time.monotonic() < ends, "it does not copy"
-        _signal(pids, signal.SIGCONT)
-        time.sleep(0.002)
+    """Once it has written something. It must be slow: see `Hypervisor.slow_copies`."""
+    half = host.pool / "reberth-copy.qcow2"
+    until(lambda: half.exists() and half.stat().st_size >= 2**20, "it copies")
+    pids = host.pids("qemu-img")
+    _signal(pids, signal.SIGSTOP)
+    assert pids, "the copy was over before it could be halted"
+    return pids
 
 
 def _signal(pids: list[int], number: signal.Signals) -> None:

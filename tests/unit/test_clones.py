@@ -21,13 +21,19 @@ COPY = VolumeName("copy")
 OPTIONS = {"clone-from": DATA}
 
 
-async def used(play: Scene, text: bytes = b"rows") -> DiskId:
-    """Volume ``data`` was used on node a, and its service is scaled to 0 now."""
+async def in_use(play: Scene) -> DiskId:
+    """Volume ``data`` is used on node a."""
     await play.make()
     play.want("a")
     await play.until(("a",))
     disk = play.cluster.record().disk
     assert disk is not None
+    return disk
+
+
+async def used(play: Scene, text: bytes = b"rows") -> DiskId:
+    """Volume ``data`` was used on node a, and its service is scaled to 0 now."""
+    disk = await in_use(play)
     play.cluster.storage.contents[disk] = text
     await scaled_to_0(play)
     return disk
@@ -96,9 +102,7 @@ async def test_the_grant_of_a_volume_that_is_no_copy_is_what_a_gate_without_copi
 
 async def test_a_wish_to_copy_waits_for_a_service_that_uses_the_source_and_says_for_which() -> None:
     async with scene() as play:
-        await play.make()
-        play.want("a")
-        await play.until(("a",))
+        await in_use(play)
         await asyncio.sleep(1)
         await ask(play)
         await asyncio.sleep(60)
@@ -115,9 +119,7 @@ async def test_a_wish_to_copy_waits_for_a_service_that_uses_the_source_and_says_
 
 async def test_a_wish_to_copy_does_not_delay_a_failover_of_the_source() -> None:
     async with scene() as play:
-        await play.make()
-        play.want("a")
-        await play.until(("a",))
+        await in_use(play)
         await asyncio.sleep(1)
         await ask(play)
         play.cluster.crash("a")
