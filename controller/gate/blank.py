@@ -112,10 +112,19 @@ def _signed(found: Findings, wanted: Wanted) -> Judgement:
     if kinds != {expected}:
         return Stranger(f"expected {wanted.fstype} {wanted.fs_uuid}, but found {_names(found)}. {_CURE}")
     if found.xfs_in_progress:
-        if wanted.may_format:
-            return Format(resume=True)
-        return Stranger(f"the xfs on the disk was never finished, although the record says it was. {_CURE}")
+        return _half_made(found, wanted)
     return _labelled(found, wanted)
+
+
+def _half_made(found: Findings, wanted: Wanted) -> Judgement:
+    """Remains of our own mkfs, unless this volume never had one under way: it was formatted long ago, or is a copy."""
+    if wanted.copied:
+        return Stranger(f"the volume is a copy of another, but the xfs on the disk was never finished. {_CURE}")
+    if not wanted.may_format:
+        return Stranger(f"the xfs on the disk was never finished, although the record says it was. {_CURE}")
+    if found.tail is not None and found.tail.lower() != wanted.fs_uuid.lower():
+        return Stranger(f"the xfs on the disk was never finished, and the disk is labelled {found.tail}. {_CURE}")
+    return Format(resume=True)
 
 
 def _labelled(found: Findings, wanted: Wanted) -> Judgement:

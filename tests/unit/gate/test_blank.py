@@ -21,6 +21,8 @@ LABEL = "22222222-2222-4333-8444-555555555555"  # of a copy
 COPIED = replace(OURS, tail_zero=False, tail=UUID)
 COPY = replace(FORMATTED, label=LABEL)
 NEVER_MOUNTED = replace(COPY, source_label=UUID)
+HALF_XFS = replace(COPIED, signatures=(Signature("xfs", UUID),), xfs_in_progress=True)
+XFS = replace(NEVER_FORMATTED, fstype="xfs")
 
 CASES = {
     "blank": (BLANK, NEVER_FORMATTED, Format()),
@@ -36,6 +38,8 @@ CASES = {
     "a new copy of what had no label": (OURS, NEVER_MOUNTED, Label()),
     "a copy cut off after its label": (replace(COPIED, tail=LABEL.upper()), NEVER_MOUNTED, Label()),
     "a copy": (replace(COPIED, tail=LABEL), COPY, Ours()),
+    "our xfs cut off": (HALF_XFS, XFS, Format(resume=True)),
+    "our xfs cut off before there were labels": (replace(HALF_XFS, tail=None), XFS, Format(resume=True)),
     "ours cut off at once": (replace(BLANK, tail_zero=False, tail=UUID), NEVER_FORMATTED, Format(resume=True)),
 }
 REFUSED = {
@@ -68,6 +72,9 @@ REFUSED = {
         replace(NEVER_MOUNTED, may_format=True),
         "is a copy of another",
     ),
+    "our xfs cut off, but the record knows better": (HALF_XFS, replace(XFS, may_format=False), "never finished"),
+    "our xfs cut off, but a copy": (replace(HALF_XFS, tail=OTHER), XFS, f"labelled {OTHER}"),
+    "our xfs cut off, but wanted is a copy": (HALF_XFS, replace(XFS, label=LABEL), "is a copy of another"),
     "ours cut off, but the record knows better": (replace(BLANK, tail=UUID), FORMATTED, "no file system"),
 }
 
