@@ -13,7 +13,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -184,19 +184,8 @@ async def _runner(stack: AsyncExitStack, application: web.Application) -> web.Ap
 
 async def live(controller: Controller, stop: asyncio.Event) -> None:
     """Run until ``stop``, and end in order."""
-    works: list[Coroutine[None, None, None]] = [
-        controller.leader.run(),
-        controller.watcher.run(),
-        controller.loop.run(),
-    ]
-    driver = controller.storage.driver
-    if driver is not None:
-        works.append(_watch_power(driver, controller.poke))
-    if isinstance(driver, Inspector):
-        deadline = controller.settings.loop.read_deadline
-        works.append(Inspection(driver, controller.board, controller.leader, deadline).run())
     async with listening(controller), asyncio.TaskGroup() as group:
-        tasks = [group.create_task(work) for work in works]
+        tasks = [group.create_task(work) for work in _works(controller)]
         await stop.wait()
         _log.info("controller.ending", why="it was told to stop")
         controller.keeper.closing = True
@@ -204,6 +193,19 @@ async def live(controller: Controller, stop: asyncio.Event) -> None:
         await controller.loop.drain(DRAIN_SECONDS)
         for task in tasks:
             task.cancel()
+
+
+def _works(controller: Controller) -> Iterator[Coroutine[None, None, None]]:
+    """What goes on for as long as the controller lives."""
+    yield controller.leader.run()
+    yield controller.watcher.run()
+    yield controller.loop.run()
+    driver = controller.storage.driver
+    if driver is not None:
+        yield _watch_power(driver, controller.poke)
+    if isinstance(driver, Inspector):
+        deadline = controller.settings.loop.read_deadline
+        yield Inspection(driver, controller.board, controller.leader, deadline).run()
 
 
 async def _watch_power(driver: StorageDriver, poke: Poke) -> None:
