@@ -18,7 +18,8 @@ from deploy.drill.faults import (
 from deploy.drill.ground import DrillError, DrillSettings
 from deploy.drill.leaders import LeaderFreeze, LeaderKill, LeaderLost
 from deploy.drill.machines import Hang, Return, Shutdown
-from deploy.drill.vcenter import HostLost, PasswordChange, SessionEnd
+from deploy.drill.rotation import PasswordChange, RotationCut
+from deploy.drill.vcenter import HostLost, SessionEnd
 
 FAULTS: dict[str, type[Fault]] = {
     fault.name: fault
@@ -37,13 +38,16 @@ FAULTS: dict[str, type[Fault]] = {
         LeaderLost,
         HostLost,
         PasswordChange,
+        RotationCut,
         SessionEnd,
         Shutdown,
         Hang,
         Return,
     )
 }
-VCENTER: frozenset[str] = frozenset(fault.name for fault in (StorageAway, HostLost, PasswordChange, SessionEnd))
+VCENTER: frozenset[str] = frozenset(
+    fault.name for fault in (StorageAway, HostLost, PasswordChange, RotationCut, SessionEnd)
+)
 """Faults that need ``--storage vsphere``."""
 STOPPING: dict[str, type[LeaderKill | LeaderFreeze]] = {LeaderKill.name: LeaderKill, LeaderFreeze.name: LeaderFreeze}
 """Faults that may name a step: ``leader-kill:before:detach``."""

@@ -1,15 +1,13 @@
-"""Faults between the controllers and vCenter: a host it hears no more of, another password, a session that ends."""
+"""Faults between the controllers and vCenter: a host it hears no more of, a session that ends."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 from controller.model import EvidenceKind
-from deploy.drill.cluster import SYSTEM, Trouble, reasons, wait_for
+from deploy.drill.cluster import Trouble, reasons
 from deploy.drill.faults import DEAD, PowerOff, Simple
 from deploy.drill.ground import DrillError, Vcenter
 from deploy.drill.report import Setting
@@ -19,7 +17,6 @@ from deploy.drill.verdict import Expectation
 
 LOOK = 1.0  # seconds between two questions to a controller: each starts a process in its container
 HELD = 10.0  # seconds for which nothing may happen after the alarm, before a person acts
-ROTATE = 180.0  # for all controllers to run with another secret, one after the other
 RECONFIGURE = "ReconfigVM_Task"
 NO_EVIDENCE = "Unknown is never taken for dead"  # what who waits is told
 REASON = "the drill switched its host off"
@@ -107,55 +104,14 @@ class HostLost(Simple):
 
     def found(self, scene: Scene) -> Mapping[str, Setting]:  # noqa: ARG002
         return {
-            "alarm_seconds": _rounded(self.alarm),
-            "error_column_seconds": _rounded(self.shown),
-            "confirmed_seconds": _rounded(self.confirmed),
-            "out_of_inventory_seconds": _rounded(self.forgotten),
+            "alarm_seconds": rounded(self.alarm),
+            "error_column_seconds": rounded(self.shown),
+            "confirmed_seconds": rounded(self.confirmed),
+            "out_of_inventory_seconds": rounded(self.forgotten),
         }
 
     def undo(self, scene: Scene, node: str) -> None:
         vcenter(scene).return_host(node)
-
-
-@dataclass(slots=True)
-class PasswordChange(Simple):
-    """The secret is rotated as docs/vsphere.md says: a new secret, and the same stack deployed again with its name."""
-
-    name = "password-change"
-    text = "vCenter's password is changed and the secret rotated by `docker stack deploy`; then the machine is off."
-    expected = DEAD
-    took: float | None = None
-    disturbed: str = ""
-
-    def prepare(self, scene: Scene, node: str) -> None:  # noqa: ARG002
-        before, began = scene.cluster.place(), time.time()
-        password = vcenter(scene).change_password()
-        secret = f"reberth-storage-{began:.0f}"
-        stacks = scene.stacks
-        replace(
-            stacks,
-            variables={**stacks.variables, "REBERTH_SECRET": secret},
-            secrets={**stacks.secrets, secret: password},
-        ).deploy_system()
-        wait_for(lambda: _rotated(scene, secret), ROTATE)
-        scene.ready()
-        wait_for(lambda: _unread(scene), ROTATE)
-        self.took = time.time() - began
-        after = scene.cluster.place()
-        if after.container != before.container:
-            self.disturbed = f"PostgreSQL was started anew on {after.node} while the secret was rotated"
-
-    def act(self, scene: Scene, node: str) -> None:
-        scene.ground.power_off(node)
-
-    def objections(self, scene: Scene) -> tuple[str, ...]:  # noqa: ARG002
-        return (self.disturbed,) if self.disturbed else ()
-
-    def found(self, scene: Scene) -> Mapping[str, Setting]:  # noqa: ARG002
-        return {"rotation_seconds": _rounded(self.took)}
-
-    def undo(self, scene: Scene, node: str) -> None:
-        PowerOff().undo(scene, node)
 
 
 @dataclass(slots=True)
@@ -193,25 +149,5 @@ def vcenter(scene: Scene) -> Vcenter:
     return scene.ground
 
 
-def _rotated(scene: Scene, secret: str) -> str:
-    """A complaint, or nothing when every manager's controller runs with this secret."""
-    tasks = [
-        task
-        for task in scene.cluster.tasks(f"{SYSTEM}_controller")
-        if task["DesiredState"] == "running" and task["Status"]["State"] == "running"
-    ]
-    fresh = [task for task in tasks if any(each["SecretName"] == secret for each in _secrets(task))]
-    wanted = sum(1 for machine in scene.ground.nodes if machine.manager)
-    return "" if len(fresh) == wanted else f"{len(fresh)} of {wanted} controllers run with the secret {secret}"
-
-
-def _secrets(task: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    return task["Spec"]["ContainerSpec"].get("Secrets") or ()
-
-
-def _unread(scene: Scene) -> str:
-    return "; ".join(scene.cluster.unread())
-
-
-def _rounded(seconds: float | None) -> float | None:
+def rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 2)

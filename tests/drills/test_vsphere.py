@@ -16,8 +16,9 @@ import pytest
 from controller.model import EvidenceKind, Moment
 from deploy.drill.cluster import wait_for
 from deploy.drill.faults import StorageAway
+from deploy.drill.rotation import PasswordChange, RotationCut
 from deploy.drill.stage import Stage
-from deploy.drill.vcenter import HostLost, PasswordChange, SessionEnd
+from deploy.drill.vcenter import HostLost, SessionEnd
 from deploy.drill.vsphere_site import VsphereLab, VsphereSite
 from tests.drills.rig import drill, quick_settings, standing
 from tests.drills.traces import places, seen
@@ -47,6 +48,12 @@ def test_the_disk_moves_when_the_controllers_sessions_end_at_the_calls_that_move
 
 def test_a_changed_password_and_a_rotated_secret_disturb_nothing_and_the_next_failover_works(stage: Stage) -> None:
     found = drill(stage, PasswordChange())
+
+    assert found.evidence.kind is EvidenceKind.POWERED_OFF
+
+
+def test_a_machine_that_dies_while_the_secret_is_rotated_does_not_bring_the_old_one_back(stage: Stage) -> None:
+    found = drill(stage, RotationCut())
 
     assert found.evidence.kind is EvidenceKind.POWERED_OFF
 
