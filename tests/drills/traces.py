@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from deploy.drill.stage import Stage
 from deploy.lab import processes
@@ -45,9 +46,10 @@ def _processes(lab: str, node: str) -> Iterator[tuple[str, bytes]]:
 
 def _docker(stage: Stage, node: str) -> Iterator[tuple[str, bytes]]:
     """What `docker inspect` shows of everything there is."""
-    api = stage.scene.cluster.node_api(node)
+    client = stage.scene.cluster.client(node)
+    api: Any = client.api
     told = {
-        "containers": [api.inspect_container(each["Id"]) for each in api.containers(all=True)],
+        "containers": [each.attrs for each in client.containers.list(all=True, ignore_removed=True)],
         "plugins": api.plugins(),
         "info": api.info(),
     }
