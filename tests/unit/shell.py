@@ -128,7 +128,8 @@ class FakeLead:
         return acting
 
     async def new_epoch(self) -> bool:
-        return await self.take()
+        """As the real one: whoever was deposed does not depose in turn."""
+        return self.epoch is not None and await self.still_acting(self.epoch) and await self.take()
 
     async def pause(self, reason: str | None) -> bool:
         self.paused = reason
