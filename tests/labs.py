@@ -66,10 +66,18 @@ def sh(lab: Lab, node: str, script: str) -> str:
 
 
 def until(holds: Callable[[], Any], what: str, seconds: float = 90) -> None:
+    """A manager that has just lost its leader answers with an error: asked again until the time is over."""
     deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+    while complaint := _complaint(holds):
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s ({complaint})"
         time.sleep(0.1)
+
+
+def _complaint(holds: Callable[[], Any]) -> str:
+    try:
+        return "" if holds() else "it does not hold"
+    except swarm.NO_ANSWER as error:
+        return str(error)
 
 
 def states(lab: Lab, manager: str = "swarm01") -> dict[str, str]:

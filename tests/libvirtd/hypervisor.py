@@ -177,19 +177,26 @@ class Hypervisor:
             self.domain(vm).create()
 
     def stop(self, vm: VmId) -> None:
-        if self.domain(vm).isActive():
-            self.domain(vm).destroy()
+        _switch_off(self.domain(vm))
 
     def reset(self) -> None:
         """No VMs, no disks."""
         self.start_daemon()
         for domain in self.connection.listAllDomains(0):
-            if domain.isActive():
-                domain.destroy()
+            _switch_off(domain)
             domain.undefine()
         for file in self.pool.iterdir():
             file.unlink()
         self.connection.storagePoolLookupByName("reberth").refresh(0)
+
+
+def _switch_off(domain: Any) -> None:
+    """Nothing to do where it is off, also since a moment ago: its process may have ended by itself."""
+    try:
+        domain.destroy()
+    except library().libvirtError as error:
+        if error.get_error_code() != library().VIR_ERR_OPERATION_INVALID:
+            raise
 
 
 def until(holds: Callable[[], object], what: str, seconds: float = 30) -> None:
