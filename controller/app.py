@@ -36,6 +36,7 @@ from controller.metrics import Meters, metrics_application
 from controller.model import NodeId
 from controller.observe import Observer, Sources
 from controller.plan import plan
+from controller.ports import open_port
 from controller.reconcile import Pace, Parts, Reconciler
 from controller.records import RecordsUnavailable, SwarmUnread
 from controller.scribe import Scribe
@@ -165,12 +166,12 @@ async def listening(controller: Controller) -> AsyncIterator[None]:
     metrics = metrics_application(controller.meters, controller.board, controller.leader, clock)
     async with AsyncExitStack() as stack:
         runner = await _runner(stack, api.application())
-        await web.TCPSite(runner, settings.listen, settings.port, ssl_context=identity.server).start()
+        await open_port(runner, settings.listen, settings.port, identity.server)
         runner = await _runner(stack, door.application())
         await web.SockSite(runner, door_socket(settings.door)).start()
         if settings.metrics_port:
             runner = await _runner(stack, metrics)
-            await web.TCPSite(runner, settings.metrics_listen, settings.metrics_port).start()
+            await open_port(runner, settings.metrics_listen, settings.metrics_port)
         _log.info("controller.listening", address=controller.address, port=settings.port, why="it started")
         yield
 
@@ -255,7 +256,7 @@ def main() -> int:
     except aiodocker.DockerError as error:
         _log.error("controller.cannot_start", why=f"Docker at the socket: {error}")
         return 1
-    except OSError as error:  # the port is still taken while a predecessor ends: Swarm starts us again
+    except OSError as error:
         _log.error("controller.cannot_start", why=f"listening on the controller's ports: {error}")
         return 1
     _log.info("controller.ended", why="it was told to stop")

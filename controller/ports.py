@@ -1,0 +1,38 @@
+"""A TCP port of the controller, also while a predecessor on the same node still has it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ssl
+
+import structlog
+from aiohttp import web
+
+PATIENCE = 15.0  # seconds; less than the 20 in which Swarm ends a container, and we hear of no end meanwhile
+_LOOK = 0.2  # seconds
+
+_log = structlog.get_logger(__name__)
+
+
+async def open_port(
+    runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None = None, patience: float = PATIENCE
+) -> None:
+    """
+    Swarm starts a controller before the one before has ended if it lost sight of the node for a moment, as when its
+    leader dies. To give up at once would be a failure for Swarm, and two of those roll an update back.
+
+    Raises OSError if the port is not free after ``patience`` seconds, or cannot be had for another reason.
+    """
+    clock = asyncio.get_running_loop().time
+    end, told = clock() + patience, False
+    while True:
+        try:
+            return await web.TCPSite(runner, host, port, ssl_context=tls).start()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or clock() > end:
+                raise
+            if not told:
+                _log.info("controller.waiting", port=port, why=f"it is still taken, by a predecessor? {error}")
+                told = True
+        await asyncio.sleep(_LOOK)
