@@ -53,6 +53,8 @@ def test_a_changed_password_and_a_rotated_secret_disturb_nothing_and_the_next_fa
 
 
 def test_a_machine_that_dies_while_the_secret_is_rotated_does_not_bring_the_old_one_back(stage: Stage) -> None:
+    """Not Swarm's leader: its successor would be replacing the controllers anew, by rules of its own."""
+    stage.place("follower")
     found = drill(stage, RotationCut())
 
     assert found.evidence.kind is EvidenceKind.POWERED_OFF
