@@ -22,6 +22,7 @@ from deploy.drill.timeline import Explanation, Status
 
 DATABASE = "db"  # the stack of the PostgreSQL example
 SYSTEM = "reberth"  # the stack of Reberth itself
+CONTROLLER = f"{SYSTEM}_controller"  # its service on the managers
 DRIVER = "reberth"
 PROBE_FILE = "probe.bin"
 POLL = 0.25
@@ -220,7 +221,7 @@ class Cluster:
         for machine in self.machines():
             if not machine.manager or machine.name == avoid:
                 continue
-            label = f"com.docker.swarm.service.name={SYSTEM}_controller"
+            label = f"com.docker.swarm.service.name={CONTROLLER}"
             try:
                 running = self.client(machine.name).containers.list(
                     filters={"label": label, "status": "running"}, ignore_removed=True

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from deploy.drill.cluster import SYSTEM, wait_for
+from deploy.drill.cluster import CONTROLLER, wait_for
 from deploy.drill.faults import DEAD, PowerOff, Simple
 from deploy.drill.ground import DrillError
 from deploy.drill.report import Setting
@@ -16,7 +16,6 @@ from deploy.drill.vcenter import rounded, vcenter
 
 ROTATE = 180.0  # for all controllers to run with another secret, one after the other
 UNDER_WAY = ("updating", "rollback_started")
-CONTROLLER = f"{SYSTEM}_controller"
 
 
 @dataclass(slots=True)
@@ -80,7 +79,7 @@ class RotationCut(PasswordChange):
 
     def prepare(self, scene: Scene, node: str) -> None:
         self._begin(scene)
-        wait_for(lambda: _not_fresh(scene, self.secret, node), ROTATE, step=0.1)
+        wait_for(lambda: _not_rotated(scene, self.secret, node), ROTATE, step=0.1)
 
 
 def _fresh(scene: Scene, secret: str) -> set[str]:
@@ -98,15 +97,11 @@ def _secrets(task: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return task["Spec"]["ContainerSpec"].get("Secrets") or ()
 
 
-def _not_rotated(scene: Scene, secret: str) -> str:
-    """A complaint, or nothing when every manager's controller runs with this secret."""
-    fresh = _fresh(scene, secret)
-    old = sorted(machine.name for machine in scene.ground.nodes if machine.manager and machine.name not in fresh)
+def _not_rotated(scene: Scene, secret: str, *only: str) -> str:
+    """A complaint, or nothing when the controllers of all managers, or of those named, run with this secret."""
+    wanted = only or [machine.name for machine in scene.ground.nodes if machine.manager]
+    old = sorted({*wanted} - _fresh(scene, secret))
     return f"the controllers of {', '.join(old)} do not run with the secret {secret}" if old else ""
-
-
-def _not_fresh(scene: Scene, secret: str, node: str) -> str:
-    return "" if node in _fresh(scene, secret) else f"the controller of {node} does not run with the secret {secret}"
 
 
 def _update(scene: Scene) -> tuple[str, str]:

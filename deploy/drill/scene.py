@@ -8,7 +8,7 @@ from pathlib import Path
 
 from docker.errors import APIError
 
-from deploy.drill.cluster import SYSTEM, Cluster, Trouble, wait_for
+from deploy.drill.cluster import CONTROLLER, SYSTEM, Cluster, Trouble, wait_for
 from deploy.drill.ground import DrillError, Ground
 from deploy.drill.stacks import Stacks
 from deploy.drill.trap import Trap
@@ -95,7 +95,7 @@ class Scene:
         bad += [f"Swarm does not know the gate of {name} yet" for name in self.cluster.nodes_without(SYSTEM)]
         serving = {node for node, _ in self.cluster.controllers()}
         bad += [
-            f"{machine.name} has no running {SYSTEM}_controller"
+            f"{machine.name} has no running {CONTROLLER}"
             for machine in self.ground.nodes
             if machine.manager and machine.name not in serving
         ]
