@@ -16,7 +16,7 @@ setup: ## .venv with the locked dependencies and the command .venv/bin/reberth, 
 	@deploy/setup.sh
 
 packages: setup
-	@$(BIN)/python -m deploy.lab.prepare
+	@$(BIN)/python -m deploy.lab.debian.prepare
 
 static: setup
 	@echo "check: format, lint, types, layers"
@@ -27,11 +27,11 @@ static: setup
 
 check: static ## fast checks: format, lint, types, layers, unit tests and simulation; under a minute, needs no root
 	@echo "check: unit tests and simulation"
-	@$(BIN)/python -m pytest -q tests/unit tests/sim $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/unit tests/attacks tests/sim $(ARGS)
 
 # The last line names how many passed. With ARGS, pytest runs just what they say.
 test: static packages ## everything: the checks, then all tests, with labs and real file systems (root)
-	@echo "test: all tests; unit tests and simulation run beside those with labs, and are shown at the end"
+	@echo "test: all tests; drills, unit tests and simulation run beside those shown here, and are shown at the end"
 	@REBERTH_SEARCH=large $(BIN)/python -m $(if $(ARGS),pytest -q $(ARGS),tests.run)
 
 drill: packages ## power a node off in a lab and watch PostgreSQL move; ARGS='--fault freeze --report DIR', see --help
@@ -40,7 +40,7 @@ drill: packages ## power a node off in a lab and watch PostgreSQL move; ARGS='--
 bench: packages ## measurements (tests/bench); they say numbers and judge nothing
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-mutants: setup ## change the core in 2,300 small ways and see which the tests miss (ten minutes); see docs/mutation.md
+mutants: setup ## change the core in 3,000 small ways and see which the tests miss (twenty minutes); see docs/mutation.md
 	@nice -n 15 $(BIN)/mutmut run --max-children 2 $(ARGS) >.cache/mutmut.log 2>&1 || { tail -n 20 .cache/mutmut.log; exit 1; }
 	@$(BIN)/python -m tests.mutants
 

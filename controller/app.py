@@ -8,12 +8,9 @@ expected, after which Swarm starts another. Either way the intents in the record
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import signal
-import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -21,29 +18,47 @@ import aiodocker
 import structlog
 from aiohttp import web
 
-from controller.api import Api, Route, routes
-from controller.board import Board, Poke
-from controller.catalogue import Catalogue
-from controller.desk import Desk
-from controller.door import Door, door_socket
-from controller.execute import Executor
-from controller.gatekeeper import Gatekeeper
-from controller.gates import Gates
-from controller.identity import IdentityError, Peer, SwarmIdentity
-from controller.inspection import Inspection
-from controller.leadership import Leader, Timing
-from controller.metrics import Meters, metrics_application
-from controller.model import NodeId
-from controller.observe import Observer, Sources
-from controller.plan import plan
-from controller.ports import open_port
-from controller.reconcile import Pace, Parts, Reconciler
-from controller.records import RecordsUnavailable, SwarmUnread
-from controller.scribe import Scribe
+from controller.api.changes.growth import GrowthRequests
+from controller.api.doctor_requests import DoctorRequests
+from controller.api.gate_requests import GateRequests
+from controller.api.listener import open_port
+from controller.api.local_socket import LocalSocket, listening_socket
+from controller.api.members import Members
+from controller.api.metrics.meters import Meters
+from controller.api.metrics.move_counter import MoveCounter
+from controller.api.metrics.server import metrics_application
+from controller.api.moving.moves import MoveRequests
+from controller.api.operator_requests import OperatorRequests
+from controller.api.recovery.adoption import AdoptionRequests
+from controller.api.recovery.backup import BackupRequests
+from controller.api.recovery.undelete import UndeleteRequests
+from controller.api.routes import Route, by_path
+from controller.api.server import Api
+from controller.api.viewing.http import Viewing
+from controller.api.viewing.webhook import Webhook, address
+from controller.api.volume_requests import VolumeRequests
+from controller.log_lines import configure_log
+from controller.planner.plan import plan
+from controller.protocol.identity import IdentityError, Peer, SwarmIdentity
+from controller.reconciler.executor import Executor
+from controller.reconciler.nodes.label_writer import LabelWriter
+from controller.reconciler.observer import Observer, Sources
+from controller.reconciler.pace import Pace
+from controller.reconciler.reconciler import Parts, Reconciler
+from controller.reconciler.record_writer import RecordWriter
+from controller.reconciler.state import LoopState
+from controller.reconciler.storage_actions import Deadlines, StorageActions
+from controller.reconciler.vm_checks import VmChecks
+from controller.records.base import Acting
+from controller.records.leader_election import Leader
+from controller.records.leadership_rule import Timing
+from controller.records.swarm import SwarmRecords
 from controller.settings import Settings, SettingsError, from_process
-from controller.swarm_records import SwarmRecords
-from drivers.base import Inspector, StorageDriver
-from drivers.loading import LoadingError, load
+from drivers.base import Inspector, PowerDriver
+from drivers.loading import Chosen, Drivers, LoadingError, load
+from watchers.facts_reader import FactsReader
+from watchers.node_labels import SwarmNodeLabels
+from watchers.placement import SwarmPlacement
 from watchers.swarm import SwarmWatcher
 
 DRAIN_SECONDS = 5.0  # for operations under way; Swarm kills after `stop_grace_period`
@@ -53,9 +68,9 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """The driver, or why there is none."""
+    """The drivers, or why there are none."""
 
-    driver: StorageDriver | None
+    drivers: Drivers | None
     problem: str | None = None
 
 
@@ -68,19 +83,19 @@ class Controller:
     storage: Storage
     watcher: SwarmWatcher
     leader: Leader
-    board: Board
-    poke: Poke
-    keeper: Gatekeeper
+    state: LoopState
+    gate_requests: GateRequests
     loop: Reconciler
     meters: Meters
-    table: dict[str, Route]
+    table: Mapping[str, Route]
     address: str
 
 
 def open_storage(settings: Settings) -> Storage:
     """A controller without storage runs, so that whoever mounts is told why nothing happens."""
     try:
-        return Storage(load(settings.storage.driver, settings.storage.own()))
+        storage, power = (Chosen(each.driver, each.own()) for each in (settings.storage, settings.power))
+        return Storage(load(storage, power))
     except LoadingError as error:
         _log.error("storage.missing", why=str(error))
         return Storage(None, str(error))
@@ -95,80 +110,94 @@ async def own_address(docker: aiodocker.Docker, settings: Settings) -> str:
     return f"[{host}]:{settings.port}" if ":" in host else f"{host}:{settings.port}"
 
 
-async def join(settings: Settings, docker: aiodocker.Docker, identity: SwarmIdentity, storage: Storage) -> Controller:
-    """Make every part. Must run in the event loop that they will live in."""
-    clock = asyncio.get_running_loop().time
-    me = identity.me.node
-    poke, board, meters = Poke(), Board(clock), Meters()
-    records, gates = SwarmRecords(docker), Gates(clock, board.changed)
-    watcher = SwarmWatcher(docker, poke)
+async def join(
+    settings: Settings, docker: aiodocker.Docker, election: aiodocker.Docker, identity: SwarmIdentity, storage: Storage
+) -> Controller:
+    """
+    Make every part. Must run in the event loop that they will live in.
+
+    ``election`` is a connection of its own: a beat waits behind nothing that a thousand gates ask for.
+    """
+    state, records, meters = LoopState(asyncio.get_running_loop().time), SwarmRecords(docker), Meters()
+    watcher = SwarmWatcher(docker, state.wakeup, label=settings.policy.node_label)
     address = await own_address(docker, settings)
-    timing = Timing(beat=settings.leadership.beat, patience=settings.leadership.patience)
-    leader = Leader(records, me, address, _swarm_leader(watcher), poke, clock, timing)
-    driver = storage.driver
+    leader = Leader(
+        SwarmRecords(election),
+        identity.me.node,
+        address,
+        swarm_leader=watcher.leader,
+        changed=state.wakeup,
+        clock=state.clock,
+        timing=Timing(beat=settings.leadership.beat, patience=settings.leadership.patience),
+    )
+    drivers = storage.drivers
+    driver, power = (None, None) if drivers is None else (drivers.storage, drivers.power)
     policy = settings.planner_policy(None if driver is None else driver.capabilities)
-    sources = Sources(watcher, records, driver, gates, storage.problem or "")
-    executor = None
-    if driver is not None:
-        executor = Executor(
-            Scribe(board, records, time.time), driver, leader, settings.loop.call_deadline, settings.loop.clone_deadline
+    sources = Sources(watcher, records, driver, power, state.gates, storage.problem or "", state.suspects)
+    writer = RecordWriter(state, records)
+    loop = Reconciler(
+        Parts(
+            observer=Observer(sources, state.clock, settings.loop.read_deadline, policy.gate_fresh, state.wall),
+            planner=plan,
+            policy=policy,
+            executor=None if drivers is None else _executor(settings, writer, drivers, leader),
+            acting=leader,
+            records=records,
+            state=state,
+            pace=_pace(settings),
+            counted=meters,
+            labels=LabelWriter(SwarmNodeLabels(docker, policy.node_label), leader, writer, meters),
         )
-    parts = Parts(
-        observer=Observer(sources, clock, settings.loop.read_deadline, policy.gate_fresh),
-        planner=plan,
-        policy=policy,
-        executor=executor,
-        lead=leader,
-        records=records,
-        gates=gates,
-        board=board,
-        poke=poke,
-        clock=clock,
-        wall=time.time,
+    )
+    gate_requests = GateRequests(state, records, driver, settings.loop.read_deadline)
+    keep, why = settings.volumes.keep_removed, storage.problem
+    volume_requests = VolumeRequests(state, records, why, clones=policy.capabilities.clones, keep=keep)
+    operator_requests = OperatorRequests(state, records, leader, policy, identity.me.node)
+    doctor = DoctorRequests(state, FactsReader(docker).read, policy)
+    move = MoveRequests(state, SwarmPlacement(docker), policy)
+    adoption, undelete = AdoptionRequests(state, records, driver, policy, why), UndeleteRequests(state, records)
+    backup, growth = BackupRequests(state, records, driver, policy, leader, why), GrowthRequests(state, records, driver)
+    parts = (volume_requests, gate_requests, operator_requests, doctor, adoption, undelete, backup, move, growth)
+    table = by_path([each for part in parts for each in part.routes()])
+    return Controller(settings, identity, storage, watcher, leader, state, gate_requests, loop, meters, table, address)
+
+
+def _executor(settings: Settings, writer: RecordWriter, drivers: Drivers, acting: Acting) -> Executor:
+    deadlines = Deadlines(settings.loop.call_deadline, settings.loop.clone_deadline)
+    return Executor(writer, StorageActions(writer, drivers.storage, drivers.power, acting, deadlines))
+
+
+def _pace(settings: Settings) -> Pace:
+    loop = settings.loop
+    return Pace(
+        resync=loop.resync,
+        attentive=loop.attentive,
+        backoff=loop.backoff,
+        backoff_limit=loop.backoff_limit,
         jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 -- only keeps retries out of step
-        pace=Pace(**{name: getattr(settings.loop, name) for name in Pace.__slots__}),
-        counted=meters,
     )
-    keeper = Gatekeeper(board, gates, records, driver, poke, clock, time.time, settings.loop.read_deadline)
-    clones = driver is not None and driver.capabilities.clones
-    catalogue = Catalogue(board, records, poke, storage.problem, clones=clones)
-    desk = Desk(board, records, poke, leader, policy, time.time, me)
-    table = dict(routes(catalogue, keeper, desk))
-    return Controller(
-        settings, identity, storage, watcher, leader, board, poke, keeper, Reconciler(parts), meters, table, address
-    )
-
-
-def _swarm_leader(watcher: SwarmWatcher) -> Callable[[], Awaitable[NodeId | None]]:
-    """Swarm's own leader, with errors in the words of the leadership."""
-
-    async def ask() -> NodeId | None:
-        try:
-            return await watcher.leader()
-        except SwarmUnread as error:
-            raise RecordsUnavailable(str(error)) from error
-
-    return ask
 
 
 @asynccontextmanager
 async def listening(controller: Controller) -> AsyncIterator[None]:
-    """All doors open: the API, the unix socket, the metrics."""
+    """All ways in are open: the API, the unix socket, the metrics."""
     settings, identity = controller.settings, controller.identity
 
     def identify(request: web.Request) -> Peer:
         transport = request.transport
         return identity.peer(None if transport is None else transport.get_extra_info("ssl_object"))
 
-    api = Api(controller.table, controller.leader, controller.address, identify)
-    door = Door(controller.table, controller.leader, controller.address, lambda: identity.me, lambda: identity.client)
-    clock = asyncio.get_running_loop().time
-    metrics = metrics_application(controller.meters, controller.board, controller.leader, clock)
+    api = Api(controller.table, controller.leader, Members(controller.state), controller.address, identify)
+    local = LocalSocket(
+        controller.table, controller.leader, controller.address, lambda: identity.me, lambda: identity.client
+    )
+    metrics = metrics_application(controller.meters, controller.state, controller.leader)
+    metrics.add_routes(Viewing(local.ask, controller.state.clock).routes())
     async with AsyncExitStack() as stack:
         runner = await _runner(stack, api.application())
         await open_port(runner, settings.listen, settings.port, identity.server)
-        runner = await _runner(stack, door.application())
-        await web.SockSite(runner, door_socket(settings.door)).start()
+        runner = await _runner(stack, local.application())
+        await web.SockSite(runner, listening_socket(settings.door)).start()
         if settings.metrics_port:
             runner = await _runner(stack, metrics)
             await open_port(runner, settings.metrics_listen, settings.metrics_port)
@@ -189,8 +218,8 @@ async def live(controller: Controller, stop: asyncio.Event) -> None:
         tasks = [group.create_task(work) for work in _works(controller)]
         await stop.wait()
         _log.info("controller.ending", why="it was told to stop")
-        controller.keeper.closing = True
-        controller.board.changed.fire()  # long polls end
+        controller.gate_requests.closing = True
+        controller.state.changed.fire()  # long polls end
         await controller.loop.drain(DRAIN_SECONDS)
         for task in tasks:
             task.cancel()
@@ -201,54 +230,50 @@ def _works(controller: Controller) -> Iterator[Coroutine[None, None, None]]:
     yield controller.leader.run()
     yield controller.watcher.run()
     yield controller.loop.run()
-    driver = controller.storage.driver
-    if driver is not None:
-        yield _watch_power(driver, controller.poke)
-    if isinstance(driver, Inspector):
-        deadline = controller.settings.loop.read_deadline
-        yield Inspection(driver, controller.board, controller.leader, deadline).run()
+    url = address(controller.settings.webhook_file)
+    hook = None if url is None else Webhook(controller.state, url)
+    yield MoveCounter(controller.state, controller.meters.moved, None if hook is None else hook.moved).run()
+    if hook is not None:
+        yield hook.run()
+    if (drivers := controller.storage.drivers) is None:
+        return
+    yield _watch_power(drivers.power, controller.state)
+    if isinstance(drivers.storage, Inspector):
+        loop = controller.settings.loop
+        yield VmChecks(drivers.storage, controller.state, controller.leader, loop.read_deadline).run()
 
 
-async def _watch_power(driver: StorageDriver, poke: Poke) -> None:
+async def _watch_power(driver: PowerDriver, state: LoopState) -> None:
+    """For ever. The look that follows asks for this VM's power, whatever Swarm says of its node."""
     async for event in driver.watch_power():
-        poke("the hypervisor's events" if event.vm is None else f"something changed about VM {event.vm}")
+        if event.vm is not None:
+            state.suspects.add(event.vm)
+        state.wakeup("the hypervisor's events" if event.vm is None else f"something changed about VM {event.vm}")
 
 
 async def serve(settings: Settings) -> None:
-    """Raises IdentityError, and whatever was not expected."""
+    """Raises IdentityError, SettingsError, and whatever was not expected."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     identity = SwarmIdentity(settings.certificates)
-    async with aiodocker.Docker(url=settings.docker) as docker, AsyncExitStack() as stack:
+    address(settings.webhook_file)  # refused before anything is begun
+    async with (
+        aiodocker.Docker(url=settings.docker) as docker,
+        aiodocker.Docker(url=settings.docker) as election,
+        AsyncExitStack() as stack,
+    ):
         storage = open_storage(settings)
-        if storage.driver is not None:
-            stack.push_async_callback(storage.driver.close)
-        await live(await join(settings, docker, identity, storage), stop)
-
-
-def configure_log(settings: Settings) -> None:
-    """One line an event, to standard output, where `docker service logs` finds it."""
-    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
-    if settings.log_format == "text":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level.upper()]),
-    )
+        if storage.drivers is not None:
+            stack.push_async_callback(storage.drivers.close)
+        await live(await join(settings, docker, election, identity, storage), stop)
 
 
 def main() -> int:
     """`reberth controller`."""
     try:
         settings = from_process()
-        configure_log(settings)
+        configure_log(settings.log_level, text=settings.log_format == "text")
         asyncio.run(serve(settings))
     except (SettingsError, IdentityError) as error:
         _log.error("controller.cannot_start", why=str(error))

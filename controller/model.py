@@ -9,7 +9,7 @@ compared for safety); ages are measured by the reader's own monotonic clock befo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NewType
 
@@ -94,6 +94,7 @@ class Moment(Enum):
     CREATED = "created"
     EVIDENCE = "evidence"
     FENCED = "fenced"
+    LABELLED = "labelled"  # Swarm was told that the node is dead
     DETACHED = "detached"
     ATTACHED = "attached"
     GRANTED = "granted"
@@ -102,6 +103,7 @@ class Moment(Enum):
     REVOKED = "revoked"
     FORMATTED = "formatted"
     CONFIRMED = "confirmed"
+    GROWN = "grown"
     DELETED = "deleted"
 
 
@@ -118,6 +120,7 @@ class Node:
     boot: BootId | None = None  # the last reported boot of that VM
     down_for: float | None = None  # seconds since this reader first saw it not ready; None when ready
     address: str = ""
+    labelled: bool = False  # bears the label that tells Swarm that it is dead (Policy.node_label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,9 @@ class ClaimTask:
     node: NodeId | None  # None: not assigned yet
     created: str = ""  # Swarm's RFC 3339 time: orders tasks, newest last
     started: bool = False  # seen running: its Mount is behind it
+    constraints: tuple[str, ...] = ()  # the service's, without spaces
+    mounts: int = 1  # how often its container mounts the volume
+    stop_grace: float = 10.0  # seconds after which Swarm kills a container that it asked to stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +154,9 @@ class Claim:
     ``conflict`` is a sentence for the user (two nodes want it, replicas > 1, start-first, other options ...): then
     nothing new is granted or moved, and whoever waits is told. ``refused`` are services beside the one that has the
     volume: they are told why, and it goes on. ``services`` are all whose specs mount it, also those scaled to 0: while
-    there is one, the volume is not deleted. Without tasks it is not claimed.
+    there is one, the volume is not deleted. Without tasks it is not claimed; ``given_up`` are those services that
+    ask for replicas and get no task for it any more (restart_policy). ``asked`` are the ``driver_opts`` with
+    which each node's Docker may make it, because a task there mounts it, whether it gets it or not.
     """
 
     volume: VolumeName
@@ -157,6 +165,8 @@ class Claim:
     conflict: str | None = None
     refused: tuple[Refusal, ...] = ()
     services: tuple[str, ...] = ()
+    given_up: tuple[str, ...] = ()
+    asked: Mapping[NodeId, tuple[Mapping[str, str], ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +176,9 @@ class Source:
 
     ``fs_uuid`` is that of the file system on its disk, which the copy keeps; ``label`` is the UUID in the source's own
     label behind it (the two differ where the source is itself a copy).
+
+    Of a disk that was adopted (`reberth adopt`) it is the disk itself: ``label`` is empty, and so is ``fs_uuid``, as
+    nobody knows the UUID of its file system. Then the label on the disk alone tells which disk it is.
     """
 
     volume: VolumeName
@@ -173,15 +186,48 @@ class Source:
     fs_uuid: str
     label: str
 
+    @property
+    def adopted(self) -> bool:
+        return not self.label
+
+
+@dataclass(frozen=True, slots=True)
+class Handout:
+    """Owner and mode of the directory that containers get, set when it is made; how the file system is mounted."""
+
+    uid: int | None = None
+    gid: int | None = None
+    mode: int | None = None
+    mount_options: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What a user may say in ``driver_opts``. ``source`` is what ``clone-from`` meant at that time."""
+    """
+    What a user may say in ``driver_opts``. ``source`` is what ``clone-from`` meant at that time.
+
+    ``first_bytes``: the size that it was made with, where it has grown since (`reberth grow`); it never shrinks.
+    """
 
     size_bytes: int
     fstype: str = "ext4"
     policy: FencePolicy | None = None  # None: the cluster's
     source: Source | None = None
+    handout: Handout = Handout()
+    first_bytes: int | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def made_bytes(self) -> int:
+        return self.size_bytes if self.first_bytes is None else self.first_bytes
+
+    @property
+    def as_made(self) -> Spec:
+        """What of it never changes."""
+        return replace(self, size_bytes=self.made_bytes, first_bytes=None)
+
+    def grown(self, size_bytes: int) -> Spec:
+        return replace(self, size_bytes=max(size_bytes, self.size_bytes), first_bytes=self.made_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,13 +276,15 @@ class VolumeRecord:
     One volume as stored in Swarm's Raft. What storage or Swarm can tell is not in it.
 
     ``fs_uuid`` is chosen when the record is made and given to mkfs: so a crash between mkfs and ``formatted`` is seen.
-    It is in the disk's label, too; of a copy only there, as the copied file system keeps its own (``carries``).
+    It is in the disk's label, too; of a copy only there, as the copied file system keeps its own (``carries``). Of an
+    adopted disk it is a digest of that label (`controller.volumes.naming.label_of`).
     ``formatted`` of a copy: its label was written, so from then on the disk is known to be its own.
     ``serial`` is the newest one given to a grant or a revocation: a gate refuses to mount under an older one.
     A new record's is the wall clock's second, so that a volume made again under a used name starts above the old ones.
     All grants are revoked exactly when ``serial`` is above each of theirs (``revoked``).
     ``service`` is the name of the one that got the newest grant: of several that want the volume it goes first, also
     when its task is a new one on another node.
+    ``delete_at`` of a removed one: its disk is kept until then, by the wall clock of whoever acts; None: for no time.
     """
 
     name: VolumeName
@@ -250,6 +298,7 @@ class VolumeRecord:
     grants: tuple[Grant, ...] = ()  # more than one only for tasks on the same node and boot
     intent: Intent | None = None
     service: str = ""
+    delete_at: float | None = None
     history: tuple[HistoryEntry, ...] = ()  # newest last, bounded
     version: int = 0  # of the Swarm Config: the compare-and-set token
 
@@ -265,8 +314,18 @@ class VolumeRecord:
         return source.disk if source is not None and self.phase is Phase.CREATING else None
 
     @property
+    def copy_of(self) -> VolumeName | None:
+        """The volume that it began as a copy of."""
+        source = self.spec.source
+        return None if source is None or source.adopted else source.volume
+
+    @property
+    def adopted(self) -> bool:
+        return self.spec.source is not None and self.spec.source.adopted
+
+    @property
     def carries(self) -> str:
-        """The UUID of the file system on its disk."""
+        """The UUID of the file system on its disk; empty where only its label is known."""
         return self.fs_uuid if self.spec.source is None else self.spec.source.fs_uuid
 
 
@@ -294,13 +353,21 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class GateVolume:
-    """A gate's word about one volume: its state and the newest serial it knows for it."""
+    """
+    A gate's word about one volume: its state and the newest serial it knows for it.
+
+    ``users``, ``floor`` and ``epoch``: see `VolumeReport`. A volume that is mounted has a user: one that the gate
+    cannot name has serial 0.
+    """
 
     volume: VolumeName
     state: MountState
     serial: Serial  # the newest grant used or revocation obeyed; anything up to it is refused once UNMOUNTED
     mounts: int = 0
     problem: str | None = None  # why it cannot unmount, or what it found on the disk
+    users: tuple[Serial, ...] = ()
+    floor: Serial = Serial(0)
+    epoch: Epoch = Epoch(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +414,7 @@ class Policy:
     grace: float = 10.0  # seconds a node is down before a VM that still runs is fenced
     gate_fresh: float = 40.0  # seconds after which a gate's word is no longer current
     max_down_fraction: float = 0.5  # more nodes down at once than this: storm, hold everything
+    node_label: str = "reberth"  # with the value "down" on a node that is proven dead; empty: none is set
     capabilities: Capabilities = Capabilities(
         name="none",
         detach_cuts_io=False,
@@ -366,6 +434,7 @@ class World:
     Order of reading: ``volumes`` first, everything else after it. Every write is a compare-and-set on the record read
     here, so what was seen later than the record is still about it; seen earlier, it might be about its past.
     ``gates`` holds only what was heard since this controller became the acting one.
+    ``kept``: of removed volumes whose disk is to be kept still, for how many seconds by this reader's wall clock.
     """
 
     epoch: Epoch
@@ -373,9 +442,14 @@ class World:
     claims: Mapping[VolumeName, Claim] | None  # every volume that some task wants
     volumes: Mapping[VolumeName, VolumeRecord] | None
     attachments: tuple[Attachment, ...] | None
-    power: Mapping[VmId, Power] | None  # of the VMs under nodes that are not ready; others may be missing
+    power: Mapping[VmId, Power] | None  # of the VMs that gave reason to ask; OFF only where no gate contradicts
     gates: Mapping[VmId, GateView] = field(default_factory=dict)
     confirmations: tuple[Confirmation, ...] = ()
     paused: str | None = None  # a person's reason, or None
     unread: tuple[str, ...] = ()  # what could not be read and why, one sentence each
+    unlisted: tuple[str, ...] = ()  # why the storage's list is not whole: a disk that is in it nowhere may be there
+    odd: Mapping[DiskId, str] = field(default_factory=dict)  # what is wrong with a disk, with the cure: for people
+    kept: Mapping[VolumeName, float] = field(default_factory=dict)
+    unreadable: Mapping[VolumeKey, str] = field(default_factory=dict)  # volume records that cannot be read, and why
+    running: Mapping[TaskId, float] = field(default_factory=dict)  # seconds since each was first seen running
     departed: tuple[NodeId, ...] = ()  # have a record, but left the swarm; no grant and no attachment is on their VM

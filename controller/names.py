@@ -1,80 +1,19 @@
-"""
-Names of volumes, and the short keys made from them. Pure.
-
-Docker hands a volume plugin whatever the user wrote in the stack file: 1 to 255 characters of any kind. Swarm
-Configs, files and disks have narrower alphabets, so what Reberth stores is named by the key; the name travels inside.
-"""
+"""Names and numbers that several programs must agree on. Pure."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-import unicodedata
-from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 
-from controller.model import VolumeKey, VolumeName
-
-MAX_NAME = 255
-_READABLE = 24  # a Swarm Config name has at most 64 characters: "reberth.volume." + 24 + "-" + 12 fits well
-_HASH = 12
-_LIFE = 8
+DRIVER = "reberth"  # what a stack file says in `driver:`, and so the name of the gate's plugin
+LEADER_CONFIG = "reberth.leader"  # the Swarm Config that says who acts
+DEFAULT_PORT = 7490  # of the controllers, on every manager
+MANAGER_NAME = "swarm-manager"  # a DNS name in every manager's certificate, in none of a worker's
+MAX_NAME = 255  # characters of a volume's name: what Docker passes on to a volume plugin
 
 
-@dataclass(frozen=True, slots=True)
-class BadName:
-    """Not a volume name; ``why`` names the cure."""
-
-    why: str
-
-
-def volume_name(text: str) -> VolumeName | BadName:
-    """The name as Docker sends it, or why it is none. Only what cannot be shown or stored safely is refused."""
-    problem = _problem(text)
-    return VolumeName(text) if problem is None else BadName(problem)
-
-
-def volume_key(name: VolumeName) -> VolumeKey:
-    """
-    A short key for the name: lower-case ASCII letters, digits and inner hyphens, at most 37 characters.
-
-    It depends on the name alone. The hash part is always there: some datastores ignore case, but "Data" and "data"
-    are two volumes.
-    """
-    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    readable = re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[:_READABLE].strip("-") or "volume"
-    digest = hashlib.sha256(name.encode()).hexdigest()[:_HASH]
-    return VolumeKey(f"{readable}-{digest}")
-
-
-def disk_key(key: VolumeKey, fs_uuid: str) -> VolumeKey:
-    """
-    The key of one record's disk: of a volume made anew under an old name, another one than of the old.
-
-    No storage can refuse a delete by its epoch: a stamp is on a VM, and such a disk is on none. So that a late delete,
-    or create, of the old disk never meets the new one, they have different names.
-    """
-    return VolumeKey(f"{life_prefix(key)}{hashlib.sha256(fs_uuid.encode()).hexdigest()[:_LIFE]}")
-
-
-def life_prefix(key: VolumeKey) -> str:
-    """How the keys of all disks begin that were made for a volume of this name."""
-    return f"{key}-"
-
-
-def _problem(text: str) -> str | None:
-    if not 1 <= len(text) <= MAX_NAME:
-        return (
-            f"a volume name has 1 to {MAX_NAME} characters, this one has {len(text)}: "
-            "shorten the mount's source in the stack file"
-        )
-    # The first test is only there for speed: every control character is unprintable.
-    if not text.isprintable() and any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-        return f"volume name {text!r} holds control characters: use letters, digits, '-', '_' and '.'"
-    if text != text.strip():
-        return f"volume name {text!r} starts or ends with a space: remove it in the stack file"
-    if "{{" in text or "<no value>" in text:
-        return (
-            f"volume name {text!r} is a template that was not expanded: use {{{{.Task.Slot}}}}, {{{{.Service.Name}}}} "
-            "or {{.Node.Hostname}}, and only labels that the service has"
-        )
-    return None
+def own_version() -> str:
+    """Of the installed package; a working copy that is not installed has none."""
+    try:
+        return version("reberth")
+    except PackageNotFoundError:
+        return "unknown"

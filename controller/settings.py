@@ -2,8 +2,9 @@
 The controller's settings: ``/etc/reberth/reberth.toml`` (or the file named by ``REBERTH_CONFIG``) and the environment.
 
 A variable ``REBERTH_SECTION_KEY`` (or ``REBERTH_KEY`` outside of sections) overrides one key; for a driver's own
-settings ``REBERTH_STORAGE_DRIVERNAME_KEY``. Unknown keys are errors that name the nearest known one. There is no
-setting for a secret itself: drivers take paths of files (Docker secrets).
+settings ``REBERTH_STORAGE_DRIVERNAME_KEY`` or ``REBERTH_POWER_DRIVERNAME_KEY`` (drivers with a hyphen: the file only).
+Unknown keys are errors that name the nearest known one. There is no setting for a secret itself: drivers take paths of
+files (Docker secrets).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from controller.model import Capabilities, FencePolicy, Policy
+from controller.names import DEFAULT_PORT
 
 DEFAULT_FILE = Path("/etc/reberth/reberth.toml")
 
@@ -43,11 +45,21 @@ class PolicySettings(Section, frozen=True):
     """Seconds a node must be down before a VM that still runs is fenced; default 10: as long as a short network outage.
     Evidence that appears by itself (the VM is off) is used at once."""
 
-    gate_fresh: Seconds = 40.0
-    """Seconds after which a gate's word is no longer current; default 40: two of its reports, which come every 20 s."""
+    gate_fresh: Annotated[float, msgspec.Meta(ge=40, le=86_400)] = 40.0
+    """Seconds after which a gate's word is no longer current; default and least 40: two of its reports, each 20 s."""
 
     max_down_fraction: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
     """With more than this part of all nodes down at once nothing is fenced; default 0.5: the fault is likelier ours."""
+
+    node_label: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,62})?$")] = "reberth"
+    """Label, with the value ``down``, that a node gets when its VM is seen off, and loses when it lives again; default
+    ``reberth``. Services with the constraint ``node.labels.reberth != down`` start elsewhere at once; "" sets none."""
+
+
+class VolumeSettings(Section, frozen=True):
+    keep_removed: Annotated[float, msgspec.Meta(ge=0, le=366 * 86_400)] = 86_400.0
+    """Seconds for which the disk of a removed volume is kept, so that `reberth undelete` can give it back; default
+    86400, a day. Meanwhile it takes its room in the storage. 0 deletes it at once."""
 
 
 class LeadershipSettings(Section, frozen=True):
@@ -69,15 +81,14 @@ class LoopSettings(Section, frozen=True):
     attentive: Seconds = 1.0
     """Seconds between two looks while some volume waits for something; default 1: some things have no events."""
 
-    read_deadline: Seconds = 10.0
-    """Seconds for one reading call; then the part counts as unread; default 10."""
+    read_deadline: Annotated[float, msgspec.Meta(ge=1, le=30)] = 10.0
+    """Seconds for one reading call; then the part counts as unread; default 10, at most 30: half of what is healthy."""
 
-    call_deadline: Seconds = 60.0
+    call_deadline: Annotated[float, msgspec.Meta(ge=5, le=86_400)] = 60.0
     """Seconds for one changing call to the storage; then it is in doubt; default 60: vSphere takes 2 to 20."""
 
     clone_deadline: Annotated[float, msgspec.Meta(gt=0, le=7 * 86_400)] = 3600.0
-    """Seconds for making a disk as a copy of another; then it is in doubt; default 3600: some hundred GiB. Until it has
-    ended the storage may refuse to attach the source."""
+    """Seconds for making a disk as a copy of another; then it is in doubt; default 3600: some hundred GiB."""
 
     backoff: Seconds = 0.5
     """Seconds after the first failure of a volume's operation, doubled with each; default 0.5."""
@@ -86,25 +97,33 @@ class LoopSettings(Section, frozen=True):
     """The most seconds between two attempts; default 30."""
 
 
-class StorageSettings(Section, frozen=True):
-    """``[storage]``: the driver and, in ``[storage.NAME]``, its own settings, which the driver checks."""
+class DriverSettings(Section, frozen=True):
+    """A driver and, in a table of its name, its own settings, which the driver checks."""
 
     driver: str | None = None
-    """Name of the driver; no default: without it volumes get an error that says so."""
+    """Name of an entry point of the group ``reberth.drivers`` or ``reberth.power``; each driver's page has its own."""
 
     options: Mapping[str, Mapping[str, object]] = {}
-    """Not a key of the file: the tables ``[storage.NAME]`` by name."""
+    """Not a key of the file: the tables ``[storage.NAME]`` or ``[power.NAME]`` by name."""
 
     def own(self) -> Mapping[str, object]:
         """The chosen driver's table."""
         return self.options.get(self.driver or "", {})
 
 
+class StorageSettings(DriverSettings, frozen=True):
+    """``[storage]``: where the disks come from. No default: without a driver volumes get an error that says so."""
+
+
+class PowerSettings(DriverSettings, frozen=True):
+    """``[power]``: who says whether a machine runs, and ends it; default: the storage's own driver, where it can."""
+
+
 class Settings(Section, frozen=True):
     listen: str = "0.0.0.0"
     """Address on which gates and other controllers are answered; default all: gates come from every node."""
 
-    port: Port = 7490
+    port: Port = DEFAULT_PORT
     """TCP port for them; default 7490. Gates must use the same (their REBERTH_PORT)."""
 
     advertise: str | None = None
@@ -112,13 +131,14 @@ class Settings(Section, frozen=True):
 
     metrics_listen: str = "127.0.0.1"
     """Address of the metrics and health port; default loopback: it has no authentication."""
-
     metrics_port: Port = 7491
-    """TCP port for /metrics and /healthz in plain HTTP; default 7491, 0 switches it off."""
+    """TCP port for /metrics, /healthz, /ui and /v1 in plain HTTP; default 7491, 0 switches it off."""
+
+    webhook_file: Path | None = None
+    """File (a Docker secret) with the address that is told of alarms and finished moves by POST; default none."""
 
     door: Path = Path("/run/reberth/controller.sock")
     """Unix socket for ``reberth status`` and the like; only root may open it."""
-
     docker: str = "unix:///var/run/docker.sock"
     """The manager's own Docker engine."""
 
@@ -127,12 +147,13 @@ class Settings(Section, frozen=True):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level that is logged; default info: one line for each decision that changed."""
-
     log_format: Literal["text", "json"] = "text"
     """``text`` for people, ``json`` for collectors; default text."""
 
     storage: StorageSettings = StorageSettings()
+    power: PowerSettings = PowerSettings()
     policy: PolicySettings = PolicySettings()
+    volumes: VolumeSettings = VolumeSettings()
     leadership: LeadershipSettings = LeadershipSettings()
     loop: LoopSettings = LoopSettings()
 
@@ -144,10 +165,13 @@ class Settings(Section, frozen=True):
 
 SECTIONS: dict[str, type[Section]] = {
     "policy": PolicySettings,
+    "volumes": VolumeSettings,
     "leadership": LeadershipSettings,
     "loop": LoopSettings,
 }
-_TOP_LEVEL = tuple(name for name in Settings.__struct_fields__ if name not in SECTIONS)
+DRIVERS = ("storage", "power")  # sections that name a driver
+
+_TOP_LEVEL = tuple(name for name in Settings.__struct_fields__ if name not in {*SECTIONS, *DRIVERS})
 
 
 def read(environment: Mapping[str, str]) -> Settings:
@@ -175,13 +199,21 @@ def parse(text: str, environment: Mapping[str, str], where: str = "reberth.toml"
     for path, value in _overrides(environment):
         _put(raw, path, value)
     _check_keys(raw, where)
-    storage = raw.pop("storage", {})
-    tables = {name: value for name, value in storage.items() if name != "driver"}
     try:
-        whole = {**raw, "storage": {"driver": storage.get("driver"), "options": tables}}
-        return msgspec.convert(whole, Settings, strict=False, dec_hook=_value)
+        whole = raw | {name: _driver(raw.get(name, {})) for name in DRIVERS}
+        settings = msgspec.convert(whole, Settings, strict=False, dec_hook=_value)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{where}: {_plain(error)}") from error
+    beat, patience = settings.leadership.beat, settings.leadership.patience
+    if patience < 2 * beat:  # or one late beat gives every volume another leader, again and again
+        raise SettingsError(
+            f"{where}: leadership.patience ({patience:g}) must be at least twice leadership.beat ({beat:g})"
+        )
+    return settings
+
+
+def _driver(table: Mapping[str, object]) -> Mapping[str, object]:
+    return {"driver": table.get("driver"), "options": {n: value for n, value in table.items() if n != "driver"}}
 
 
 def _value(kind: type, value: object) -> object:
@@ -200,21 +232,31 @@ def _plain(error: msgspec.ValidationError) -> str:
 
 
 def _check_tables(raw: Mapping[str, Any], where: str) -> None:
-    for name in (*SECTIONS, "storage"):
+    for name in (*SECTIONS, *DRIVERS):
         if not isinstance(raw.get(name, {}), dict):
             raise SettingsError(f"{where}: {name} is a section: write [{name}] and its keys below it")
 
 
 def _check_keys(raw: Mapping[str, Any], where: str) -> None:
-    _check(raw, (*_TOP_LEVEL, *SECTIONS), where, "")
+    _check(raw, (*_TOP_LEVEL, *SECTIONS, *DRIVERS), where, "")
     for name, section in SECTIONS.items():
         _check(raw.get(name, {}), section.__struct_fields__, where, f"{name}.")
-    for name, value in raw.get("storage", {}).items():
+    for name in DRIVERS:
+        _check_driver(name, raw.get(name, {}), where)
+
+
+def _check_driver(section: str, table: Mapping[str, Any], where: str) -> None:
+    for name, value in table.items():
         if name != "driver" and not isinstance(value, dict):
             raise SettingsError(
-                f"{where}: unknown key storage.{name}: [storage] has only `driver`; "
-                "a driver's own keys go into [storage.NAME] with the driver's name"
+                f"{where}: unknown key {section}.{name}: [{section}] has only `driver`; "
+                f"a driver's own keys go into [{section}.NAME] with the driver's name"
             )
+    if section == "power" and table and not table.get("driver"):
+        raise SettingsError(
+            f"{where}: [power.{next(iter(table))}] is set and no driver is chosen: "
+            f'put `driver = "{next(iter(table))}"` into the section [power]'
+        )
 
 
 def _check(table: Mapping[str, Any], known: tuple[str, ...], where: str, prefix: str) -> None:
@@ -228,7 +270,6 @@ def _check(table: Mapping[str, Any], known: tuple[str, ...], where: str, prefix:
 def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str]]:
     """
     Variables -> paths of keys. A variable that is none of ours is left alone: gates and the node service have others.
-
     One that names a section and no key of it is passed on, and refused there as a key of the file would be.
     """
     for variable, value in sorted(environment.items()):
@@ -241,7 +282,7 @@ def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...]
         section, _, key = name.partition("_")
         if section in SECTIONS and key:
             yield (section, key), value
-        elif section == "storage" and key:
+        elif section in DRIVERS and key:
             driver, _, own = key.partition("_")
             yield ((section, driver, own) if own else (section, key)), value
 

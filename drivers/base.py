@@ -1,5 +1,9 @@
 """
-The contract between Reberth and a storage system or hypervisor.
+The contract between Reberth and what it acts on: a `StorageDriver` for the disks, a `PowerDriver` for the machines.
+
+One object may be both: a hypervisor's driver is. Where the machines are physical, or the disks come from elsewhere,
+they are two, and the evidence "powered off" is the power driver's word alone. Machines are known to both by the SMBIOS
+UUID that their nodes tell (`VmId`), also where no hypervisor is near.
 
 Every method may be called again after any outcome: the controller's loop is the only retry. A driver has no ``force``
 flag, retries nothing and remembers nothing that it can read. Errors of the storage are outcomes; an exception that
@@ -10,11 +14,12 @@ leaves a driver is a bug and ends the controller (Swarm restarts it), except `Dr
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from controller.model import (
     Attachment,
+    BootId,
     Capabilities,
     DiskId,
     Epoch,
@@ -36,12 +41,17 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """For sure not done, and not in progress."""
+    """
+    For sure not done, and not in progress.
+
+    ``retry_after``: seconds that the driver asks to be left alone (vSphere: a refused attach freezes the VM).
+    ``cure``: what a person has to do, where it will be refused again until then. Of a create, a clone or an attach it
+    means that waiting cannot help: who mounts is told at once, so that Swarm tries another node and shows it.
+    """
 
     why: str
-    retry_after: float | None = (
-        None  # seconds the driver asks to be left alone (vSphere: a refused attach freezes the VM)
-    )
+    retry_after: float | None = None
+    cure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,31 @@ class PowerEvent:
     vm: VmId | None
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """
+    Who has which disk, and what could not be read.
+
+    ``unread``: one sentence for each part that could not be read now, such as a hypervisor's host or a VM, with the
+    cure. Then a disk of ours that is listed nowhere may be there, on any VM that is not in ``seen``. A disk that is
+    listed is not: no driver attaches one that is attached elsewhere (capability exclusive_attach).
+    ``seen``: the VMs of which all was read, so that a disk not listed on one of them is not on it.
+    ``power``: of every VM, from the same answer, where the storage tells both in one; None: `power` has to be asked. A
+    list and a power that are read one after the other may belong to two moments.
+    ``odd``: what is wrong with a disk, with the cure: for people. Such a disk is listed as uncertain.
+    """
+
+    attachments: tuple[Attachment, ...]
+    seen: frozenset[VmId] = frozenset()
+    unread: tuple[str, ...] = ()
+    power: Mapping[VmId, Power] | None = None
+    odd: Mapping[DiskId, str] = field(default_factory=dict)
+
+
+@runtime_checkable
 class StorageDriver(Protocol):
+    """Disks, and on which machine each of them is."""
+
     @property
     def capabilities(self) -> Capabilities: ...
 
@@ -115,8 +149,12 @@ class StorageDriver(Protocol):
         """Delete a disk; Done when it does not exist. Refused while it is attached anywhere."""
         ...
 
-    async def list_attachments(self) -> Sequence[Attachment]:
-        """All attachments of all disks of ours on all VMs, in one look. Raises DriverError rather than give a part."""
+    async def list_attachments(self) -> Listing:
+        """
+        All attachments of all disks of ours on all VMs, in one look, and what of it could not be read.
+
+        An empty or partial answer of the storage is never "attached nowhere". Raises DriverError when nothing was read.
+        """
         ...
 
     async def attach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
@@ -141,9 +179,17 @@ class StorageDriver(Protocol):
         """How the guest names the disk. Raises DriverError."""
         ...
 
+    async def close(self) -> None: ...
+
+
+@runtime_checkable
+class PowerDriver(Protocol):
+    """Whether a machine runs, and the way to end it. No word about it is ever evidence but an OFF that was read."""
+
     async def power(self, vms: Sequence[VmId]) -> Mapping[VmId, Power]:
         """
-        Fresh power states; a VM that is not found, or whose host is not connected, is UNKNOWN, never OFF.
+        Fresh power states, of each VM that was asked for; one that is not found, whose host is not connected, or whose
+        answer is late, odd or on its way from one state to another, is UNKNOWN, never OFF.
 
         Raises DriverError when nothing can be read.
         """
@@ -160,10 +206,37 @@ class StorageDriver(Protocol):
     async def close(self) -> None: ...
 
 
+class HypervisorDriver(StorageDriver, PowerDriver, Protocol):
+    """Both in one."""
+
+
+@runtime_checkable
+class Grower(Protocol):
+    """What a storage driver may have beside: it can make a disk larger."""
+
+    async def grow(self, disk: DiskId, size_bytes: int) -> Outcome:
+        """
+        Make the disk at least so large, attached or not, and show its size to the VM that has it.
+
+        Done where it is that large already: so it may be repeated, and one that comes late changes nothing. No disk
+        ever becomes smaller.
+        """
+        ...
+
+
 @runtime_checkable
 class Inspector(Protocol):
     """What a driver may have beside: it knows settings of VMs that will hurt some day."""
 
     async def concerns(self, nodes: Mapping[VmId, str]) -> Mapping[VmId, Sequence[str]]:
         """About the VMs of these nodes (hostnames), one sentence each, with the cure. Raises DriverError."""
+        ...
+
+
+@runtime_checkable
+class Witness(Protocol):
+    """What a driver may have beside: it knows by itself which boot of a VM runs, not from the machine's own word."""
+
+    async def boots(self, vms: Sequence[VmId]) -> Mapping[VmId, BootId]:
+        """Of those that run and whose boot it knows. Raises DriverError."""
         ...

@@ -19,7 +19,7 @@ import aiohttp
 import msgspec
 import structlog
 
-from controller.model import Attachment, Capabilities, DiskId, Epoch, Power, Spec, VmId, VolumeKey
+from controller.model import Attachment, BootId, Capabilities, DiskId, Epoch, Power, Spec, VmId, VolumeKey
 from drivers.base import (
     Created,
     CreateOutcome,
@@ -27,6 +27,7 @@ from drivers.base import (
     Done,
     DriverError,
     InDoubt,
+    Listing,
     Outcome,
     PowerEvent,
     Refused,
@@ -96,6 +97,7 @@ class Happened(msgspec.Struct, frozen=True):
 
 class Problem(msgspec.Struct, frozen=True):
     why: str
+    cure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +132,21 @@ class LabDriver:
         found = sorted(disk.id for disk in await self._read("/v1/disks", list[Disk]))
         return [VolumeKey(key) for key in found if key.startswith(beginning)]
 
+    async def grow(self, disk: DiskId, size_bytes: int) -> Outcome:
+        answer = await self._call("POST", f"/v1/disks/{quote(disk, safe='')}/grow", {"size_bytes": size_bytes})
+        return Done() if isinstance(answer, Answered) else answer
+
     async def delete(self, disk: DiskId) -> Outcome:
         answer = await self._call("DELETE", f"/v1/disks/{quote(disk, safe='')}")
         return Done() if isinstance(answer, Answered) else answer
 
-    async def list_attachments(self) -> Sequence[Attachment]:
-        return [
-            Attachment(DiskId(held.disk), VmId(held.vm), epoch=Epoch(held.epoch))
-            for held in await self._read("/v1/attachments", list[Held])
-        ]
+    async def list_attachments(self) -> Listing:
+        return Listing(
+            tuple(
+                Attachment(DiskId(held.disk), VmId(held.vm), epoch=Epoch(held.epoch))
+                for held in await self._read("/v1/attachments", list[Held])
+            )
+        )
 
     async def attach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
         return await self._each("attach", disks, vm, epoch)
@@ -152,6 +160,10 @@ class LabDriver:
     async def power(self, vms: Sequence[VmId]) -> Mapping[VmId, Power]:
         machines = {machine.id: machine for machine in await self._read("/v1/vms", list[Machine])}
         return {vm: Power(machines[vm].power) if vm in machines else Power.UNKNOWN for vm in vms}
+
+    async def boots(self, vms: Sequence[VmId]) -> Mapping[VmId, BootId]:
+        running = {each.id: each.boot for each in await self._read("/v1/vms", list[Machine]) if each.power == "on"}
+        return {vm: BootId(running[vm]) for vm in vms if running.get(vm)}
 
     async def power_off(self, vm: VmId) -> Power:
         # Whatever the call says, only what is read after it counts.
@@ -245,13 +257,14 @@ def _judged(status: int, body: bytes) -> Answered | Refused | InDoubt:
     if status == 200:
         return Answered(body)
     try:
-        why = msgspec.json.decode(body, type=Problem).why
+        problem = msgspec.json.decode(body, type=Problem)
     except msgspec.DecodeError:
-        why = f"it answered {status}"
+        problem = Problem(f"it answered {status}")
+    why = problem.why
     if status == 401:
-        return Refused(f"the machine host does not know our token: {why} Check token_file.")
+        return Refused(f"the machine host does not know our token: {why}", cure="Check token_file.")
     if 400 <= status < 500:
-        return Refused(f"the machine host refuses: {why}")
+        return Refused(f"the machine host refuses: {why}", cure=problem.cure)
     return InDoubt(f"the machine host failed in the middle: {why}")
 
 

@@ -18,6 +18,7 @@ import msgspec
 from controller.model import (
     Attachment,
     AttachmentState,
+    BootId,
     Capabilities,
     DiskId,
     Epoch,
@@ -34,6 +35,7 @@ from drivers.base import (
     Done,
     DriverError,
     InDoubt,
+    Listing,
     Outcome,
     PowerEvent,
     Refused,
@@ -85,6 +87,10 @@ class MemoryDriver:
         found = sorted(disk.removeprefix(_PREFIX) for disk in self.storage.disks)
         return [VolumeKey(key) for key in found if key.startswith(beginning)]
 
+    async def grow(self, disk: DiskId, size_bytes: int) -> Outcome:
+        call = Call(Reading.GROW, (disk,))
+        return (await self._ask(call, [partial(self.storage.grow, disk, size_bytes)]))[0]
+
     async def delete(self, disk: DiskId) -> Outcome:
         return (await self._ask(Call(Operation.DELETE, (disk,)), [partial(self.storage.delete, disk)]))[0]
 
@@ -96,12 +102,18 @@ class MemoryDriver:
         call = Call(Operation.DETACH, tuple(disks), vm, epoch)
         return await self._ask(call, [partial(self.storage.detach, disk, vm, epoch) for disk in disks])
 
-    async def list_attachments(self) -> Sequence[Attachment]:
+    async def list_attachments(self) -> Listing:
         await self._read(Call(Reading.ATTACHMENTS))
-        return tuple(
-            Attachment(disk, vm, self._state(disk, vm), self._stamp(vm))
-            for disk, vms in sorted(self.storage.attached.items())
-            for vm in sorted(vms)
+        hidden = self.storage.hidden
+        return Listing(
+            tuple(
+                Attachment(disk, vm, self._state(disk, vm), self._stamp(vm))
+                for disk, vms in sorted(self.storage.attached.items())
+                for vm in sorted(vms - hidden)
+            ),
+            seen=frozenset(self.storage.vms) - hidden,
+            unread=tuple(f"the VM {vm} cannot be read" for vm in sorted(hidden)),
+            odd=dict(self.storage.odd),
         )
 
     async def device(self, disk: DiskId, vm: VmId) -> DeviceHint:
@@ -123,6 +135,9 @@ class MemoryDriver:
         outcomes = await self._ask(Call(Operation.POWER_OFF, vm=vm), [switch])
         return self._power(vm) if isinstance(outcomes[0], Done) else Power.UNKNOWN
 
+    async def boots(self, vms: Sequence[VmId]) -> Mapping[VmId, BootId]:
+        return {vm: self.storage.boots[vm] for vm in vms if vm in self.storage.boots and self._power(vm) is Power.ON}
+
     async def watch_power(self) -> AsyncIterator[PowerEvent]:
         queue = self.storage.watch()
         try:
@@ -142,7 +157,8 @@ class MemoryDriver:
         return self.storage.vms[vm].stamp if self.capabilities.epoch_guard else None
 
     def _state(self, disk: DiskId, vm: VmId) -> AttachmentState:
-        return AttachmentState.UNCERTAIN if (disk, vm) in self.storage.uncertain else AttachmentState.ATTACHED
+        unsure = (disk, vm) in self.storage.uncertain or disk in self.storage.odd
+        return AttachmentState.UNCERTAIN if unsure else AttachmentState.ATTACHED
 
     async def _read(self, call: Call) -> None:
         fault = await self._start(call)

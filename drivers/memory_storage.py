@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from controller.model import (
+    BootId,
     Capabilities,
     DiskId,
     Epoch,
@@ -56,11 +57,13 @@ class Reading(Enum):
     POWER = "power"
     DEVICE = "device"
     KEYS = "keys"
+    GROW = "grow"  # changes something, but nothing that a late call could harm
 
 
 @dataclass(slots=True)
 class MemoryVm:
     power: Power = Power.ON
+    suspended: bool = False  # it goes on with its memory when it is resumed; as good as on
     connected: bool = True  # its host answers the hypervisor's manager
     stamp: Epoch = NO_STAMP
     writing: set[DiskId] = field(default_factory=set)
@@ -82,11 +85,14 @@ class MemoryStorage:
     def __init__(self, capabilities: Capabilities = CAPABILITIES) -> None:
         self.capabilities = capabilities
         self.vms: dict[VmId, MemoryVm] = {}
+        self.boots: dict[VmId, BootId] = {}  # those that the hypervisor knows
         self.disks: dict[DiskId, int] = {}
         self.contents: dict[DiskId, bytes] = {}
         self.copying: Counter[DiskId] = Counter()  # sources of copies under way
         self.attached: dict[DiskId, set[VmId]] = {}
         self.uncertain: set[tuple[DiskId, VmId]] = set()
+        self.odd: dict[DiskId, str] = {}  # what is wrong with a disk, which is uncertain then
+        self.hidden: set[VmId] = set()  # their configuration cannot be read, and who knows what they have
         self.calls: list[Call] = []
         self.seconds = 0.0
         self.copy_seconds = 0.0
@@ -110,11 +116,18 @@ class MemoryStorage:
 
     def switch(self, vm: VmId, power: Power) -> None:
         """Somebody presses the button. A VM that is off writes to nothing."""
-        self.vms[vm].power = power
+        self.vms[vm].power, self.vms[vm].suspended = power, False
         if power is Power.OFF:
             self.vms[vm].writing.clear()
         for queue in self._watchers:
             queue.put_nowait(PowerEvent(vm))
+
+    def suspend(self, vm: VmId) -> None:
+        """Its memory is put away with all that it has open; `resume` lets it go on, `switch` throws it away."""
+        self.vms[vm].suspended = True
+
+    def resume(self, vm: VmId) -> None:
+        self.vms[vm].suspended = False
 
     def write(self, vm: VmId, disk: DiskId) -> None:
         """The VM has the disk open from now on; an error when it could not."""
@@ -138,7 +151,14 @@ class MemoryStorage:
     def create(self, disk: DiskId, size: int) -> Outcome:
         have = self.disks.setdefault(disk, size)
         if have != size:
-            return Refused(f"disk {disk} exists with {have} bytes, asked for were {size}")
+            why = f"disk {disk} exists with {have} bytes, asked for were {size}"
+            return Refused(why, cure="Give the volume another name, or that size.")
+        return Done()
+
+    def grow(self, disk: DiskId, size: int) -> Outcome:
+        if disk not in self.disks:
+            return Refused(f"there is no disk {disk}")
+        self.disks[disk] = max(size, self.disks[disk])
         return Done()
 
     def delete(self, disk: DiskId) -> Outcome:
@@ -202,6 +222,8 @@ class MemoryStorage:
             return Refused(f"there is no VM {vm}")
         if self.capabilities.epoch_guard and epoch < self.vms[vm].stamp:
             return Refused(f"VM {vm} was given to epoch {self.vms[vm].stamp}; this call is of epoch {epoch}")
+        if self.vms[vm].suspended:
+            return Refused(f"VM {vm} is suspended, and goes on with its disks: resume it, or switch it off")
         return None
 
     def _cannot_attach(self, disk: DiskId, vm: VmId, holders: set[VmId]) -> Refused | None:

@@ -44,7 +44,7 @@ class _WithoutWords(ast.NodeTransformer):
 
 
 def mutants(root: Path) -> Iterator[Mutant]:
-    for meta in sorted(root.glob("controller/*.meta")):
+    for meta in sorted(root.glob("controller/**/*.meta")):
         file = meta.with_suffix("")
         functions = {
             node.name: node

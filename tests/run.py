@@ -1,8 +1,10 @@
 """
-All tests, for `make test`: what only computes runs at low priority beside what needs labs, which mostly wait.
+All tests, for `make test`, in three parts side by side: most drills, and all others that need labs, which mostly wait;
+and at low priority what only computes. The drill on emulated machines comes after them. Each process has labs of its
+own, told apart by its number.
 
-The last line counts both: ``N passed, N failed, N skipped``. An interrupt ends both in good order, each with the
-clean-up of its fixtures; a second one does not disturb that.
+The last line counts all: ``N passed, N failed, N skipped``. An interrupt ends each in good order, with the clean-up of
+its fixtures; a second one does not disturb that.
 """
 
 from __future__ import annotations
@@ -11,16 +13,26 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree as ET
 
 TESTS = Path(__file__).parent
-COMPUTING = ("unit", "sim")
-WAITING = ("conformance", "integration", "drills")
+# Drills with labs of their own, beside the components: both streams end sooner so.
+ALONE = tuple(f"drills/test_{name}.py" for name in ("overlap", "vsphere", "day", "moves", "lost_swarm"))
+EMULATED = "drills/test_vms.py"  # three machines that keep both cores busy, and whose clocks must not starve: last
+PARTS = {
+    "computing": ("unit", "attacks", "sim"),
+    "drills": ("drills", *(f"--ignore={TESTS / each}" for each in (*ALONE, EMULATED))),
+    "components": ("conformance", "integration", *ALONE),
+    "emulated": (EMULATED,),
+}
+LAST = "emulated"
+SHOWN = "components"  # while it runs; the others when all have ended
+PRIORITY = {"computing": 15}  # niceness: it always has something to do, and the others' machines have clocks
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -47,8 +59,12 @@ def counted(report: Path) -> Counts:
 def start(
     folders: Iterable[str], report: Path, *options: str, nice: int = 0, output: IO[bytes] | None = None
 ) -> subprocess.Popen[bytes]:
-    """A pytest in a session of its own: a terminal's Ctrl-C reaches it through us, once. It does not outlive us."""
-    paths = [str(TESTS / each) for each in folders]
+    """
+    ``folders``: below tests/, or options.
+
+    A pytest in a session of its own: a terminal's Ctrl-C reaches it through us, once. It does not outlive us.
+    """
+    paths = [each if each.startswith("--") else str(TESTS / each) for each in folders]
     command = ["setpriv", "--pdeathsig", "INT", "nice", "-n", str(nice), sys.executable, "-m", "pytest", "-q", *options]
     return subprocess.Popen(
         [*command, f"--junitxml={report}", *paths],
@@ -60,8 +76,12 @@ def start(
 
 
 @contextmanager
-def ending_together(parts: list[subprocess.Popen[bytes]]) -> Iterator[None]:
-    """Before ``parts`` is filled: a program started while SIGINT is ignored ignores it too, one that is caught not."""
+def ending_together(parts: list[subprocess.Popen[bytes]]) -> Iterator[Callable[[], bool]]:
+    """
+    Answers whether they were told to end.
+
+    Before ``parts`` is filled: a program started while SIGINT is ignored ignores it too, one that is caught not.
+    """
     told = False
 
     def tell(*_: object) -> None:
@@ -74,27 +94,36 @@ def ending_together(parts: list[subprocess.Popen[bytes]]) -> Iterator[None]:
 
     before = {number: signal.signal(number, tell) for number in SIGNALS}
     try:
-        yield
+        yield lambda: told
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="reberth-tests-") as name:
+    with tempfile.TemporaryDirectory(prefix="reberth-tests-") as name, ExitStack() as files:
         folder = Path(name)
-        shown = folder / "computing.out"
-        reports = [folder / "computing.xml", folder / "waiting.xml"]
+        reports = {part: folder / f"{part}.xml" for part in PARTS}
+        kept = {part: folder / f"{part}.out" for part in PARTS if part != SHOWN}
         parts: list[subprocess.Popen[bytes]] = []
-        with ending_together(parts), shown.open("wb") as output:
-            parts.append(start(COMPUTING, reports[0], "-p", "no:cacheprovider", nice=10, output=output))
-            parts.append(start(WAITING, reports[1], "--durations=25"))
-            codes = [part.wait() for part in reversed(parts)]
+        with ending_together(parts) as told:
+            for part, folders in PARTS.items():
+                if part == LAST:
+                    for each in parts:
+                        each.wait()
+                    if told():
+                        break
+                output = files.enter_context(kept[part].open("wb")) if part in kept else None
+                options = ("-p", "no:cacheprovider", "--durations=25")
+                parts.append(start(folders, reports[part], *options, nice=PRIORITY.get(part, 0), output=output))
+            codes = [each.wait() for each in parts]
         sys.stdout.flush()
-        sys.stdout.buffer.write(shown.read_bytes())
-        total = sum((counted(each) for each in reports), Counts())
+        for part, file in kept.items():
+            if file.exists():
+                sys.stdout.buffer.write(f"\n{part}:\n".encode() + file.read_bytes())
+        total = sum((counted(each) for each in reports.values()), Counts())
     sys.stdout.write(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped\n")
-    return 0 if codes == [0, 0] else 1
+    return 0 if not any(codes) else 1
 
 
 if __name__ == "__main__":

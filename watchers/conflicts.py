@@ -11,22 +11,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.model import Node, NodeId, Spec
-from controller.options import difference, unusable
-from controller.templates import varies
+from controller.volumes.options import difference, unusable
 from watchers.docker_json import Mount, RawService, RawTask
+from watchers.templates import varies
 
 _START_FIRST = "start-first"
 
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """One task's wish for one volume. ``options``: the expanded ``driver_opts``; ``problem``: already known."""
+    """
+    One task's wish for one volume. ``options``: the expanded ``driver_opts``; ``problem``: already known; ``mounts``:
+    at how many places its container has it.
+    """
 
     task: RawTask
     service: RawService
     mount: Mount
     options: Mapping[str, str]
     problem: str | None = None
+    mounts: int = 1
 
 
 def conflict(wants: Sequence[Want], nodes: Mapping[NodeId, Node], spec: Spec | None) -> str | None:

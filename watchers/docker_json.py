@@ -19,20 +19,23 @@ class DecodeError(Exception):
     """Docker answered with something that is not what its API promises."""
 
 
-class _Docker(msgspec.Struct, frozen=True, rename="pascal", gc=False):
+DEFAULT_STOP_GRACE = 10.0  # seconds: dockerd's own, where a service says nothing
+
+
+class DockerStruct(msgspec.Struct, frozen=True, rename="pascal", gc=False):
     """``gc=False``: trees without cycles, thousands of them, that the garbage collector need not walk."""
 
 
-class DriverConfig(_Docker, frozen=True):
+class DriverConfig(DockerStruct, frozen=True):
     name: str = ""
     options: Mapping[str, str] | None = None
 
 
-class VolumeOptions(_Docker, frozen=True):
+class VolumeOptions(DockerStruct, frozen=True):
     driver_config: DriverConfig | None = None
 
 
-class Mount(_Docker, frozen=True):
+class Mount(DockerStruct, frozen=True):
     type: str = ""
     source: str = ""
     target: str = ""
@@ -45,23 +48,35 @@ class Mount(_Docker, frozen=True):
         return (options.driver_config if options is not None else None) or DriverConfig()
 
 
-class ContainerSpec(_Docker, frozen=True):
+class ContainerSpec(DockerStruct, frozen=True):
     mounts: tuple[Mount, ...] | None = None
+    stop_grace_period: int | None = None  # nanoseconds; Docker's default is 10 s
 
 
-class TaskSpec(_Docker, frozen=True):
+class Placement(DockerStruct, frozen=True):
+    constraints: tuple[str, ...] | None = None
+
+
+class TaskSpec(DockerStruct, frozen=True):
     container_spec: ContainerSpec | None = None
+    placement: Placement | None = None
 
     @property
     def mounts(self) -> tuple[Mount, ...]:
         return (self.container_spec.mounts if self.container_spec is not None else None) or ()
 
+    @property
+    def stop_grace(self) -> float:
+        """Seconds between the polite signal and the one that kills."""
+        asked = self.container_spec.stop_grace_period if self.container_spec is not None else None
+        return DEFAULT_STOP_GRACE if asked is None else asked / 1e9
 
-class TaskStatus(_Docker, frozen=True):
+
+class TaskStatus(DockerStruct, frozen=True):
     state: str = "new"
 
 
-class RawTask(_Docker, frozen=True):
+class RawTask(DockerStruct, frozen=True):
     id: str = msgspec.field(name="ID")
     desired_state: str
     service_id: str = msgspec.field(name="ServiceID", default="")
@@ -72,19 +87,19 @@ class RawTask(_Docker, frozen=True):
     spec: TaskSpec = TaskSpec()
 
 
-class Replicated(_Docker, frozen=True):
+class Replicated(DockerStruct, frozen=True):
     replicas: int | None = None
 
 
-class Mode(_Docker, frozen=True):
+class Mode(DockerStruct, frozen=True):
     replicated: Replicated | None = None
 
 
-class Update(_Docker, frozen=True):
+class Update(DockerStruct, frozen=True):
     order: str = ""
 
 
-class ServiceSpec(_Docker, frozen=True):
+class ServiceSpec(DockerStruct, frozen=True):
     name: str = ""
     labels: Mapping[str, str] | None = None
     task_template: TaskSpec = TaskSpec()
@@ -93,33 +108,34 @@ class ServiceSpec(_Docker, frozen=True):
     rollback_config: Update | None = None
 
 
-class RawService(_Docker, frozen=True):
+class RawService(DockerStruct, frozen=True):
     id: str = msgspec.field(name="ID")
     created_at: str = ""
     spec: ServiceSpec = ServiceSpec()
 
 
-class NodeSpec(_Docker, frozen=True):
+class NodeSpec(DockerStruct, frozen=True):
     role: str = "worker"
     availability: str = "active"
+    labels: Mapping[str, str] | None = None
 
 
-class NodeStatus(_Docker, frozen=True):
+class NodeStatus(DockerStruct, frozen=True):
     state: str = "unknown"
     addr: str = ""
 
 
-class ManagerStatus(_Docker, frozen=True):
+class ManagerStatus(DockerStruct, frozen=True):
     leader: bool = False
     reachability: str = "unknown"
     addr: str = ""
 
 
-class NodeDescription(_Docker, frozen=True):
+class NodeDescription(DockerStruct, frozen=True):
     hostname: str = ""
 
 
-class RawNode(_Docker, frozen=True):
+class RawNode(DockerStruct, frozen=True):
     id: str = msgspec.field(name="ID")
     spec: NodeSpec = NodeSpec()
     description: NodeDescription = NodeDescription()
@@ -127,7 +143,7 @@ class RawNode(_Docker, frozen=True):
     manager_status: ManagerStatus | None = None
 
 
-class SwarmInfo(_Docker, frozen=True):
+class SwarmInfo(DockerStruct, frozen=True):
     node_id: str = msgspec.field(name="NodeID", default="")
     node_addr: str = ""
     control_available: bool = False
@@ -135,7 +151,7 @@ class SwarmInfo(_Docker, frozen=True):
     error: str = ""
 
 
-class RawInfo(_Docker, frozen=True):
+class RawInfo(DockerStruct, frozen=True):
     swarm: SwarmInfo = SwarmInfo()
 
 

@@ -12,14 +12,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import aiodocker
 import aiohttp
 
-from controller.docker_read import read
+from controller.docker_http import read
 from controller.model import Node, NodeId
-from controller.records import SwarmUnread
-from watchers.decode import WANTED, SwarmSnapshot, decode_node, is_wanted, leader_of, may_mount
+from controller.names import LEADER_CONFIG
+from watchers.base import SwarmUnread
+from watchers.claims import WANTED, SwarmSnapshot, decode_node, leader_of, may_mount
 from watchers.docker_json import (
     DecodeError,
     RawService,
@@ -30,10 +32,9 @@ from watchers.docker_json import (
     services_from,
     tasks_from,
 )
-from watchers.stream import DockerEvent, Gap, Heard, Pace, follow
+from watchers.events import DockerEvent, Gap, Heard, Pace, follow
 
 _KINDS = ("node", "service", "config")
-_LEADER_CONFIG = "reberth.leader"  # its sign of life every few seconds is no news
 _MANY = 4000  # service IDs in one request; beyond, all tasks are asked for
 
 
@@ -52,7 +53,7 @@ class Rhythm:
 
 
 class SwarmWatcher:
-    """Reads Swarm through any manager's Docker socket. ``docker`` stays the caller's to close."""
+    """Reads Swarm through any manager's Docker socket. ``docker`` stays the caller's; ``label``: that of dead nodes."""
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class SwarmWatcher:
         poke: Callable[[str], None],
         rhythm: Rhythm | None = None,
         wall: Callable[[], float] = time.time,
+        label: str = "",
     ) -> None:
         self._docker = docker
         self._poke = poke
@@ -67,7 +69,7 @@ class SwarmWatcher:
         self._wall = wall
         self._event = asyncio.Event()
         self._services: tuple[str, ...] = ()
-        self._read_nodes = Remembered(_nodes)
+        self._read_nodes = Remembered(partial(_nodes, label))
         self._read_services = Remembered(_services)
         self._read_tasks = Remembered(_tasks)
         self._last = SwarmSnapshot({}, None)
@@ -110,7 +112,8 @@ class SwarmWatcher:
         match heard:
             case Gap(why):
                 self._poke(why)
-            case DockerEvent(kind="config", name=name) if name == _LEADER_CONFIG or not name.startswith("reberth."):
+            # The sign of life of who acts, every few seconds, is no news.
+            case DockerEvent(kind="config", name=name) if name == LEADER_CONFIG or not name.startswith("reberth."):
                 return
             case DockerEvent():
                 self._poke(f"{heard.kind} {heard.name or heard.id}: {heard.action}")
@@ -179,9 +182,9 @@ class _Nodes:
     leader: NodeId | None
 
 
-def _nodes(answer: bytes) -> _Nodes:
+def _nodes(label: str, answer: bytes) -> _Nodes:
     found = nodes_from(answer)
-    return _Nodes({node.id: node for node in map(decode_node, found)}, leader_of(found))
+    return _Nodes({node.id: node for node in (decode_node(raw, label) for raw in found)}, leader_of(found))
 
 
 def _services(answer: bytes) -> tuple[RawService, ...]:
@@ -189,7 +192,7 @@ def _services(answer: bytes) -> tuple[RawService, ...]:
 
 
 def _tasks(answer: bytes) -> tuple[RawTask, ...]:
-    return tuple(task for task in tasks_from(answer) if is_wanted(task))
+    return tasks_from(answer)
 
 
 def _sign(tasks: Iterable[RawTask]) -> frozenset[tuple[str, str]]:

@@ -4,67 +4,79 @@ from __future__ import annotations
 
 import http.client
 import os
-import socket
+from enum import IntEnum
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
+from controller.protocol.answers import Status
+from controller.protocol.endpoint import Answer, Asked, Endpoint
+from controller.protocol.messages import Problem
+from controller.protocol.unix_http import UnixConnection
 from controller.settings import Settings, SettingsError, from_process
-from controller.wire import Message, Problem
 
 SECONDS = 30.0
 
-T = TypeVar("T")
+
+class Exit(IntEnum):
+    """What a command ends with; 2 (wrong use) is Typer's. docs/commands.md has the table."""
+
+    DONE = 0
+    REFUSED = 1
+    MISSING = 3
+    UNANSWERED = 4
+
+
+_EXITS = {Status.MISSING: Exit.MISSING, Status.UNAVAILABLE: Exit.UNANSWERED, Status.FAULT: Exit.UNANSWERED}
 
 
 class Unanswered(Exception):
-    """No answer, or a refusal; the text is for the person at the terminal."""
+    """No answer, or a refusal; the text is for the person at the terminal, ``code`` for a script."""
+
+    def __init__(self, text: str, code: Exit = Exit.REFUSED) -> None:
+        super().__init__(text)
+        self.code = code
 
 
-def ask(path: str, message: Message, answer: type[T]) -> T:
-    """One request through the door. Raises Unanswered."""
-    door = _door()
-    connection = _UnixConnection(door)
+def ask(endpoint: Endpoint[Asked, Answer], message: Asked) -> Answer:
+    """One request through the controller's socket. Raises Unanswered."""
+    path = _socket()
+    connection = UnixConnection(path, SECONDS)
     try:
-        connection.request("POST", path, msgspec.json.encode(message), {"Content-Type": "application/json"})
+        connection.request("POST", endpoint.path, msgspec.json.encode(message), {"Content-Type": "application/json"})
         response = connection.getresponse()
         body = response.read()
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise Unanswered(
-            f"there is no controller behind {door}: run this in the controller's container on a manager, as\n"
-            "  docker exec $(docker ps -q -f label=com.docker.swarm.service.name=reberth_controller) reberth status"
+            f"there is no controller behind {path}: run this in the controller's container on a manager, as\n"
+            "  docker exec $(docker ps -q -f label=com.docker.swarm.service.name=reberth_controller) reberth status",
+            Exit.UNANSWERED,
         ) from error
     except PermissionError as error:
-        raise Unanswered(f"only root may open {door}") from error
+        raise Unanswered(f"only root may open {path}", Exit.UNANSWERED) from error
     except (OSError, http.client.HTTPException) as error:
-        raise Unanswered(f"the controller does not answer: {error or type(error).__name__}") from error
+        why = f"the controller does not answer: {error or type(error).__name__}"
+        raise Unanswered(why, Exit.UNANSWERED) from error
     finally:
         connection.close()
     try:
-        if response.status != http.HTTPStatus.OK:
-            raise Unanswered(msgspec.json.decode(body, type=Problem).why)
-        return msgspec.json.decode(body, type=answer)
+        if response.status != Status.DONE:
+            why = msgspec.json.decode(body, type=Problem).why
+            raise Unanswered(why, _exit(response.status))
+        return msgspec.json.decode(body, type=endpoint.answers[Status.DONE])
     except msgspec.DecodeError as error:
         raise Unanswered(
-            f"the controller's answer is not understood ({error}): command and controller differ"
+            f"the controller's answer is not understood ({error}): command and controller differ", Exit.UNANSWERED
         ) from error
 
 
-def _door() -> Path:
+def _exit(status: int) -> Exit:
+    return next((code for each, code in _EXITS.items() if each == status), Exit.REFUSED)
+
+
+def _socket() -> Path:
     try:
         return from_process().door
     except SettingsError:
         # A broken file must not keep people from asking the controller that runs on an older one.
         return Path(os.environ.get("REBERTH_DOOR", str(Settings().door)))
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=SECONDS)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))

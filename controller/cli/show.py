@@ -2,73 +2,127 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from controller.explain import Explanation, StatusView
+from controller.protocol.views import DoctorView, DriverView, Explanation, StatusView
+from controller.volumes.catalogue import OPTIONS
 
-_COLOURS = {"ok": "green", "working": "cyan", "waiting": "yellow", "refused": "red", "ALARM": "bold red"}
+_PAGE = 500  # columns; `-o wide` has more
+
+_COLOURS = {
+    "ok": "green",
+    "starting": "cyan",
+    "working": "cyan",
+    "waiting": "yellow",
+    "refused": "red",
+    "ALARM": "bold red",
+}
 
 
 def show_status(console: Console, status: StatusView) -> None:
-    console.print(f"Acting: {escape(status.holder)}, epoch {status.epoch}, looked at {_time(status.looked_at)}")
+    console.print(f"Acting: {escape(status.holder)}, epoch {status.epoch}, looked at {time_of(status.looked_at)}")
     if status.paused is not None:
         console.print(f"[yellow]Paused: {escape(status.paused)}[/] (`reberth resume` ends that)")
     for unread in status.unread:
         console.print(f"[red]{escape(unread)}[/]")
-    table = Table("VOLUME", "NODE", "VM", "STATE", "REASON", box=None, pad_edge=False)
+    console.print(_volumes(status, wide=console.width > _PAGE) if status.volumes else "No volumes.")
+    for warning in (each for line in status.volumes for each in line.warnings):
+        console.print(f"[yellow]{escape(warning)}[/]", soft_wrap=True)
+    show_nodes(console, status)
+
+
+def _volumes(status: StatusView, *, wide: bool) -> Table:
+    more = ("SERVICE", "SIZE", "FSTYPE", "DISK") if wide else ()
+    table = Table("VOLUME", "NODE", "VM", "STATE", *more, "REASON", box=None, pad_edge=False)
     for line in status.volumes:
         word = f"[{_COLOURS.get(line.state, 'default')}]{line.state}[/]"
-        table.add_row(escape(line.volume), escape(line.node), line.vm, word, escape(line.reason))
-    console.print(table if status.volumes else "No volumes.")
-    show_nodes(console, status)
+        cells = (escape(line.service), size_text(line.size_bytes), line.fstype, escape(line.disk)) if wide else ()
+        table.add_row(escape(line.volume), escape(line.node), line.vm, word, *cells, escape(line.reason))
+    return table
+
+
+def size_text(size: int) -> str:
+    return f"{size / 2**30:.4g} GiB" if size else ""
 
 
 def show_nodes(console: Console, status: StatusView) -> None:
     table = Table("NODE", "STATE", "VM", "HEARD", "GATE", box=None, pad_edge=False)
     for line in status.nodes:
         heard = "never" if line.heard is None else f"{line.heard:.0f} s ago"
-        table.add_row(escape(line.node), line.state, line.vm or "unknown", heard, escape(line.gate))
+        state = f"{line.state}, labelled dead" if line.labelled else line.state
+        table.add_row(escape(line.node), state, line.vm or "unknown", heard, escape(line.gate))
     console.print()
     console.print(table)
     for line in status.nodes:
         for concern in line.concerns:
             console.print(f"[yellow]{escape(line.node)}: {escape(concern)}[/]", soft_wrap=True)
+    for advice in status.advice:
+        console.print(escape(advice), soft_wrap=True)
+
+
+def show_options(console: Console, found: DriverView) -> None:
+    console.print(f"Storage driver {escape(found.name)}: {', '.join(found.can) or 'nothing beyond attach and detach'}")
+    table = Table("OPTION", "FORM", "DEFAULT", "WHAT FOR", box=None, pad_edge=False)
+    for each in OPTIONS:
+        about = each.about if not each.needs or each.needs in found.can else "not with this driver"
+        table.add_row(escape(each.key), escape(each.form), escape(each.default), escape(about))
+    console.print(table)
+
+
+def show_findings(console: Console, found: DoctorView) -> None:
+    colours = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+    for each in found.findings:
+        word = f"[{colours.get(each.severity, 'default')}]{each.severity.upper()}[/]"
+        console.print(f"{word} {escape(each.subject)}: {escape(each.text)} ({each.code})", soft_wrap=True)
+        console.print(f"    {escape(each.cure)}", soft_wrap=True)
+    if not found.findings:
+        console.print("Nothing found.")
 
 
 def show_explanation(console: Console, found: Explanation) -> None:
     word = f"[{_COLOURS.get(found.state, 'default')}]{found.state}[/]"
     console.print(f"[bold]{escape(found.volume)}[/]: {word} ({escape(found.decision)}, {escape(found.placement)})")
-    _line(console, "Why", found.why)
-    _line(console, "To do", found.cure)
-    if found.setback:
-        _line(console, "Last attempt", found.setback)
-    _line(console, "Wanted by", found.claim)
-    for why in found.refused:
-        _line(console, "Refused", why)
-    where = ", ".join(f"{each.node or '?'} (VM {each.vm}, {each.state.value})" for each in found.attachments)
-    _line(console, "Disk", f"{found.disk or 'none yet'}, {found.size_bytes} bytes, on {where or 'no VM'}")
-    if found.copy_of is not None:
-        _line(console, "Began as", f"a copy of volume {found.copy_of}")
-    for grant in found.grants:
-        taken = ", taken back" if grant.revoked else ""
-        _line(console, "Permission", f"task {grant.task} on {grant.node}, serial {grant.serial}{taken}")
-    for proof in found.evidence:
-        _line(console, "Evidence", f"{proof.kind.value}: {proof.text} (by {proof.source}, {_time(proof.at)})")
-    for unread in found.unread:
-        _line(console, "Unread", unread)
+    for what, text in _facts(found):
+        _line(console, what, text)
     table = Table("TIME", "WHAT", "NODE", "EPOCH", "DETAILS", box=None, pad_edge=False)
     for each in found.history:
-        table.add_row(_time(each.at), each.moment.value, escape(each.node), str(each.epoch), escape(each.text))
+        table.add_row(time_of(each.at), each.moment.value, escape(each.node), str(each.epoch), escape(each.text))
     console.print(table if found.history else "No history.")
+
+
+def _facts(found: Explanation) -> Iterator[tuple[str, str]]:
+    yield "Why", found.why
+    yield "To do", found.cure
+    if found.setback:
+        yield "Last attempt", found.setback
+    yield "Wanted by", found.claim
+    yield from (("Refused", why) for why in found.refused)
+    yield "Disk", f"{found.disk or 'none yet'}, {found.size_bytes} bytes, on {_where(found)}"
+    if found.copy_of is not None:
+        yield "Began as", f"a copy of volume {found.copy_of}"
+    for grant in found.grants:
+        taken = ", taken back" if grant.revoked else ""
+        yield "Permission", f"task {grant.task} on {grant.node}, serial {grant.serial}{taken}"
+    for proof in found.evidence:
+        yield "Evidence", f"{proof.kind.value}: {proof.text} (by {proof.source}, {time_of(proof.at)})"
+    several = (("Label", found.labels), ("Beware", found.warnings), ("Unread", found.unread), ("Quicker", found.advice))
+    for word, sentences in several:
+        yield from ((word, each) for each in sentences)
+
+
+def _where(found: Explanation) -> str:
+    places = (f"{each.node or '?'} (VM {each.vm}, {each.state.value})" for each in found.attachments)
+    return ", ".join(places) or "no VM"
 
 
 def _line(console: Console, word: str, text: str) -> None:
     console.print(f"{word + ':':<13} {escape(text)}", soft_wrap=True)
 
 
-def _time(at: float) -> str:
+def time_of(at: float) -> str:
     return datetime.fromtimestamp(at).astimezone().isoformat(sep=" ", timespec="milliseconds")

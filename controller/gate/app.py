@@ -37,11 +37,11 @@ async def serve(settings: GateSettings, listener: socket.socket, env: Mapping[st
     """Serve until SIGTERM or SIGINT. Mounts stay as they are: they belong to containers, not to this process."""
     from aiohttp import web  # noqa: PLC0415 -- slow, and the socket listens already
 
-    from controller.gate.client import swarm_client  # noqa: PLC0415
     from controller.gate.gate import Gate  # noqa: PLC0415
-    from controller.gate.host import KernelHost  # noqa: PLC0415
-    from controller.gate.machine import read_machine  # noqa: PLC0415
-    from controller.gate.server import application  # noqa: PLC0415
+    from controller.gate.kernel.host import KernelHost  # noqa: PLC0415
+    from controller.gate.volume_plugin import application  # noqa: PLC0415
+    from controller.protocol.client import swarm_client  # noqa: PLC0415
+    from controller.protocol.machine import read_machine  # noqa: PLC0415
 
     client = swarm_client(settings.docker_root, settings.port, settings.problem)
     host = KernelHost(settings.mount_root)

@@ -1,5 +1,5 @@
 """
-The gate: what each of Docker's calls means, and the jobs behind them.
+The gate: what each of Docker's calls means, and what the controller's orders do.
 
 Docker gives up on a Mount after 120 s and sends the next while the first still runs, and on an Unmount after 60 s. So
 calls only wait for jobs, with a deadline of their own and the newest reason when it passes; the jobs go on.
@@ -10,35 +10,45 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
-from controller import wire
-from controller.gate.client import ControllerError, ControllerRefused, ControllerUnreachable, pause
-from controller.gate.host import Host
-from controller.gate.ledger import GateError, Interrupted, Ledger, Volume
-from controller.gate.machine import Machine, MachineUnknown
-from controller.gate.mounting import GrantSource, Mounting
-from controller.gate.state import StateFile, StateUnwritable
-from controller.gate.sync import Reporter, SyncTarget
-from controller.gate.unmounting import Unmounting, rebuild
+from controller.gate.jobs import GateError, for_ever
+from controller.gate.kernel.host import Host
+from controller.gate.mount_job import GrantSource, MountJob
+from controller.gate.reporter import Reporter, SyncTarget
+from controller.gate.startup import rebuild
+from controller.gate.state_file import StateFile, StateUnwritable
+from controller.gate.unmount_job import UnmountJob
+from controller.gate.volume import Volume
+from controller.gate.volume_names import MADE_UP, Descriptions, Lister, VolumeNames
+from controller.gate.volume_table import VolumeTable
+from controller.protocol import messages
+from controller.protocol.client import ControllerError, ControllerRefused, pause
+from controller.protocol.machine import Machine, MachineUnknown
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 MOUNT_SECONDS = 95.0
 UNMOUNT_SECONDS = 50.0
 CREATE_SECONDS = 95.0
 REMOVE_SECONDS = 10.0
 CHECK_SECONDS = 3.0
+USAGE_SECONDS = 0.3
+WAKE_SECONDS = 10.0
+NO_SOURCE = (
+    "the mount has no source, so Docker made up a name for the volume, and would make up another for each new "
+    "container: name the volume in the mount (`source=NAME` of --mount, `source:` or `NAME:/path` in a stack file)"
+)
 
 
-class Controller(GrantSource, SyncTarget, Protocol):
-    async def create(self, name: str, options: Mapping[str, str]) -> wire.Volume: ...
-
-    async def get(self, name: str) -> wire.Volume: ...
+class Controller(GrantSource, SyncTarget, Lister, Protocol):
+    async def create(self, name: str, options: Mapping[str, str]) -> messages.Volume: ...
 
     async def remove(self, name: str) -> None: ...
 
@@ -50,6 +60,8 @@ class Known:
     name: str
     mountpoint: Path | None
     reason: str
+    details: messages.Details | None = None
+    usage: tuple[int, int] | None = None  # bytes used and available, where it is mounted
 
 
 class Gate:
@@ -59,13 +71,14 @@ class Gate:
         self._host = host
         self._controller = controller
         self._machine = machine
-        self._state = StateFile(state_file)
-        self.ledger = Ledger(self._state, mount_root, asyncio.get_running_loop().time())
-        self.reporter = Reporter(controller, self.ledger, machine, self._obey)
-        self._mounting = Mounting(self.ledger, host, controller, machine, self.reporter.acknowledged)
-        self._unmounting = Unmounting(self.ledger, host)
+        self._store = StateFile(state_file, host.in_thread)
+        self.volumes = VolumeTable(self._store, mount_root.resolve())
+        self.names = VolumeNames(self._store, controller)
+        self._descriptions = Descriptions(controller)
+        self.reporter = Reporter(controller, self.volumes, machine, self._obey)
         self._jobs: asyncio.TaskGroup | None = None
         self._awake = asyncio.Event()
+        self._tried = asyncio.Event()  # to wake, once
         self.why_asleep = ""
 
     @property
@@ -76,28 +89,39 @@ class Gate:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as jobs:
             self._jobs = jobs
-            while not await self._wake():  # noqa: ASYNC110 -- files that appear make no event here
+            jobs.create_task(self._store.run())
+            while not await self._wake():
+                self._tried.set()
                 await asyncio.sleep(1)
-            jobs.create_task(_for_ever(self.reporter.run))
-            jobs.create_task(_for_ever(self._watch))
+            self._tried.set()
+            jobs.create_task(for_ever(self.reporter.run))
+            jobs.create_task(for_ever(self.names.run))
+            jobs.create_task(for_ever(self._watch))
 
     async def _wake(self) -> bool:
         """Rebuild what was known. Needs the boot id: what the file says about another boot is not true any more."""
         try:
             machine = self._machine()
-            if self._state.now.boot == "":
-                self._state.load()
-            await rebuild(self.ledger, self._host, machine.boot)
+            if self._store.now.boot == "":
+                await self._store.load()
+            await rebuild(self.volumes, self._store, self._host, machine.boot)
         except (MachineUnknown, StateUnwritable, OSError) as error:
             if str(error) != self.why_asleep:
                 log.warning("gate.asleep", why=str(error))
             self.why_asleep = str(error)
             return False
         self._awake.set()
-        log.info("gate.ready", vm=machine.vm, boot=machine.boot, why=self._state.lost or "the state was read")
+        log.info("gate.ready", vm=machine.vm, boot=machine.boot, why=self._store.lost or "the state was read")
         return True
 
-    def _group(self) -> asyncio.TaskGroup:
+    async def _group(self) -> asyncio.TaskGroup:
+        """
+        Who works. dockerd asks for the volumes of its containers as soon as the socket answers, and takes an error for
+        a no: so a call waits for the first look at what is mounted.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WAKE_SECONDS):
+                await self._tried.wait()
         if self._jobs is None or not self._awake.is_set():
             raise GateError(f"the gate cannot work yet: {self.why_asleep or 'it has just started'}")
         return self._jobs
@@ -106,89 +130,88 @@ class Gate:
 
     async def create(self, name: str, options: Mapping[str, str]) -> None:
         """A controller that is just failing over is waited for: Docker would only fail the task and start another."""
-        self._group()
+        await self._group()
+        if MADE_UP.fullmatch(name):
+            raise GateError(NO_SOURCE)
         await _within(CREATE_SECONDS, lambda: self._controller.create(name, options))
-        self._keep(lambda: self._state.add_name(name))
+        await _kept(self._store.add_name(name))
 
     async def remove(self, name: str) -> None:
-        self._group()
+        await self._group()
         try:
             await _within(REMOVE_SECONDS, lambda: self._controller.remove(name))
         except _Refused as error:
             if not error.not_found:
                 raise
-        self._keep(lambda: self._state.drop_name(name))
+        await _kept(self._store.drop_name(name))
 
-    def get(self, name: str) -> Known | None:
-        """None for a name that was not created here: then Docker calls Create, and the controller sees the options."""
-        self._group()
-        if name not in self._names():
-            return None
-        volume = self.ledger.volumes.get(name)
-        return Known(name, self.ledger.path(name), (volume.problem or volume.reason) if volume else "")
+    async def get(self, name: str) -> Known | None:
+        """None for a name that is no volume of the swarm: then Docker calls Create, or makes a local volume."""
+        await self._group()
+        found = name in self._mounted() or await _kept(self.names.has(name))
+        return await self._described(name) if found else None
 
-    def listed(self) -> tuple[Known, ...]:
-        self._group()
-        return tuple(known for name in sorted(self._names()) if (known := self.get(name)) is not None)
+    async def _described(self, name: str) -> Known:
+        mount, usage = self.volumes.volume(name).mount, None
+        if mount is not None:
+            with suppress(TimeoutError):  # a sick disk
+                async with asyncio.timeout(USAGE_SECONDS):
+                    usage = await self._host.usage(mount.path)
+        details = await self._descriptions.of(name)
+        return replace(self._known(name), details=details, usage=usage)
 
-    def _names(self) -> frozenset[str]:
-        mounted = {name for name, one in self.ledger.volumes.items() if one.mounted is not None}
-        return self._state.now.created | mounted
+    async def listed(self) -> tuple[Known, ...]:
+        await self._group()
+        return tuple(self._known(name) for name in sorted(self.names.known | self._mounted()))
+
+    def _known(self, name: str) -> Known:
+        volume = self.volumes.volume(name)
+        return Known(name, volume.path, volume.problem or volume.reason)
+
+    def _mounted(self) -> frozenset[str]:
+        return frozenset(volume.name for volume in self.volumes if volume.mount is not None)
 
     async def mount(self, name: str, mount_id: str) -> Path:
-        self._group()
-        volume = self.ledger.volume(name)
-        volume.waiting.add(mount_id)
+        await self._group()
+        volume = self.volumes.volume(name)
+        volume.waiters.join(mount_id)
         try:
             async with asyncio.timeout(MOUNT_SECONDS):
                 return await self._mount(volume, mount_id)
         except TimeoutError as error:
+            path = volume.given(mount_id)
+            if path is not None:  # counted in this very moment: an error would leave a user that never says Unmount
+                return path
             raise GateError(
                 f"volume {name} is not ready after {MOUNT_SECONDS:.0f} s: {volume.reason or 'no reason is known'}"
             ) from error
         finally:
-            volume.waiting.discard(mount_id)
-            if not volume.waiting:
-                volume.interrupt()
+            volume.waiters.leave(mount_id)
 
     async def _mount(self, volume: Volume, mount_id: str) -> Path:
-        if volume.mounted is not None:
-            volume.reason = "looking at the disk that is mounted"
-            await self._unmounting.check(volume)
-        while True:
-            path = self.ledger.path(volume.name)
-            if path is not None and mount_id in self.ledger.stored(volume.name).ids:
-                return path
-            if volume.mount_job is None:
-                volume.mount_job = self._start(
-                    lambda: self._mounting.run(volume), lambda: setattr(volume, "mount_job", None)
-                )
-            failure = await asyncio.shield(volume.mount_job)
+        if volume.mount is not None:
+            volume.wait_for("looking at the disk that is mounted")
+            await UnmountJob(volume, self._host).check()
+        while (path := volume.given(mount_id)) is None:
+            if not volume.mounting.running:
+                job = MountJob(volume, self._host, self._controller, self._machine, self.reporter.told)
+                volume.mounting.start(await self._group(), job.run)
+            failure = await volume.mounting.outcome()
             if failure is not None:
-                await self._forget_if_unknown(volume.name)
+                await _kept(self.names.forget_if_gone(volume.name))
                 raise failure
-
-    async def _forget_if_unknown(self, name: str) -> None:
-        """Removed on another node: forget the name, so that the next task's Docker creates it again."""
-        try:
-            await self._controller.get(name)
-        except ControllerRefused as error:
-            if error.not_found:
-                self._keep(lambda: self._state.drop_name(name))
-        except ControllerUnreachable:
-            return
+        return path
 
     async def unmount(self, name: str, mount_id: str) -> None:
         """The same whether a controller can be reached or not: it is told when it can."""
-        self._group()
-        volume = self.ledger.volume(name)
+        await self._group()
+        volume = self.volumes.volume(name)
         try:
             async with asyncio.timeout(UNMOUNT_SECONDS):
-                while volume.unmount_job is not None:
-                    await asyncio.shield(volume.unmount_job)
-                failure = await asyncio.shield(
-                    self._start_unmount(volume, lambda: self._unmounting.leave(volume, mount_id))
-                )
+                while volume.unmounting.running:
+                    await volume.unmounting.outcome()
+                volume.unmounting.start(await self._group(), lambda: UnmountJob(volume, self._host).leave(mount_id))
+                failure = await volume.unmounting.outcome()
         except TimeoutError as error:
             raise GateError(f"volume {name} is still being unmounted after {UNMOUNT_SECONDS:.0f} s") from error
         if failure is not None:
@@ -196,87 +219,33 @@ class Gate:
 
     # -- The controller's orders, and the watch. ----------------------------------------------------------------------
 
-    def _obey(self, order: wire.Release) -> None:
-        """The refusal holds from here on, before anything else runs; unmounting follows."""
-        volume = self.ledger.volume(order.volume)
-        stored = self.ledger.stored(order.volume)
-        if order.serial > stored.floor:
-            try:
-                self.ledger.put(order.volume, floor=order.serial)
-            except StateUnwritable as error:
-                volume.problem = str(error)
-                return
-            log.info("grants.refused", volume=order.volume, serial=order.serial, why="the controller took them back")
-        if volume.grant is not None and volume.grant.serial <= order.serial:
-            volume.interrupt()
-        unused = not stored.ids or self.ledger.doubtful(volume, asyncio.get_running_loop().time())
-        if volume.mounted is not None and unused and volume.unmount_job is None and not volume.work.locked():
-            self._start_unmount(volume, lambda: self._unmounting.release(volume))
+    async def _obey(self, order: messages.Release) -> None:
+        """The refusal stands when this returns; unmounting follows."""
+        volume = self.volumes.volume(order.volume)
+        try:
+            await volume.refuse(order.serial)
+        except StateUnwritable as error:
+            volume.fail(str(error))
+            return
+        unused = not volume.users or volume.doubtful()
+        if volume.mount is not None and unused and not volume.unmounting.running and not volume.lock.locked():
+            volume.unmounting.start(await self._group(), UnmountJob(volume, self._host).release)
 
     async def _watch(self) -> None:
         while True:
+            for volume in self.volumes:
+                if volume.in_question and not volume.checking.running:  # a look at a dead disk may hang
+                    volume.checking.start(await self._group(), UnmountJob(volume, self._host).check)
+            with suppress(StateUnwritable):  # tried again
+                await self.volumes.forget()
             await asyncio.sleep(CHECK_SECONDS)
-            for volume in list(self.ledger.volumes.values()):
-                if not volume.checking:  # a look at a dead disk may hang; the others go on
-                    self._start_check(volume)
-
-    def _start_check(self, volume: Volume) -> None:
-        volume.checking = True
-        self._start(lambda: self._unmounting.check(volume), lambda: setattr(volume, "checking", False))
-
-    def _start_unmount(self, volume: Volume, work: Callable[[], Awaitable[None]]) -> asyncio.Future[GateError | None]:
-        volume.unmount_job = self._start(work, lambda: setattr(volume, "unmount_job", None))
-        return volume.unmount_job
-
-    def _start(
-        self, work: Callable[[], Awaitable[None]], ended: Callable[[], None]
-    ) -> asyncio.Future[GateError | None]:
-        """Run a job that outlives its callers. Its result is what went wrong, or None."""
-        future: asyncio.Future[GateError | None] = asyncio.get_running_loop().create_future()
-
-        async def job() -> None:
-            failure: GateError | None = GateError("the gate is being stopped")
-            try:
-                failure = await _outcome(work)
-            finally:
-                ended()
-                if not future.done():
-                    future.set_result(failure)
-
-        self._group().create_task(job())
-        return future
-
-    @staticmethod
-    def _keep(write: Callable[[], None]) -> None:
-        try:
-            write()
-        except StateUnwritable as error:
-            raise GateError(str(error)) from error
 
 
-async def _outcome(work: Callable[[], Awaitable[None]]) -> GateError | None:
+async def _kept(write: Awaitable[T]) -> T:
     try:
-        await work()
-    except GateError as error:
-        return error
+        return await write
     except StateUnwritable as error:
-        return GateError(str(error))
-    except Interrupted:
-        return GateError("nobody waited for it any more")
-    except Exception as error:  # a crash of the plugin would take every volume of the node with it
-        log.exception("job.failed")
-        return GateError(f"{type(error).__name__}: {error}")
-    return None
-
-
-async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
-    """A mistake in one round must not end the plugin: dockerd's next start would suffer. It is logged, and goes on."""
-    while True:
-        try:
-            await work()
-        except Exception:
-            log.exception("loop.failed")
-        await asyncio.sleep(1)
+        raise GateError(str(error)) from error
 
 
 class _Refused(GateError):

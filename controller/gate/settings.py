@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-DEFAULT_PORT = 7490
+from controller.names import DEFAULT_PORT
+from controller.protocol.addresses import read_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,24 +20,13 @@ class GateSettings:
     docker_root: Path = Path("/docker")
     socket: Path = Path("/run/docker/plugins/reberth.sock")
     mount_root: Path = Path("/mnt/volumes")
-    state_file: Path = Path("/var/lib/reberth/gate.json")
+    state_file: Path = Path("/plugins/reberth/gate.json")  # the node's: see `plugin_config`
     port: int = DEFAULT_PORT
     problem: str | None = None
 
     @property
     def certificates(self) -> Path:
         return self.docker_root / "swarm" / "certificates"
-
-
-def read_port(env: Mapping[str, str]) -> tuple[int, str | None]:
-    text = env.get("REBERTH_PORT", "").strip()
-    if not text:
-        return DEFAULT_PORT, None
-    if text.isdecimal() and 0 < int(text) < 65536:
-        return int(text), None
-    return DEFAULT_PORT, (
-        f"REBERTH_PORT is {text!r}; it must be a port number, 1 to 65535: correct it in the stack file of Reberth"
-    )
 
 
 def read_settings(env: Mapping[str, str]) -> GateSettings:

@@ -1,1 +1,5 @@
-"""The drill: break something on purpose, watch the recovery, check every acknowledged commit, write a report."""
+"""
+Drills: break something, watch the recovery, compare every acknowledged commit, write a report.
+
+Never in here: how a lab is made (deploy/lab).
+"""

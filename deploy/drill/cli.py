@@ -1,36 +1,40 @@
-"""`reberth drill`."""
+"""`reberth drill`: its options are the fields of `DrillSettings`."""
 
 from __future__ import annotations
 
+import operator
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, replace
+from inspect import Parameter, Signature
+from typing import Annotated, get_type_hints
 
 import msgspec
 import typer
 from rich.console import Console
 
-from deploy.drill.catalogue import FAULTS, ON_MACHINES, ONLY_MACHINES, STOPPING, VCENTER, make_fault, needs_trap
-from deploy.drill.flow import INTERRUPTED, Drill, Result
-from deploy.drill.ground import DrillError, DrillSettings, Interrupted
+from deploy.drill.errors import DrillError, Interrupted
+from deploy.drill.faults.catalogue import FAULTS, kind, make_fault
+from deploy.drill.faults.leader import LeaderKill
 from deploy.drill.interrupts import undisturbed
-from deploy.drill.leaders import LeaderKill
 from deploy.drill.progress import Progress
-from deploy.drill.report import summarize
-from deploy.drill.stage import Site
+from deploy.drill.report.data import summarize
+from deploy.drill.runner import INTERRUPTED, Drill, Result
+from deploy.drill.settings import DrillSettings
+from deploy.drill.testbed import LabProvider
 
 app = typer.Typer(help="Break something on purpose, watch the recovery, check every acknowledged commit.")
 
-LEADER_EXAMPLE = "leader-kill:before:detach"
+
+def _names(storage: str | None) -> str:
+    return ", ".join(sorted(name for name, fault in FAULTS.items() if fault.storage == storage))
+
+
 FAULT_HELP = (
-    f"What to break: {', '.join(sorted(FAULTS))}. {' and '.join(STOPPING)} may name the step: {LEADER_EXAMPLE}. "
-    f"With --storage vsphere only: {', '.join(sorted(VCENTER))}."
+    f"What to break: {_names(None)}. "
+    f"{' and '.join(name for name, fault in FAULTS.items() if fault.stops_at_steps)} may name the step: "
+    f"leader-kill:before:detach. With --storage vsphere only: {_names('vsphere')}."
 )
-
-
-STORAGE_HELP = "Storage of the lab: lab, or vsphere (a simulator of its API); libvirt with --lab vms."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,56 +52,64 @@ USUAL = {
 }
 
 
-@app.callback(invoke_without_command=True)
-def drill(  # noqa: PLR0913, PLR0917 -- each is an option of the command
-    fault: Annotated[str, typer.Option(help=FAULT_HELP)] = "power-off",
-    lab: Annotated[
-        str, typer.Option(help="Kind of lab: namespaces, or vms (virtual machines on a libvirt of its own).")
-    ] = "namespaces",
-    storage: Annotated[str, typer.Option(help=STORAGE_HELP)] = "",
-    repeat: Annotated[int, typer.Option(min=1, help="Rounds, one after the other on the same lab.")] = 1,
-    report: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("drill-report"),
-    heartbeat: Annotated[str, typer.Option(help="Swarm's dispatcher heartbeat.")] = "5s",
-    delay: Annotated[str, typer.Option(help="The example's restart_policy.delay.")] = "5s",
-    target: Annotated[str, typer.Option(help="Node to hit: any, or Swarm's leader, or a follower.")] = "any",
-    managers: Annotated[int, typer.Option(min=3, help="Managers in the lab.")] = 3,
-    workers: Annotated[int, typer.Option(min=0, help="Workers in the lab.")] = 0,
-    all_steps: Annotated[bool, typer.Option("--all-steps", help="leader-kill: one round for each step.")] = False,
-    name: Annotated[str, typer.Option(help="Name of the lab; drill, or vms.")] = "",
-    subnet: Annotated[str, typer.Option(help="Addresses of the lab; 10.78.0.0/24, or 10.91.0.0/24 of vms.")] = "",
-    patience: Annotated[float, typer.Option(help="Seconds from the fault to the next commit.")] = 180.0,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the lab up.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the report; progress goes to stderr.")] = False,
-) -> None:
-    usual = USUAL.get(lab, USUAL["namespaces"])
-    settings = DrillSettings(
-        fault=fault,
-        lab=lab,
-        name=name or usual.name,
-        subnet=subnet or usual.subnet,
-        managers=managers,
-        workers=workers,
-        heartbeat=heartbeat,
-        delay=delay,
-        storage=storage or usual.storages[0],
-        repeat=repeat,
-        keep=keep,
-        report=report.resolve(),
-        patience=patience,
-        target=target,
-        trap=needs_trap(fault),
-        all_steps=all_steps,
-    )
+def _option(each: Field[object], kinds: Mapping[str, object], text: str) -> Parameter:
+    flags = [f"--{each.name.replace('_', '-')}"] if kinds[each.name] is bool else []
+    chosen = typer.Option(*flags, help=text, min=each.metadata["min"])
+    annotation = operator.getitem(Annotated, (kinds[each.name], chosen))
+    return Parameter(each.name, Parameter.KEYWORD_ONLY, default=each.default, annotation=annotation)
+
+
+def options() -> list[Parameter]:
+    """One for each field of the settings that has a help text."""
+    kinds, texts = get_type_hints(DrillSettings), {"fault": FAULT_HELP}
+    found = [each for each in fields(DrillSettings) if each.metadata and each.default is not MISSING]
+    return [_option(each, kinds, texts.get(each.name, str(each.metadata["help"]))) for each in found]
+
+
+def drill(*, json: bool, **chosen: object) -> None:
+    """Break something on purpose, watch the recovery, check every acknowledged commit."""
+    settings = complete(DrillSettings(**chosen))  # type: ignore[arg-type] # as `options` says
     console = Console(stderr=json, highlight=False)
     try:
         check(settings)
-        result = _run(_site(settings), settings, Progress(console))
+        result = _run(_provider(settings), settings, Progress(console))
     except DrillError as error:
         console.print(f"{error}", style="red", markup=False)
         raise typer.Exit(2) from None
     if json and result.reports:
         _print(result)
     raise typer.Exit(result.code)
+
+
+def _command() -> Callable[..., None]:
+    """`drill`, with a signature that typer can read."""
+    shown = Annotated[bool, typer.Option("--json", help="Print the report; progress goes to stderr.")]
+    parameters = [*options(), Parameter("json", Parameter.KEYWORD_ONLY, default=False, annotation=shown)]
+
+    def command(**chosen: object) -> None:
+        drill(**chosen)  # type: ignore[arg-type] # typer gives each the type of its option
+
+    command.__doc__ = drill.__doc__
+    command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return command
+
+
+app.callback(invoke_without_command=True)(_command())
+
+
+def complete(settings: DrillSettings) -> DrillSettings:
+    """With what goes with the kind of lab and the fault, where nothing was chosen."""
+    usual = USUAL.get(settings.lab, USUAL["namespaces"])
+    fault = FAULTS.get(settings.fault.partition(":")[0])
+    return replace(
+        settings,
+        name=settings.name or usual.name,
+        subnet=settings.subnet or usual.subnet,
+        storage=settings.storage or usual.storages[0],
+        report=settings.report.resolve(),
+        proxy=settings.proxy or (fault is not None and fault.needs_proxy),
+    )
 
 
 def check(settings: DrillSettings) -> None:
@@ -111,43 +123,47 @@ def check(settings: DrillSettings) -> None:
     for option, (value, known) in choices.items():
         if value not in known:
             raise DrillError(f"{option} is {value!r}; choose one of {', '.join(known)}")
-    _check_kind(settings)
+    _check_fault(settings)
     if settings.all_steps and settings.fault != LeaderKill.name:
         raise DrillError(f"--all-steps goes with --fault {LeaderKill.name}")
-    if settings.fault in VCENTER and settings.storage != "vsphere":
-        raise DrillError(f"--fault {settings.fault} goes with --storage vsphere")
-    if settings.trap and settings.storage == "vsphere":
-        raise DrillError(f"--fault {settings.fault} goes with --storage lab: nobody stands before the simulator")
+    if settings.lab == "vms" and settings.workers:
+        raise DrillError("--lab vms has no workers")
     make_fault(settings.fault)
 
 
-def _check_kind(settings: DrillSettings) -> None:
-    fault = settings.fault.partition(":")[0]
-    if settings.lab == "vms":
-        if fault not in ON_MACHINES:
-            raise DrillError(f"--lab vms has these faults: {', '.join(ON_MACHINES)}")
-        if settings.workers:
-            raise DrillError("--lab vms has no workers")
-    elif fault in ONLY_MACHINES:
-        raise DrillError(f"--fault {fault} needs virtual machines: --lab vms")
+def _check_fault(settings: DrillSettings) -> None:
+    fault = kind(settings.fault)
+    if settings.lab not in fault.labs:
+        possible = ", ".join(sorted(name for name, each in FAULTS.items() if settings.lab in each.labs))
+        raise DrillError(
+            f"--fault {fault.name} needs --lab {' or '.join(fault.labs)}; --lab {settings.lab} has: {possible}"
+        )
+    if fault.storage not in {None, settings.storage}:
+        raise DrillError(f"--fault {fault.name} goes with --storage {fault.storage}")
+    if fault.needs_proxy and settings.storage == "vsphere":
+        raise DrillError(f"--fault {fault.name} goes with --storage lab: nobody stands before the simulator")
 
 
-def _site(settings: DrillSettings) -> Site:
+def _provider(settings: DrillSettings) -> LabProvider:
     """Chosen here, loaded late: the lab needs packages that a controller does not have."""
-    from deploy.drill.site import NamespacesSite  # noqa: PLC0415
-    from deploy.drill.vms_site import VmsSite  # noqa: PLC0415
-    from deploy.drill.vsphere_site import VsphereSite  # noqa: PLC0415
+    from deploy.drill.labs.namespaces import NamespacesProvider  # noqa: PLC0415
+    from deploy.drill.labs.vms import VmsProvider  # noqa: PLC0415
+    from deploy.drill.labs.vsphere import VsphereProvider  # noqa: PLC0415
 
-    sites: dict[str, Callable[[], Site]] = {"lab": NamespacesSite, "vsphere": VsphereSite, "libvirt": VmsSite}
-    return sites[settings.storage]()
+    providers: dict[str, Callable[[], LabProvider]] = {
+        "lab": NamespacesProvider,
+        "vsphere": VsphereProvider,
+        "libvirt": VmsProvider,
+    }
+    return providers[settings.storage]()
 
 
-def _run(site: Site, settings: DrillSettings, progress: Progress) -> Result:
+def _run(provider: LabProvider, settings: DrillSettings, progress: Progress) -> Result:
     try:
-        return Drill(site, settings, progress).run()
+        return Drill(provider, settings, progress).run()
     except Interrupted:  # it fell between the drill's last step and its clean-up
         with undisturbed():
-            site.down(settings)
+            provider.down(settings)
         return Result(INTERRUPTED, [])
 
 

@@ -9,18 +9,21 @@ from dataclasses import dataclass
 import msgspec
 import psycopg
 
-from deploy.drill import journal, report
-from deploy.drill.cluster import Place, Trouble
-from deploy.drill.compare import Comparison, merge
-from deploy.drill.faults import Fault
-from deploy.drill.ground import DrillError, DrillSettings, Say
-from deploy.drill.ledger import Commit, LedgerClient, Server, Target
-from deploy.drill.probe import Reading, read
+from deploy.drill.errors import DrillError, Say, silent
+from deploy.drill.faults.base import Fault
 from deploy.drill.progress import Progress
-from deploy.drill.scene import Scene
-from deploy.drill.timeline import Explanation, HistoryRow, Seconds, Watched, after, evidence, seconds
-from deploy.drill.verdict import Outcome, faults_found
-from deploy.drill.watch import Sightings, SwarmWatch
+from deploy.drill.report import data
+from deploy.drill.report.timeline import Seconds, Watched, after, evidence, seconds
+from deploy.drill.report.verdict import Outcome, faults_found
+from deploy.drill.settings import DrillSettings
+from deploy.drill.swarm.cluster import Place, Trouble
+from deploy.drill.swarm.controller_answers import Explanation, HistoryRow
+from deploy.drill.swarm.scenario import Scenario
+from deploy.drill.swarm.watcher import Sightings, SwarmWatch
+from deploy.drill.workload import fsck_log
+from deploy.drill.workload.client import Commit, CommitClient, Server, Target
+from deploy.drill.workload.compare import Comparison, merge
+from deploy.drill.workload.probe import Reading, read
 
 STEP = 0.1
 PLACE_SHOWN = 60.0  # for Swarm to list the task that answers as running
@@ -34,6 +37,7 @@ class Before:
     place: Place
     server: Server
     leader: str  # hostname of Swarm's leader
+    history: tuple[HistoryRow, ...]  # the volume's
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,38 +53,38 @@ class Round:
 
     def __init__(
         self,
-        scene: Scene,
+        scenario: Scenario,
         fault: Fault,
         settings: DrillSettings,
         progress: Progress,
-        earlier: list[LedgerClient] | None = None,
+        earlier: list[CommitClient] | None = None,
     ) -> None:
         """``earlier``: the clients of the rounds before, whose rows must still be there. This round's is added."""
         self.earlier = earlier if earlier is not None else []
-        self.scene = scene
+        self.scenario = scenario
         self.fault = fault
         self.settings = settings
         self.progress = progress
         self.node = ""
         self._marks: Mapping[str, int] = {}
 
-    def run(self, target: Target) -> report.Report:
-        with LedgerClient(target) as client:
+    def run(self, target: Target) -> data.Report:
+        with CommitClient(target) as client:
             with self.progress.phase("steady commits"):
                 before = self._steady(client)
-            self.node = self.fault.victim(self.scene, before.place.node)
-            self.fault.prepare(self.scene, self.node)
+            self.node = self.fault.victim(self.scenario, before.place.node)
+            self.fault.prepare(self.scenario, self.node)
             recovery = self._break(client, before)
             comparison = self._compare(client, recovery)
             return self._report(client, before, recovery, comparison)
 
-    def _steady(self, client: LedgerClient) -> Before:
+    def _steady(self, client: CommitClient) -> Before:
         first = self._first_commit(client)
         self._commit_for(client, self.settings.steady)
-        place = self.scene.cluster.place()
-        return Before(place, first.server, self.scene.cluster.leader())
+        place = self.scenario.cluster.place()
+        return Before(place, first.server, self.scenario.cluster.leader(), self._history(place.volume))
 
-    def _first_commit(self, client: LedgerClient) -> Commit:
+    def _first_commit(self, client: CommitClient) -> Commit:
         end = time.monotonic() + FIRST_COMMIT
         while (first := client.journal.last()) is None:
             client.check()
@@ -89,7 +93,7 @@ class Round:
             time.sleep(STEP)
         return first
 
-    def _commit_for(self, client: LedgerClient, wanted: float) -> None:
+    def _commit_for(self, client: CommitClient, wanted: float) -> None:
         """Lets the client commit for a while; it must."""
         start = client.journal.commits()
         end = time.monotonic() + wanted
@@ -99,30 +103,30 @@ class Round:
         if len(client.journal.commits()) == len(start):
             raise DrillError(f"the client stopped committing by itself: {client.problem}")
 
-    def _break(self, client: LedgerClient, before: Before) -> Recovery:
-        cluster = self.scene.cluster
+    def _break(self, client: CommitClient, before: Before) -> Recovery:
+        cluster = self.scenario.cluster
         service = cluster.database_service()
-        self._marks = journal.marks(self.scene.engine_logs)
+        self._marks = fsck_log.marks(self.scenario.engine_logs)
         known = [task["ID"] for task in cluster.tasks(service)]
-        with SwarmWatch(self.scene.ground.nodes, service, self.node, known) as watch:
+        with SwarmWatch(self.scenario.lab.nodes, service, self.node, known) as watch:
             fault_at = time.time()
             with self.progress.phase(f"{self.fault.name} of {self.node}"):
-                self.fault.act(self.scene, self.node)
+                self.fault.act(self.scenario, self.node)
             if self.fault.expected.evidence is not None or self.fault.expected.undisturbed:
                 cluster.avoid = self.node
             with self.progress.phase("commits again") as line:
                 commit = self._wait(client, fault_at, watch.sightings, line.say)
             stuck = "" if commit else f"{cluster.why(before.place.volume)} / client: {client.problem}"
             if commit:
-                self.fault.recovered(self.scene)
+                self.fault.recovered(self.scenario)
                 self._keep_committing(client)
         return Recovery(commit, fault_at, watch.sightings, stuck)
 
-    def _wait(self, client: LedgerClient, fault_at: float, seen: Sightings, say: Say) -> Commit | None:
+    def _wait(self, client: CommitClient, fault_at: float, seen: Sightings, say: Say) -> Commit | None:
         end = time.monotonic() + self.settings.patience
         while time.monotonic() < end:
             client.check()
-            self.fault.meanwhile(self.scene, time.time() - fault_at)
+            self.fault.meanwhile(self.scenario, time.time() - fault_at)
             commit = self._recovered(client, fault_at)
             if commit is not None:
                 return commit
@@ -130,20 +134,20 @@ class Round:
             time.sleep(STEP)
         return None
 
-    def _recovered(self, client: LedgerClient, fault_at: float) -> Commit | None:
+    def _recovered(self, client: CommitClient, fault_at: float) -> Commit | None:
         if self.fault.expected.undisturbed:
-            since = self.fault.settled(self.scene)
+            since = self.fault.settled(self.scenario)
             return None if since is None else next(iter(client.journal.commits(since)), None)
         last = client.journal.last()
         if last is None or last.server.started <= fault_at:
             return None
         return next(c for c in client.journal.commits(fault_at) if c.server.started > fault_at)
 
-    def _keep_committing(self, client: LedgerClient) -> None:
+    def _keep_committing(self, client: CommitClient) -> None:
         with self.progress.phase("steady commits after it"):
             self._commit_for(client, self.settings.steady)
 
-    def _compare(self, client: LedgerClient, recovery: Recovery) -> Comparison | None:
+    def _compare(self, client: CommitClient, recovery: Recovery) -> Comparison | None:
         if recovery.commit is None:
             client.stop()
             return None
@@ -158,12 +162,12 @@ class Round:
             return found
 
     def _report(
-        self, client: LedgerClient, before: Before, recovery: Recovery, comparison: Comparison | None
-    ) -> report.Report:
+        self, client: CommitClient, before: Before, recovery: Recovery, comparison: Comparison | None
+    ) -> data.Report:
         with self.progress.phase("writers read back") as line:
             place = self._place_after(came_back=recovery.commit is not None)
             reading = self._read_probe(place)
-            history = self._history(before.place.volume, line.say)
+            rows = after(self._history(before.place.volume, line.say), recovery.fault_at, before.history)
             line.say("nothing could be read" if reading is None else f"{reading.overlaps} overlaps")
         at = recovery.fault_at
         watched = Watched(
@@ -178,11 +182,11 @@ class Round:
             identities=(before.server.identity, recovery.commit.server.identity if recovery.commit else ""),
             comparison=comparison,
             reading=reading,
-            seconds=seconds(at, watched, history),
-            proof=evidence(history, at),
-            history=after(history, at),
+            seconds=seconds(at, watched, rows),
+            proof=evidence(rows),
+            history=rows,
             replayed=self._replayed(place),
-            objections=self.fault.objections(self.scene),
+            objections=self.fault.objections(self.scenario),
         )
         settings = self._settings(before, outcome.seconds)
         return assemble(self.fault, self.settings, outcome, _drawing(client, at, outcome, reading), settings)
@@ -190,14 +194,14 @@ class Round:
     def _replayed(self, place: Place | None) -> str:
         if place is None or not self.fault.expected.clean:
             return ""
-        return journal.complaint(self.scene.engine_logs, self._marks, place.node)
+        return fsck_log.complaint(self.scenario.engine_logs, self._marks, place.node)
 
     def _place_after(self, *, came_back: bool) -> Place | None:
         """After a change of Swarm's leader the task's state reaches Swarm's list well after its first commits."""
         end = time.monotonic() + (PLACE_SHOWN if came_back else 0.0)
         while True:
             try:
-                return self.scene.cluster.place()
+                return self.scenario.cluster.place()
             except (*Trouble, DrillError):
                 if time.monotonic() >= end:
                     return None  # the verdict says so: nothing was measured
@@ -207,23 +211,23 @@ class Round:
         if place is None:
             return None
         try:
-            return read(self.scene.cluster.probe(place))
+            return read(self.scenario.cluster.probe(place))
         except (*Trouble, DrillError):
             return None  # the verdict says that nothing was measured
 
-    def _history(self, volume: str, say: Say) -> tuple[HistoryRow, ...]:
+    def _history(self, volume: str, say: Say = silent) -> tuple[HistoryRow, ...]:
         """A controller may be away for a moment (it was killed, or its leader changed): asked a few times."""
         explanation = Explanation(volume)
         for _ in range(10):
             try:
-                explanation = self.scene.cluster.explain(volume)
+                explanation = self.scenario.cluster.explain(volume)
                 break
             except (*Trouble, DrillError) as error:
                 say(str(error))
                 time.sleep(1.0)
         return explanation.history
 
-    def _settings(self, before: Before, found: Seconds) -> Mapping[str, report.Setting]:
+    def _settings(self, before: Before, found: Seconds) -> Mapping[str, data.Setting]:
         settings = self.settings
         return {
             "managers": settings.managers,
@@ -237,7 +241,7 @@ class Round:
             "postgresql": before.server.version,
             "controllers_killed_at": getattr(self.fault, "killed_at", None),
             "complete": found.accepting is not None,
-            **self.fault.found(self.scene),
+            **self.fault.found(self.scenario),
         }
 
 
@@ -247,11 +251,11 @@ def _progress(seen: Sightings, fault_at: float) -> str:
     return f"{time.time() - fault_at:.0f} s: {down}{assigned}"
 
 
-def _drawing(client: LedgerClient, fault_at: float, outcome: Outcome, reading: Reading | None) -> report.Details:
+def _drawing(client: CommitClient, fault_at: float, outcome: Outcome, reading: Reading | None) -> data.Details:
     times = [commit.at for commit in client.journal.commits()]
-    start, counts = report.rate(times, fault_at)
+    start, counts = data.rate(times, fault_at)
     comparison = outcome.comparison
-    return report.Details(
+    return data.Details(
         fault_at=fault_at,
         moved=outcome.nodes,
         in_doubt=comparison.in_doubt if comparison else 0,
@@ -260,8 +264,8 @@ def _drawing(client: LedgerClient, fault_at: float, outcome: Outcome, reading: R
         invented_numbers=comparison.invented[:100] if comparison else (),
         rate_from=start,
         rate=counts,
-        gap=report.gap(times, fault_at),
-        writers=report.spans(reading, fault_at) if reading else (),
+        gap=data.gap(times, fault_at),
+        writers=data.spans(reading, fault_at) if reading else (),
         probe_holes=reading.holes if reading else 0,
         probe_unreadable=reading.unreadable if reading else 0,
         history=outcome.history,
@@ -272,20 +276,20 @@ def assemble(
     fault: Fault,
     settings: DrillSettings,
     outcome: Outcome,
-    details: report.Details,
-    chosen: Mapping[str, report.Setting],
-) -> report.Report:
+    details: data.Details,
+    chosen: Mapping[str, data.Setting],
+) -> data.Report:
     """The report with its verdict. Pure."""
     why = faults_found(outcome, fault.expected)
     proof = outcome.proof
-    return report.Report(
+    return data.Report(
         fault=fault.name,
         lab=settings.lab,
         verdict="fail" if why else "pass",
         seconds=outcome.seconds,
-        evidence=report.EvidenceReport(proof.evidence, proof.text) if proof else report.EvidenceReport(),
-        commits=report.commits(outcome.comparison) if outcome.comparison else report.Commits(),
-        writers=report.Writers(outcome.reading.overlaps if outcome.reading else None),
+        evidence=data.EvidenceReport(proof.evidence, proof.text) if proof else data.EvidenceReport(),
+        commits=data.commits(outcome.comparison) if outcome.comparison else data.Commits(),
+        writers=data.Writers(outcome.reading.overlaps if outcome.reading else None),
         settings=dict(chosen),
         why=why,
         details=msgspec.structs.replace(details, fault_text=fault.text),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from deploy.lab.images import tidy_builds
+from deploy.lab.images.images import tidy_builds
 from deploy.lab.lab import Lab, LabError
 
 PROJECT = Path(__file__).resolve().parents[2]

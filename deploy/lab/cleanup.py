@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
-from deploy.lab import cgroups, loops, network, processes
+from deploy.lab.kernel import cgroups, loop_devices, network, processes
 from deploy.lab.names import RUN_ROOT, STORE_ROOT, LabError, Layout
 
 _DEATH_SECONDS = 60.0
@@ -30,7 +30,10 @@ def leftovers(lab: str) -> tuple[str, ...]:
         *(f"process {pid}" for pid in processes.marked(lab)),
         *(f"network interface {name}" for name in network.interfaces(layout)),
         *(f"packet filter rule {rule}" for rule in network.filter_rules(layout)),
-        *(f"loop device /dev/loop{number} on {image}" for image, number in loops.backed_under(layout.store).items()),
+        *(
+            f"loop device /dev/loop{number} on {image}"
+            for image, number in loop_devices.backed_under(layout.store).items()
+        ),
         *(f"mount {path}" for path in mounts_under(layout.run, layout.store)),
         *(f"control group {path}" for path in cgroups.groups(layout.cgroup)),
         *(f"folder {path}" for path in (layout.run, layout.store) if path.exists()),
@@ -43,14 +46,27 @@ def labs() -> tuple[str, ...]:
     return tuple(sorted(folders | processes.labs()))
 
 
+def remove_dead(lab: str) -> tuple[str, ...]:
+    """
+    Remove what a lab left that was killed, or whose machine was started anew: nothing of it lives, and nothing can.
+
+    Answers what there was; nothing where a process of the lab lives. Raises LabError.
+    """
+    found = leftovers(lab)
+    if not found or processes.marked(lab):
+        return ()
+    down(lab)
+    return found
+
+
 def down(lab: str) -> None:
     """Remove all of the lab but its image cache. Raises LabError that lists what could not be removed."""
     layout = Layout(lab)
     for _ in range(_TRIES):  # a start under way elsewhere may still add things while we remove
         _kill_all(lab)
         network.remove(layout)
-        for image, number in loops.backed_under(layout.store).items():
-            loops.free(number, image)
+        for image, number in loop_devices.backed_under(layout.store).items():
+            loop_devices.free(number, image)
         for path in mounts_under(layout.run, layout.store):
             network.run("umount", "--lazy", str(path), check=False)
         cgroups.remove(layout.cgroup)

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.lab import cleanup, swarm
+from deploy.lab.debian.packages import ensure_packages
 from deploy.lab.lab import Lab
 from deploy.lab.names import LabError, LabNode, LabSpec
-from deploy.lab.packages import ensure_packages
 
 app = typer.Typer(
     name="lab",

@@ -18,8 +18,9 @@ from pathlib import Path
 import docker
 import msgspec
 
-from deploy.lab import cgroups, cleanup, network, processes, registry, swarm
-from deploy.lab.control import HostControl
+from deploy.lab import cleanup, registry, swarm
+from deploy.lab.hypervisor_client import HostControl
+from deploy.lab.kernel import cgroups, network, processes
 from deploy.lab.names import LabError, LabNode, LabRecord, LabSpec, Layout
 
 __all__ = ["Lab", "LabError", "LabNode", "LabSpec"]
@@ -111,7 +112,7 @@ class Lab:
     def exec(
         self, node: str, command: Sequence[str], *, timeout: float | None = 120, text: str | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command inside the node, with ``text`` as its input. Raises LabError when the node is off."""
+        """Run a command inside the node, with ``text`` as its input. Raises LabError when it is off or starting."""
         return subprocess.run(
             self.exec_command(node, command),
             capture_output=True,
@@ -127,6 +128,8 @@ class Lab:
         init = processes.node_init(self.spec.name, self.node(node).name)
         if init is None:
             raise LabError(f"{node} is off: `reberth lab power-on {node}` starts it.")
+        if not self._layout.node_booted(node).exists():
+            raise LabError(f"{node} is still starting: a command in it would see the machine's files, not the node's.")
         return ["nsenter", "--target", str(init), "--mount", "--uts", "--ipc", "--net", "--pid", "--", *command]
 
     def power(self, node: str) -> str:
@@ -145,7 +148,7 @@ class Lab:
         self.host.act(self.node(node).name, "power-off")
 
     def power_on(self, node: str) -> None:
-        """Returns when the node's first process runs; its dockerd needs some seconds more."""
+        """Returns when commands can run in the node; its dockerd needs some seconds more."""
         self.host.act(self.node(node).name, "power-on")
 
     def freeze(self, node: str) -> None:

@@ -1,5 +1,5 @@
 """
-What a lab is called on the machine: its spec, its folders, its network names. Pure but for paths.
+What a lab is called on the machine: its spec, its folders, its network names.
 
 Everything of a lab can be found by these names alone, so that a lab whose records are lost can still be taken down.
 """
@@ -158,6 +158,10 @@ class Layout:
     def node_run(self, name: str) -> Path:
         """Becomes /run inside the node; made anew at each boot."""
         return self.node(name) / "run"
+
+    def node_booted(self, name: str) -> Path:
+        """There once a command inside the node sees the node's own files, devices and network."""
+        return self.node_run(name) / "reberth-lab/booted"
 
     def node_dev(self, name: str) -> Path:
         """A tmpfs that is /dev inside the node: the machine host puts disks in and takes them out."""

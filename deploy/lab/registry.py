@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from deploy.lab import processes
+from deploy.lab.kernel import processes
 from deploy.lab.names import MARK, REGISTRY_PORT, ROLE, LabError, LabSpec, Layout
 
 _START_SECONDS = 20.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from deploy.lab.images import Images
+from deploy.lab.images.images import Images
 from deploy.lab.lab import Lab
 
 DEPLOY = Path(__file__).resolve().parents[1]
@@ -19,6 +19,9 @@ driver = "lab"
 [storage.lab]
 url = "{url}"
 token_file = "/run/secrets/storage"
+
+[volumes]
+keep_removed = 0
 """
 
 

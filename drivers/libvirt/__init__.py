@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from drivers.base import StorageDriver
+from drivers.base import HypervisorDriver
 
 
-def create(settings: Mapping[str, object]) -> StorageDriver:
+def create(settings: Mapping[str, object]) -> HypervisorDriver:
     """Raises ValueError with a sentence that names the setting and the cure, ImportError without libvirt's client."""
     # Only who uses this driver needs libvirt's client library.
-    from drivers.libvirt.binding import load  # noqa: PLC0415
+    from drivers.libvirt.client import load  # noqa: PLC0415
     from drivers.libvirt.driver import LibvirtDriver  # noqa: PLC0415
     from drivers.libvirt.settings import Settings  # noqa: PLC0415
 

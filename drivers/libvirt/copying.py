@@ -19,12 +19,14 @@ from uuid import uuid4
 import structlog
 
 from controller.model import DiskId, VolumeKey
-from drivers.base import Created, CreateOutcome, InDoubt, Refused, Unreachable
-from drivers.copying import Sources
-from drivers.libvirt.client import Host
+from drivers.base import Created, CreateOutcome, Refused
+from drivers.libvirt.client import PoolFiles
 from drivers.libvirt.decide import Look, attachments
-from drivers.libvirt.domain import mark, marks_of
-from drivers.libvirt.faults import Doubt, Fault, Kind, NotSent
+from drivers.libvirt.faults import Fault, Kind
+from drivers.libvirt.inventory import mark, marks_of
+from drivers.shared.copies import Sources
+from drivers.shared.faults import CallError
+from drivers.shared.outcomes import failure, not_begun
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -42,8 +44,8 @@ class Run(Protocol):
 class Copier:
     """Everything here may raise `NotSent`, `Doubt` or `Fault`, but for ``clone``."""
 
-    def __init__(self, host: Host, run: Run, look: Callable[[], Awaitable[Look]], extension: str) -> None:
-        self._host = host
+    def __init__(self, files: PoolFiles, run: Run, look: Callable[[], Awaitable[Look]], extension: str) -> None:
+        self._files = files
         self._run = run
         self._look = look
         self._extension = extension
@@ -56,34 +58,32 @@ class Copier:
             if (refusal := _taken(look, source)) is not None:
                 found = await self._found(key, disk, size)
                 return found or refusal
-        except (NotSent, Doubt, Fault) as error:
-            return Unreachable(str(error))
+        except CallError as error:
+            return not_begun(error)
         with self.sources.copying(source):
             try:
                 return await self._found(key, disk, size) or await self._clone(key, disk, size, source)
-            except NotSent as error:
-                return Unreachable(str(error))
-            except Doubt as error:
-                return InDoubt(str(error))
             except Fault as fault:
                 return Refused(str(fault), _PAUSE)
+            except CallError as error:
+                return failure(error)
 
     async def _found(self, key: VolumeKey, disk: DiskId, size: int) -> CreateOutcome | None:
         """The disk, if there is a whole one."""
-        files = await self._run(self._host.files)
+        files = await self._run(self._files.names)
         if _file(disk) not in files or marks_of(files, key):
             return None
-        have = await self._run(partial(self._host.create, _file(disk), size, self._extension))
+        have = await self._run(partial(self._files.create, _file(disk), size, self._extension))
         if have != size:
             return Refused(f"{disk} exists with {have} bytes, not {size}: choose another name, or that size")
         return Created(disk)
 
     async def _clone(self, key: VolumeKey, disk: DiskId, size: int, source: DiskId) -> CreateOutcome:
-        if _file(source) not in await self._run(self._host.files):
+        if _file(source) not in await self._run(self._files.names):
             return Refused(f"there is no disk {source} to copy")
         own = mark(key, uuid4().hex[:12])
-        await self._run(partial(self._host.create, own, _MARK_BYTES, "raw"))
-        files = await self._run(self._host.files)
+        await self._run(partial(self._files.create, own, _MARK_BYTES, "raw"))
+        files = await self._run(self._files.names)
         others = [each for each in marks_of(files, key) if each != own]
         if not others and _file(disk) in files:  # finished by another call between our look and our mark
             await self._remove(own)
@@ -93,9 +93,9 @@ class Copier:
                 await self._remove(own)
                 return Refused("another call under this key was faster", _PAUSE)
         await self._discard(disk)  # remains of a call that was cut off: their mark is ours now
-        before = await self._run(partial(self._host.written, _file(source)))
+        before = await self._run(partial(self._files.written, _file(source)))
         try:
-            copy = partial(self._host.copy, _file(source), _file(disk), size, self._extension)
+            copy = partial(self._files.copy, _file(source), _file(disk), size, self._extension)
             await self._run(copy, _MOST)
         except Fault as fault:
             return await self._refused(key, own, disk, str(fault))
@@ -103,20 +103,20 @@ class Copier:
 
     async def _finish(self, key: VolumeKey, own: str, disk: DiskId, source: DiskId, before: str) -> CreateOutcome:
         """Whole, and of one time? Another controller may have attached the source meanwhile."""
-        changed = await self._run(partial(self._host.written, _file(source))) != before
+        changed = await self._run(partial(self._files.written, _file(source))) != before
         taken = _taken(await self._look(), source)
         if changed or taken is not None:
             return await self._refused(key, own, disk, f"{source} was in use while it was copied")
         ours = await self._remove(own)
-        files = await self._run(self._host.files)
+        files = await self._run(self._files.names)
         if not ours or marks_of(files, key) or _file(disk) not in files:
             return Refused("another call under this key began anew meanwhile", _PAUSE)
         return Created(disk)
 
     async def _refused(self, key: VolumeKey, own: str, disk: DiskId, why: str) -> Refused:
         """The mark goes last: a half copy has one. Without ours it is another call's copy."""
-        with suppress(NotSent, Doubt, Fault):
-            if own in marks_of(await self._run(self._host.files), key):
+        with suppress(CallError):
+            if own in marks_of(await self._run(self._files.names), key):
                 await self._discard(disk)
                 await self._remove(own)
         return Refused(why, _PAUSE)
@@ -133,13 +133,13 @@ class Copier:
 
     async def forget(self, key: VolumeKey) -> None:
         """After the disk: nobody will finish a copy of it."""
-        for left in marks_of(await self._run(self._host.files), key):
+        for left in marks_of(await self._run(self._files.names), key):
             await self._remove(left)
 
     async def _remove(self, file: str) -> bool:
         """Whether it was there, and this call removed it."""
         try:
-            await self._run(partial(self._host.delete, DiskId(file)))
+            await self._run(partial(self._files.delete, DiskId(file)))
         except Fault as fault:
             if fault.kind is not Kind.NO_VOLUME:
                 raise

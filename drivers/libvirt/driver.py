@@ -4,35 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import structlog
 
-from controller.model import Attachment, Capabilities, DiskId, Epoch, Power, Spec, VmId, VolumeKey
+from controller.model import Capabilities, DiskId, Epoch, Power, Spec, VmId, VolumeKey
 from drivers.base import (
     Created,
     CreateOutcome,
     DeviceHint,
     Done,
     DriverError,
-    InDoubt,
+    Listing,
     Outcome,
     PowerEvent,
     Refused,
-    Unreachable,
 )
-from drivers.libvirt.change import Change
-from drivers.libvirt.client import Host, HostView
+from drivers.libvirt.async_calls import Threads
+from drivers.libvirt.client import Host
 from drivers.libvirt.copying import Copier
-from drivers.libvirt.decide import Look, attachments, joined, powers, to_attach, to_detach
-from drivers.libvirt.domain import PREFIX, Seat, by_id, key_of, keys_of
-from drivers.libvirt.faults import Doubt, Fault, Kind, NotSent
+from drivers.libvirt.decide import Look, Step, attachments, joined, listing, to_attach, to_detach
+from drivers.libvirt.devices import by_id
+from drivers.libvirt.faults import Fault, Kind
+from drivers.libvirt.growing import Enlarger
+from drivers.libvirt.inventory import PREFIX, Seat, key_of, keys_of
 from drivers.libvirt.power import watch
+from drivers.libvirt.reconfigure import Change
 from drivers.libvirt.settings import Settings
-from drivers.libvirt.threads import Threads
+from drivers.libvirt.standing import Standing, powers
+from drivers.libvirt.vm_checks import concerns
+from drivers.shared.faults import CallError, NotSent
+from drivers.shared.locks import Locks
+from drivers.shared.outcomes import failure, not_begun, reading
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -45,9 +50,9 @@ class LibvirtDriver:
         self._hosts = [Host(index, settings) for index in range(len(settings.uris))]
         self._threads = [Threads(uri) for uri in settings.uris]
         # For this process only; between processes the stamps, the attachments' names and QEMU's lock decide.
-        self._copier = Copier(self._hosts[0], self._run_first, self._look, settings.format)
-        self._disk_locks: defaultdict[DiskId, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._vm_locks: defaultdict[VmId, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._copier = Copier(self._hosts[0].files, self._run_first, self._whole, settings.format)
+        self._locks = Locks()
+        self._enlarger = Enlarger(self._hosts, self._run, self._look, self._whole)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -63,41 +68,41 @@ class LibvirtDriver:
         )
 
     async def create(self, key: VolumeKey, spec: Spec) -> CreateOutcome:
-        size = -(-spec.size_bytes // _UNITS) * _UNITS
+        size = _sectors(spec.size_bytes)
         extension = self._settings.format
         try:
             look = await self._look()
             disk = look.pool.disk(key, extension)
-        except (NotSent, Doubt, Fault) as error:
-            return Unreachable(str(error))
+        except CallError as error:
+            return not_begun(error)
         try:
-            have = await self._run(0, partial(self._hosts[0].create, f"{PREFIX}{key}.{extension}", size, extension))
-        except NotSent as error:
-            return Unreachable(str(error))
-        except Doubt as error:
-            return InDoubt(str(error))
-        except Fault as fault:
-            return Refused(str(fault))
+            have = await self._run(
+                0, partial(self._hosts[0].files.create, f"{PREFIX}{key}.{extension}", size, extension)
+            )
+        except CallError as error:
+            return failure(error)
         if have != size:
-            return Refused(f"{disk} exists with {have} bytes, not {size}: choose another name, or that size")
+            why = f"{disk} exists with {have} bytes, not {size}"
+            return Refused(why, cure="Give the volume another name, or that size.")
         return Created(disk)
 
     async def clone(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
-        return await self._copier.clone(key, -(-spec.size_bytes // _UNITS) * _UNITS, source)
+        return await self._copier.clone(key, _sectors(spec.size_bytes), source)
+
+    async def grow(self, disk: DiskId, size_bytes: int) -> Outcome:
+        async with self._locks.alone([disk]):
+            return self._copier.sources.busy(disk) or await self._enlarger.grow(disk, _sectors(size_bytes))
 
     async def keys(self, beginning: str) -> Sequence[VolumeKey]:
-        try:
-            files = await self._run(0, self._hosts[0].files)
-        except (NotSent, Doubt, Fault) as error:
-            raise DriverError(str(error)) from error
-        return keys_of(files, beginning)
+        with reading():
+            return keys_of(await self._run(0, self._hosts[0].files.names), beginning)
 
     async def delete(self, disk: DiskId) -> Outcome:
-        async with self._disk_locks[disk]:
+        async with self._locks.alone([disk]):
             try:
-                look = await self._look()
-            except (NotSent, Doubt, Fault) as error:
-                return Unreachable(str(error))
+                look = await self._whole()
+            except CallError as error:
+                return not_begun(error)
             if (why := look.pool.refusal(disk)) is not None:
                 return Refused(why)
             if held := [each for each in attachments(look) if each.disk == disk]:
@@ -108,41 +113,39 @@ class LibvirtDriver:
         try:
             await self._copier.remove(disk)
             await self._copier.forget(key_of(disk))
-        except NotSent as error:
-            return Unreachable(str(error))
-        except Doubt as error:
-            return InDoubt(str(error))
-        except Fault as fault:
-            return Refused(str(fault))
+        except CallError as error:
+            return failure(error)
         return Done()
 
-    async def list_attachments(self) -> Sequence[Attachment]:
-        return attachments(await self._read())
+    async def list_attachments(self) -> Listing:
+        return listing(await self._read())
 
     async def attach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
-        async with self._alone(disks, vm):
+        async with self._locks.alone(disks, vm):
             try:
                 look = await self._look()
-            except (NotSent, Doubt, Fault) as error:
-                return [Unreachable(f"not tried: {error}")] * len(disks)
-            copied = {disk: busy for disk in disks if (busy := self._copier.sources.busy(disk)) is not None}
+            except CallError as error:
+                return [not_begun(error)] * len(disks)
+            copied = self._copier.sources.busy_ones(disks)
             step = to_attach(look, [disk for disk in disks if disk not in copied], vm, epoch)
-            outcomes = dict(step.known) | copied
+            outcomes = step.known | copied
             for seat in step.seats:
-                change = self._change(look, seat, epoch)
-                if step.todo:
-                    outcomes |= await self._act(seat, step.todo, partial(change.attach, seat, step.todo))
-                else:
-                    there = [disk for disk, outcome in step.known.items() if isinstance(outcome, Done)]
-                    outcomes |= await self._act(seat, there, partial(change.restamp, seat, there))
+                outcomes |= await self._attach(look, seat, step, epoch)
         return [outcomes[disk] for disk in disks]
 
+    async def _attach(self, look: Look, seat: Seat, step: Step, epoch: Epoch) -> Mapping[DiskId, Outcome]:
+        change = self._change(look, seat, epoch)
+        if step.todo:
+            return await self._act(seat, step.todo, partial(change.attach, seat, step.todo))
+        there = [disk for disk, outcome in step.known.items() if isinstance(outcome, Done)]
+        return await self._act(seat, there, partial(change.restamp, seat, there))
+
     async def detach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
-        async with self._alone(disks, vm):
+        async with self._locks.alone(disks, vm):
             try:
                 look = await self._look()
-            except (NotSent, Doubt, Fault) as error:
-                return [Unreachable(f"not tried: {error}")] * len(disks)
+            except CallError as error:
+                return [not_begun(error)] * len(disks)
             step = to_detach(look, disks, vm, epoch)
             outcomes = dict(step.known)
             for seat in step.seats:
@@ -161,14 +164,12 @@ class LibvirtDriver:
     ) -> Mapping[DiskId, Outcome]:
         try:
             return await self._run(seat.host, act)
-        except NotSent as error:
-            return dict.fromkeys(disks, Unreachable(str(error)))
-        except Doubt as error:
-            return dict.fromkeys(disks, InDoubt(str(error)))
+        except CallError as error:
+            return dict.fromkeys(disks, failure(error))
 
     async def device(self, disk: DiskId, vm: VmId) -> DeviceHint:
         look = await self._read()
-        held = [device for seat in look.of(vm) for device in seat.holds(look.pool).get(disk, ())]
+        held = look.devices(disk, vm)
         if not held:
             raise DriverError(f"{disk} is not attached to the VM {vm}")
         names = by_id(held[0])
@@ -179,71 +180,84 @@ class LibvirtDriver:
         return DeviceHint(names)
 
     async def power(self, vms: Sequence[VmId]) -> Mapping[VmId, Power]:
-        running: list[Mapping[VmId, bool] | None] = []
-        lost: list[str] = []
-        answers = await asyncio.gather(
-            *(self._run(host.index, host.running, self._settings.look_timeout) for host in self._hosts),
-            return_exceptions=True,
-        )
-        for answer in answers:
-            if isinstance(answer, NotSent | Doubt | Fault):
-                lost.append(str(answer))
-                running.append(None)
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                running.append(answer)
-        if lost and all(host is None for host in running):
+        found = await self._standings()
+        return powers([None if isinstance(each, CallError) else each for each in found], vms)
+
+    async def _standings(self) -> Sequence[Mapping[VmId, Standing] | CallError]:
+        answers = await self._each_host(lambda host: host.standings)
+        lost = [str(each) for each in answers if isinstance(each, CallError)]
+        if len(lost) == len(answers):
             raise DriverError(f"the power states cannot be read: {'; '.join(lost)}")
-        return powers(running, vms)
+        return answers
 
     async def power_off(self, vm: VmId) -> Power:
+        """Also throws the memory of a saved VM away, where libvirt keeps it."""
         try:
-            if (await self.power([vm]))[vm] is Power.ON:
-                await self._destroy(vm)
+            for host, stands in zip(self._hosts, await self._standings(), strict=True):
+                if not isinstance(stands, CallError):
+                    await self._end(host, vm, stands.get(vm))
             return (await self.power([vm]))[vm]
         except DriverError as error:
             log.warning("power.unread", vm=vm, why=str(error))
             return Power.UNKNOWN
 
-    async def _destroy(self, vm: VmId) -> None:
-        for host in self._hosts:
-            try:
-                if (await self._run(host.index, host.running, self._settings.look_timeout)).get(vm):
-                    await self._run(host.index, partial(host.destroy, vm))
-            except (NotSent, Doubt, Fault) as error:
-                # What it is now is read next: only that counts.
-                log.warning("power.refused", vm=vm, why=str(error))
+    async def _end(self, host: Host, vm: VmId, stands: Standing | None) -> None:
+        act = {Standing.RUNS: host.destroy, Standing.SAVED: host.discard}.get(stands) if stands else None
+        if act is None:
+            if stands not in {None, Standing.OFF}:
+                log.warning("power.refused", vm=vm, host=host.uri, why=f"the VM {stands.value if stands else ''}")
+            return
+        try:
+            await self._run(host.index, partial(act, vm))
+        except CallError as error:
+            # What it is now is read next: only that counts.
+            log.warning("power.refused", vm=vm, why=str(error))
+
+    async def concerns(self, nodes: Mapping[VmId, str]) -> Mapping[VmId, Sequence[str]]:
+        look = await self._read()
+        found = {vm: concerns(look, vm) for vm in nodes}
+        return {vm: sentences for vm, sentences in found.items() if sentences}
 
     def watch_power(self) -> AsyncIterator[PowerEvent]:
         return watch(self._settings)
 
     async def close(self) -> None:
         for host in self._hosts:
-            with contextlib.suppress(NotSent, Doubt, Fault):
+            with contextlib.suppress(CallError):
                 await self._run(host.index, host.close, 5.0)
 
     async def _read(self) -> Look:
-        try:
+        with reading():
             return await self._look()
-        except (NotSent, Doubt, Fault) as error:
-            raise DriverError(str(error)) from None
 
     async def _look(self) -> Look:
-        """All hosts at once. Raises if one of them cannot be read: it may have the disk."""
-        timeout = self._settings.look_timeout
-        answers = await asyncio.gather(
-            *(self._run(host.index, host.look, timeout) for host in self._hosts), return_exceptions=True
-        )
-        views: list[HostView] = []
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
-            views.append(answer)
-        look = joined({view.uri: view.pool for view in views}, [seat for view in views for seat in view.seats])
+        """All hosts at once. Raises when none of them can be read, or when they are not one storage system."""
+        answers = await self._each_host(lambda host: host.look)
+        lost = [each for each in answers if isinstance(each, CallError)]
+        if len(lost) == len(answers):
+            raise lost[0]
+        look = joined([each for each in answers if not isinstance(each, CallError)], [str(each) for each in lost])
         if isinstance(look, str):
             raise Fault(Kind.OTHER, look)
         return look
+
+    async def _whole(self) -> Look:
+        """For what must not be done to a disk that is attached anywhere. Raises when a part cannot be read."""
+        look = await self._look()
+        if look.unread:
+            raise NotSent("; ".join(look.unread))
+        return look
+
+    async def _each_host(self, ask: Callable[[Host], Callable[[], T]]) -> list[T | CallError]:
+        """In the order of the hosts."""
+        timeout = self._settings.look_timeout
+        answers = await asyncio.gather(
+            *(self._run(host.index, ask(host), timeout) for host in self._hosts), return_exceptions=True
+        )
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, CallError):
+                raise answer
+        return [cast("T | CallError", answer) for answer in answers]
 
     async def _run_first(self, act: Callable[[], T], seconds: float | None = None) -> T:
         return await self._run(0, act, seconds)
@@ -251,10 +265,6 @@ class LibvirtDriver:
     async def _run(self, host: int, act: Callable[[], T], seconds: float | None = None) -> T:
         return await self._threads[host].run(act, seconds or self._settings.call_timeout)
 
-    @contextlib.asynccontextmanager
-    async def _alone(self, disks: Sequence[DiskId], vm: VmId) -> AsyncIterator[None]:
-        async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(self._vm_locks[vm])
-            for disk in sorted(set(disks)):
-                await stack.enter_async_context(self._disk_locks[disk])
-            yield
+
+def _sectors(size_bytes: int) -> int:
+    return -(-size_bytes // _UNITS) * _UNITS

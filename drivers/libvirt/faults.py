@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+from drivers.shared import faults as shared
+from drivers.shared.faults import Doubt
+
 
 class Kind(Enum):
     NO_DOMAIN = "no-domain"
@@ -32,20 +35,19 @@ _KINDS = {
 _WIRE = (7, 13)  # virErrorDomain: VIR_FROM_RPC, VIR_FROM_REMOTE: the error is about the connection
 
 
-class NotSent(Exception):
-    """No connection, or it was lost before: the call cannot have had an effect."""
+_PAUSES = {Kind.LOCKED: 1.0, Kind.BUSY: 5.0}  # a lock ends with QEMU, up to 2 s after a kill; libvirt is slower
 
 
-class Doubt(Exception):
-    """The call was sent and not answered."""
-
-
-class Fault(Exception):
+class Fault(shared.Fault):
     """The hypervisor's own answer. ``why`` is for people only."""
 
     def __init__(self, kind: Kind, why: str) -> None:
-        super().__init__(why)
+        super().__init__(f"another running VM has the disk open: {why}" if kind is Kind.LOCKED else why)
         self.kind = kind
+
+    @property
+    def pause(self) -> float | None:
+        return _PAUSES.get(self.kind)
 
 
 def fault_from(code: int | None, domain: int | None, message: str) -> Fault | Doubt:

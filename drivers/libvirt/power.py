@@ -17,8 +17,8 @@ import structlog
 from controller.model import VmId
 from drivers.base import PowerEvent
 from drivers.libvirt.client import Watch
-from drivers.libvirt.faults import Doubt, Fault, NotSent
 from drivers.libvirt.settings import Settings
+from drivers.shared.faults import CallError
 
 log = structlog.get_logger()
 _FIRST_PAUSE, _LAST_PAUSE = 0.5, 15.0
@@ -53,7 +53,7 @@ def follow(uri: str, keepalive: int, poke: Callable[[VmId | None], None], stop: 
     while not stop.is_set():
         try:
             watch = Watch(uri, keepalive, poke)
-        except (NotSent, Doubt, Fault) as error:
+        except CallError as error:
             wait = pause * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
             log.warning("power.watch_lost", uri=uri, why=str(error), again_in=round(wait, 1))
             stop.wait(wait)

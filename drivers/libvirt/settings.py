@@ -8,12 +8,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from drivers.shared.settings import SettingsError
+
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=600)]
 _URI = re.compile(r"^[a-z]+(\+[a-z0-9]+)?://[^\s]*$")
-
-
-class SettingsError(ValueError):
-    """A setting is missing or wrong; the sentence names it and the cure."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -10,37 +10,49 @@ their task has ended.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import uuid4
 
 import structlog
 
-from controller.model import DiskId, VolumeKey
-from drivers.base import Created, CreateOutcome, DriverError, InDoubt, Refused, Unreachable
-from drivers.copying import Sources
-from drivers.vsphere.calls import Calls
-from drivers.vsphere.convert import Place, attachments, by_id, key_of, unfinished_pattern
-from drivers.vsphere.faults import Doubt, Fault, Kind, NotSent
+from controller.model import Attachment, DiskId, VolumeKey
+from drivers.base import Created, CreateOutcome, InDoubt, Refused, Unreachable
+from drivers.shared.copies import Sources
+from drivers.shared.faults import CallError
+from drivers.vsphere.async_session import Calls
+from drivers.vsphere.faults import Fault, Kind
+from drivers.vsphere.inventory import Place, by_id, key_of, unfinished_pattern
 
 log = structlog.get_logger()
 _PAUSE = 5.0  # seconds after which whoever needs a disk that is being copied looks again
-_LOCKED = frozenset({Kind.LOCKED, Kind.BUSY, Kind.OTHER})  # how servers say that a file is in use
+_LOCKED = frozenset({Kind.LOCKED, Kind.BUSY, Kind.FILE, Kind.UNKNOWN})  # how servers say that a file is in use
 
 
 class Copier:
-    def __init__(self, calls: Calls) -> None:
+    """``attachments`` raises when nobody can say that a disk is attached nowhere."""
+
+    def __init__(self, calls: Calls, attachments: Callable[[], Awaitable[Sequence[Attachment]]]) -> None:
         self._calls = calls
+        self._attachments = attachments
         self.sources = Sources(_PAUSE)
 
     async def existing(self, disk: DiskId, size: int) -> CreateOutcome:
         """``size`` in KiB."""
         try:
             found = await self._calls.files(disk.rsplit("/", 1)[-1])
-        except (NotSent, Doubt, Fault) as error:
+        except CallError as error:
             return InDoubt(f"{disk} exists, but its size could not be read: {error}")
         others = [each.size_kib for each in found if each.size_kib not in {None, size}]
         if others:
             return Refused(f"{disk} exists with {others[0]} KiB, not {size} KiB: choose another name, or that size")
         return Created(disk)
+
+    async def existing_or(self, disk: DiskId, size: int, otherwise: Refused) -> CreateOutcome:
+        """The disk, if there is one."""
+        name = disk.rsplit("/", 1)[-1]
+        if any(each.name == name for each in await self._calls.files(name)):
+            return await self.existing(disk, size)
+        return otherwise
 
     async def clone(self, key: VolumeKey, size: int, source: DiskId) -> CreateOutcome:
         try:
@@ -50,7 +62,8 @@ class Copier:
             if any(each.name == f"{key}.vmdk" for each in await self._calls.files(f"{key}.vmdk")):
                 return await self.existing(disk, size)
             refusal = await self.sweep(place, key) or await self._taken(place, source)
-        except (NotSent, Doubt, Fault, DriverError) as error:
+            refusal = refusal or await self._no_room(place, size)
+        except CallError as error:
             return Unreachable(str(error))  # nothing was begun
         if refusal is not None:
             return refusal
@@ -64,11 +77,11 @@ class Copier:
             if (refusal := await self._taken(place, source)) is not None:
                 return await self._refused(fresh, refusal)
             await self._calls.move_disk(fresh, disk)
-        except (NotSent, Doubt, DriverError) as error:
-            return InDoubt(str(error))
-        except Fault as fault:
-            outcome = await self._refused(fresh, Refused(str(fault)))
-            return await self.existing(disk, size) if fault.kind is Kind.EXISTS else outcome
+        except CallError as error:
+            if not isinstance(error, Fault) or error.in_doubt:
+                return InDoubt(str(error))
+            outcome = await self._refused(fresh, Refused(str(error)))
+            return await self.existing(disk, size) if error.kind is Kind.EXISTS else outcome
         return Created(disk)
 
     async def _taken(self, place: Place, source: DiskId) -> Refused | None:
@@ -77,9 +90,15 @@ class Copier:
             return Refused(why)
         if not any(each.name == f"{key_of(source)}.vmdk" for each in await self._calls.files(f"{key_of(source)}.vmdk")):
             return Refused(f"there is no disk {source} to copy")
-        vms, _ = await self._calls.look(full=True)
-        holder = next((each.vm for each in attachments(vms, place) if each.disk == source), None)
+        holder = next((each.vm for each in await self._attachments() if each.disk == source), None)
         return None if holder is None else Refused(f"{source} cannot be copied while it is attached to the VM {holder}")
+
+    async def _no_room(self, place: Place, size: int) -> Refused | None:
+        """A copy is as large as its source from the beginning: vCenter makes it thick."""
+        free = await self._calls.free_kib()
+        if free is None or free >= size:
+            return None
+        return Refused(f"{place.name} has {free} KiB left, and a copy, which is thick, needs {size}: make room")
 
     async def _apart(self, fresh: DiskId, source: DiskId) -> None:
         """Guests tell disks by their UUIDs, and both may come to be on one VM. Some servers copy that along."""
@@ -105,7 +124,7 @@ class Copier:
 
     async def _refused(self, fresh: DiskId, refusal: Refused) -> Refused:
         """What cannot be removed now is removed by the next call."""
-        with contextlib.suppress(NotSent, Doubt, Fault):
+        with contextlib.suppress(CallError):
             await self._calls.delete_disk(fresh)
         return refusal
 

@@ -7,7 +7,24 @@ from dataclasses import dataclass, field
 
 from controller.model import DiskId, Epoch, VmId
 from drivers.base import Done, InDoubt, Outcome, Refused
-from drivers.vsphere.convert import EPOCH_KEY, SLOT_KEY, VM_KEY, Place, Vm, find, ours, shows_uuids, stamp, unreadable
+from drivers.vsphere.inventory import (
+    EPOCH_KEY,
+    SLOT_KEY,
+    SUSPENDED,
+    VM_KEY,
+    Disk,
+    Place,
+    Vm,
+    find,
+    key_of,
+    odd,
+    ours,
+    pinned,
+    pins,
+    shows_uuids,
+    stamp,
+    stamped_as_another,
+)
 from drivers.vsphere.requests import Change
 from drivers.vsphere.slots import Slot, free_slots
 
@@ -35,7 +52,7 @@ def guard(vms: Sequence[Vm], wanted: VmId, epoch: Epoch) -> Vm | str:
     if isinstance(vm, str):
         return vm
     if not vm.readable:
-        return f"vCenter cannot read the configuration of {vm.name} ({vm.connection or 'no state'})"
+        return f"vCenter cannot read the configuration of {vm.name} ({vm.connection or 'no state'}: {vm.unread})"
     stamped = stamp(vm)
     if stamped is not None and stamped > epoch:
         return (
@@ -45,12 +62,10 @@ def guard(vms: Sequence[Vm], wanted: VmId, epoch: Epoch) -> Vm | str:
     return vm
 
 
-def _target(vms: Sequence[Vm], place: Place, wanted: VmId, epoch: Epoch) -> Vm | str:
+def _target(vms: Sequence[Vm], wanted: VmId, epoch: Epoch) -> Vm | str:
     vm = guard(vms, wanted, epoch)
     if isinstance(vm, str):
         return vm
-    if (why := unreadable(vms, place)) is not None:
-        return why
     if not shows_uuids(vm):
         return (
             f"{vm.name} does not show its disks' UUIDs, so no node could find a disk: set disk.EnableUUID = TRUE "
@@ -60,51 +75,86 @@ def _target(vms: Sequence[Vm], place: Place, wanted: VmId, epoch: Epoch) -> Vm |
 
 
 def to_attach(vms: Sequence[Vm], place: Place, disks: Sequence[DiskId], wanted: VmId, epoch: Epoch) -> Step:
-    vm = _target(vms, place, wanted, epoch)
+    vm = _target(vms, wanted, epoch)
     if isinstance(vm, str):
         return refuse_all(disks, vm)
-    here, known, todo = ours(vm, place), dict[DiskId, Outcome](), []
+    here, known, todo = ours(vm, place), dict[DiskId, Outcome](), list[DiskId]()
+    strange = odd(vms, place)
     for disk in dict.fromkeys(disks):
-        elsewhere = sorted(other.name for other in vms if other.ref != vm.ref and disk in ours(other, place))
-        if (why := place.refusal(disk)) is not None:
+        away = None if disk in here else _cannot_be_changed(vm)
+        if (why := place.refusal(disk) or strange.get(disk) or _elsewhere(vms, vm, disk, place) or away) is not None:
             known[disk] = Refused(why)
-        elif elsewhere:
-            known[disk] = Refused(f"{disk} is attached to {', '.join(elsewhere)}")
         elif disk in here:
             known[disk] = Done()
-        elif not vm.connected:
-            known[disk] = Refused(f"the host of {vm.name} does not answer to vCenter ({vm.connection})")
         else:
             todo.append(disk)
-    here_now = any(disk in here and isinstance(known.get(disk), Done) for disk in disks)
-    return Step(vm, known, tuple(todo), restamp=here_now and stamp(vm) != epoch)
+    return Step(vm, known, tuple(todo), restamp=Done() in known.values() and stamp(vm) != epoch)
+
+
+def _elsewhere(vms: Sequence[Vm], vm: Vm, disk: DiskId, place: Place) -> str | None:
+    others = sorted(other.name for other in vms if other.ref != vm.ref and disk in ours(other, place))
+    if others:
+        return f"{disk} is attached to {', '.join(others)}"
+    hidden = sorted(other.name for other in vms if other.ref != vm.ref and _may_hide(other, disk))
+    return f"{disk} was put into {', '.join(hidden)}, of which vCenter does not tell the devices" if hidden else None
+
+
+def _may_hide(other: Vm, disk: DiskId) -> bool:
+    """The file's lock is no help while that VM is off; what we noted on it may still be told."""
+    return not other.readable and not stamped_as_another(other) and key_of(disk) in pins(other).values()
+
+
+def _cannot_be_changed(vm: Vm) -> str | None:
+    if not vm.connected:
+        return _lost(vm)
+    return _suspended(vm) if vm.power == SUSPENDED else None
+
+
+def _suspended(vm: Vm) -> str:
+    # Its memory is in a file, with all that it has open and with the devices it has.
+    return f"{vm.name} is suspended, and goes on with its disks when it is resumed: resume it, or power it off"
+
+
+def _lost(vm: Vm) -> str:
+    return f"the host of {vm.name} does not answer to vCenter ({vm.connection})"
 
 
 def to_detach(vms: Sequence[Vm], place: Place, disks: Sequence[DiskId], wanted: VmId, epoch: Epoch) -> Step:
     vm = guard(vms, wanted, epoch)
     if isinstance(vm, str):
         return refuse_all(disks, vm)
-    here, known, todo = ours(vm, place), dict[DiskId, Outcome](), []
+    here, strange = ours(vm, place), odd([vm], place)
+    known, todo = dict[DiskId, Outcome](), list[DiskId]()
     for disk in dict.fromkeys(disks):
-        if (why := place.refusal(disk)) is not None:
+        if (why := place.refusal(disk) or strange.get(disk)) is not None:
             known[disk] = Refused(why)
         elif disk not in here:
             known[disk] = gone(vm)
-        elif not vm.connected:
-            known[disk] = Refused(
-                f"the host of {vm.name} does not answer to vCenter ({vm.connection}), so nothing can be taken from it: "
-                "bring the host back; if it is surely off, remove it or the VM from the inventory"
-            )
-        elif len(here[disk].files) > 1:
-            known[disk] = Refused(f"{disk} is under a snapshot of {vm.name}: delete the VM's snapshots first")
+        elif (why := _stays(vm, disk, here[disk])) is not None:
+            known[disk] = Refused(why)
         else:
             todo.append(disk)
     return Step(vm, known, tuple(todo))
 
 
+def _stays(vm: Vm, disk: DiskId, device: Disk) -> str | None:
+    if not vm.connected:
+        return (
+            f"{_lost(vm)}, so nothing can be taken from it: bring the host back; if it is surely off, remove it or the "
+            "VM from the inventory (never from disk)"
+        )
+    if vm.power == SUSPENDED:
+        return _suspended(vm)
+    if len(device.files) > 1:
+        return f"{disk} is under a snapshot of {vm.name}: delete the VM's snapshots first"
+    return None
+
+
 def gone(vm: Vm) -> Outcome:
+    if not vm.readable:
+        return InDoubt(f"vCenter does not tell which disks {vm.name} has ({vm.unread})")
     # Without its host vCenter shows what it knew last.
-    return Done() if vm.connected else InDoubt(f"the host of {vm.name} does not answer to vCenter ({vm.connection})")
+    return Done() if vm.connected else InDoubt(_lost(vm))
 
 
 def stamps(vm: VmId, epoch: Epoch) -> tuple[tuple[str, str], ...]:
@@ -114,14 +164,16 @@ def stamps(vm: VmId, epoch: Epoch) -> tuple[tuple[str, str], ...]:
 def attach_change(vm: Vm, wanted: VmId, epoch: Epoch, disks: Sequence[DiskId], slots: Sequence[Slot]) -> Change:
     """One slot for each disk. The last one is noted on the VM, so that slots are used in turn."""
     given = list(zip(disks, slots, strict=True))
-    extra = stamps(wanted, epoch) + (((SLOT_KEY, str(slots[-1])),) if slots else ())
+    pinning = pinned(vm, {(slot.bus, slot.unit): key_of(disk) for disk, slot in given})
+    extra = stamps(wanted, epoch) + (((SLOT_KEY, str(slots[-1])),) if slots else ()) + pinning
     add = tuple((str(disk), slot.controller, slot.unit) for disk, slot in given)
     return Change(vm.ref, vm.change_version, extra, add=add)
 
 
 def detach_change(vm: Vm, wanted: VmId, epoch: Epoch, disks: Sequence[DiskId], place: Place) -> Change:
     here = ours(vm, place)
-    return Change(vm.ref, vm.change_version, stamps(wanted, epoch), remove=tuple(here[disk].key for disk in disks))
+    extra = stamps(wanted, epoch) + pinned(vm, {}, [key_of(disk) for disk in disks])
+    return Change(vm.ref, vm.change_version, extra, remove=tuple(here[disk] for disk in disks))
 
 
 def fitting(vm: Vm, disks: Sequence[DiskId], per_controller: int) -> tuple[list[DiskId], list[Slot]]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 import structlog
@@ -16,23 +13,44 @@ from drivers.base import (
     DeviceHint,
     Done,
     DriverError,
-    InDoubt,
+    Listing,
     Outcome,
     PowerEvent,
     Refused,
     Unreachable,
 )
+from drivers.shared.faults import CallError, NotSent
+from drivers.shared.locks import Locks
+from drivers.shared.outcomes import failure, not_begun, reading
 from drivers.vsphere import decide
-from drivers.vsphere.calls import Calls
-from drivers.vsphere.concerns import concerns
-from drivers.vsphere.convert import Place, Vm, attachments, by_id, find, key_of, keys_of, ours, power, shows_uuids
+from drivers.vsphere.afterwards.events import Events
+from drivers.vsphere.afterwards.policy import give_policy
+from drivers.vsphere.async_session import Calls
 from drivers.vsphere.copying import Copier
 from drivers.vsphere.decide import Step
-from drivers.vsphere.edit import Editor
-from drivers.vsphere.faults import Doubt, Fault, Kind, NotSent
+from drivers.vsphere.faults import Kind, is_kind
+from drivers.vsphere.growing import enlarge
+from drivers.vsphere.inventory import (
+    Inventory,
+    Place,
+    Vm,
+    attachments,
+    by_id,
+    find,
+    key_of,
+    keys_of,
+    listing,
+    orders,
+    ours,
+    powers,
+    shows_uuids,
+    whole,
+)
 from drivers.vsphere.power import watch
+from drivers.vsphere.reconfigure import Editor
 from drivers.vsphere.settings import Settings
 from drivers.vsphere.slots import MAX_CONTROLLERS
+from drivers.vsphere.vm_checks import concerns
 
 log = structlog.get_logger()
 KIB = 1024
@@ -45,10 +63,11 @@ class VsphereDriver:
         self._settings = settings
         self._calls = Calls(settings)
         # Hints for this process only. The storage's own guards are the changeVersion and the file's lock.
-        self._disk_locks: defaultdict[DiskId, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._vm_locks: defaultdict[VmId, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks = Locks()
+        self._known: set[str] = set()  # VMs that could be read: of one that never could, see `unread_vms`
         self._editor = Editor(self._calls, settings.disks_per_controller)
-        self._copier = Copier(self._calls)
+        self._events = Events(self._calls)
+        self._copier = Copier(self._calls, self._whole)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -73,38 +92,51 @@ class VsphereDriver:
         try:
             place = await self._calls.place()
             await self._calls.make_folder()
-        except (NotSent, Doubt, Fault) as error:
-            # A folder made or not made harms nobody.
-            return Unreachable(str(error))
+        except CallError as error:
+            return not_begun(error)  # a folder made or not made harms nobody
         disk = place.disk(key)
         try:
+            if (why := await self._no_room(size)) is not None:
+                return await self._copier.existing_or(disk, size, Refused(why))
             await self._calls.create_disk(disk, size)
-        except NotSent as error:
-            return Unreachable(str(error))
-        except Doubt as error:
-            return InDoubt(str(error))
-        except Fault as fault:
-            return await self._copier.existing(disk, size) if fault.kind is Kind.EXISTS else Refused(str(fault))
+        except CallError as error:
+            return await self._copier.existing(disk, size) if is_kind(error, Kind.EXISTS) else failure(error)
         return Created(disk)
+
+    async def _no_room(self, size: int) -> str | None:
+        """Asked first of thick disks: vCenter may write zeros for minutes before it finds the datastore full."""
+        if self._settings.disk_format == "thin":
+            return None
+        free = await self._calls.free_kib()
+        if free is None or free >= size:
+            return None
+        datastore = self._settings.datastore
+        return f"{datastore} has {free} KiB left, and a {self._settings.disk_format} disk needs {size}: make room"
 
     async def clone(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
         return await self._copier.clone(key, -(-spec.size_bytes // KIB), source)
 
+    async def grow(self, disk: DiskId, size_bytes: int) -> Outcome:
+        async with self._locks.alone([disk]):
+            try:
+                place, vms = await self._look()
+            except CallError as error:
+                return not_begun(error)
+            return await enlarge(self._calls, vms, place, disk, -(-size_bytes // KIB))
+
     async def keys(self, beginning: str) -> Sequence[VolumeKey]:
-        try:
+        with reading():
             await self._calls.make_folder()  # without it the search fails
-            found = await self._calls.files(f"{beginning}*.vmdk")
-        except (NotSent, Doubt, Fault) as error:
-            raise DriverError(str(error)) from error
-        return keys_of(found, beginning)
+            return keys_of(await self._calls.files(f"{beginning}*.vmdk"), beginning)
 
     async def delete(self, disk: DiskId) -> Outcome:
         try:
-            place = await self._calls.place()
-            vms, _ = await self._calls.look(full=True)
-            held = [found for found in attachments(vms, place) if found.disk == disk]
-        except (NotSent, Doubt, Fault, DriverError) as error:
-            return Unreachable(str(error))
+            place, vms = await self._look(everything=True)
+        except CallError as error:
+            return not_begun(error)
+        if (why := whole(vms, place, self._known)) is not None:
+            return Unreachable(why)
+        held = [found for found in attachments(vms, place) if found.disk == disk]
         if (why := place.refusal(disk)) is not None:
             return Refused(why)
         if held:
@@ -116,21 +148,18 @@ class VsphereDriver:
             if (locked := await self._copier.sweep(place, key_of(disk))) is not None:
                 return locked
             await self._calls.delete_disk(disk)
-        except NotSent as error:
-            return Unreachable(str(error))
-        except Doubt as error:
-            return InDoubt(str(error))
-        except Fault as fault:
-            return Done() if fault.kind is Kind.NOT_FOUND else Refused(str(fault))
+        except CallError as error:
+            return Done() if is_kind(error, Kind.NOT_FOUND) else failure(error)
         return Done()
 
-    async def list_attachments(self) -> Sequence[Attachment]:
-        place, vms = await self._read()
-        return attachments(vms, place)
+    async def list_attachments(self) -> Listing:
+        with reading(f"{self._settings.host} cannot be read"):
+            now, place = await self._inventory()
+        return listing(now, place, self._known)
 
     async def attach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
         # Vain tries at a file that is locked can freeze the VM: see `decide.REFUSED_PAUSE`.
-        copied = {disk: busy for disk in disks if (busy := self._copier.sources.busy(disk)) is not None}
+        copied = self._copier.sources.busy_ones(disks)
         free = [disk for disk in disks if disk not in copied]
         outcomes = iter(await self._change(decide.to_attach, self._editor.attach, free, vm, epoch) if free else [])
         return [copied[disk] if disk in copied else next(outcomes) for disk in disks]
@@ -141,13 +170,20 @@ class VsphereDriver:
     async def _change(
         self, decided: _Decide, act: _Act, disks: Sequence[DiskId], vm: VmId, epoch: Epoch
     ) -> Sequence[Outcome]:
-        async with self._alone(disks, vm):
+        async with self._locks.alone(disks, vm):
             try:
-                place = await self._calls.place()
-                vms, _ = await self._calls.look(full=True)
-            except (NotSent, Doubt, Fault) as error:
-                return [Unreachable(f"not tried: {error}")] * len(disks)
-            outcomes = await act(decided(vms, place, disks, vm, epoch), place, vm, epoch)
+                place, vms = await self._look()
+                vms = await self._afresh(vms, [vm])
+            except CallError as error:
+                return [not_begun(error)] * len(disks)
+            step = decided(vms, place, disks, vm, epoch)
+            outcomes = await act(step, place, vm, epoch)
+            changed = {disk: outcomes[disk] for disk in step.todo}
+            attaching = decided is decide.to_attach
+            if self._settings.storage_policy is not None and attaching:
+                fresh = [disk for disk, outcome in changed.items() if outcome == Done()]
+                await give_policy(self._calls, vms, place, fresh, vm, epoch)
+            await self._events.tell(step.vm, "attached" if attaching else "detached", changed, epoch)
         return [outcomes[disk] for disk in disks]
 
     async def device(self, disk: DiskId, vm: VmId) -> DeviceHint:
@@ -162,22 +198,13 @@ class VsphereDriver:
             raise DriverError(
                 f"{found.name} does not show its disks' UUIDs: set disk.EnableUUID = TRUE while it is off"
             )
-        try:
-            uuid = held.uuid or await self._calls.disk_uuid(disk)
-        except (NotSent, Doubt, Fault) as error:
-            raise DriverError(f"the UUID of {disk} cannot be read: {error}") from None
-        return DeviceHint(by_id(uuid))
+        with reading(f"the UUID of {disk} cannot be read"):
+            return DeviceHint(by_id(held.uuid or await self._calls.disk_uuid(disk)))
 
     async def power(self, vms: Sequence[VmId]) -> Mapping[VmId, Power]:
-        try:
-            found, hosts = await self._calls.look(full=False)
-        except (NotSent, Doubt, Fault) as error:
-            raise DriverError(f"the power states cannot be read: {error}") from None
-        states = {}
-        for wanted in vms:
-            vm = find(found, wanted)
-            states[wanted] = Power.UNKNOWN if isinstance(vm, str) else power(vm, hosts)
-        return states
+        with reading("the power states cannot be read"):
+            states = powers(await self._now(vms))
+        return {vm: states.get(vm, Power.UNKNOWN) for vm in vms}
 
     async def power_off(self, vm: VmId) -> Power:
         try:
@@ -189,19 +216,21 @@ class VsphereDriver:
 
     async def _switch_off(self, vm: VmId) -> None:
         try:
-            vms, _ = await self._calls.look(full=False)
-            found = find(vms, vm)
+            found = find((await self._now([vm])).vms, vm)
             if isinstance(found, str):
                 log.warning("power.refused", vm=vm, why=found)
             elif found.power != "poweredOff":
                 await self._calls.power_off(found.ref)
-        except (NotSent, Doubt, Fault) as error:
+        except CallError as error:
             # What it is now is read next: only that counts.
             log.warning("power.refused", vm=vm, why=str(error))
 
     async def concerns(self, nodes: Mapping[VmId, str]) -> Mapping[VmId, Sequence[str]]:
-        _, vms = await self._read()
-        found = {vm: concerns(vms, vm, hostname) for vm, hostname in nodes.items()}
+        place, vms = await self._read()
+        machines = [machine for vm in nodes if isinstance(machine := find(vms, vm), Vm)]
+        with reading("what may keep VMs from being changed cannot be read"):
+            obstacles = await self._calls.obstacles([machine.ref for machine in machines], place.refs)
+        found = {vm: concerns(vms, place, vm, hostname, obstacles) for vm, hostname in nodes.items()}
         return {vm: sentences for vm, sentences in found.items() if sentences}
 
     def watch_power(self) -> AsyncIterator[PowerEvent]:
@@ -211,21 +240,43 @@ class VsphereDriver:
         await self._calls.close()
 
     async def _read(self) -> tuple[Place, Sequence[Vm]]:
-        try:
-            place = await self._calls.place()
-            vms, _ = await self._calls.look(full=True)
-        except (NotSent, Doubt, Fault) as error:
-            raise DriverError(f"{self._settings.host} cannot be read: {error}") from None
-        return place, vms
+        with reading(f"{self._settings.host} cannot be read"):
+            return await self._look()
 
-    @contextlib.asynccontextmanager
-    async def _alone(self, disks: Sequence[DiskId], vm: VmId) -> AsyncIterator[None]:
-        """
-        One change at a time to a VM (each would refuse the other by its changeVersion) and to a disk (the look that
-        finds it free and the attach are two requests; between processes the file's lock decides).
-        """
-        async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(self._vm_locks[vm])
-            for disk in sorted(set(disks)):
-                await stack.enter_async_context(self._disk_locks[disk])
-            yield
+    async def _whole(self) -> Sequence[Attachment]:
+        """For what must not be done to a disk that is attached anywhere. Raises when a part cannot be read."""
+        place, vms = await self._look(everything=True)
+        if (why := whole(vms, place, self._known)) is not None:
+            raise NotSent(why)
+        return attachments(vms, place)
+
+    async def _now(self, wanted: Sequence[VmId]) -> Inventory:
+        """All VMs, but with these and their hosts read in this moment."""
+        all_vms = (await self._calls.look()).vms
+        fresh = await self._calls.again(_named(all_vms, wanted))
+        return Inventory(_renewed(all_vms, fresh.vms), fresh.hosts)
+
+    async def _afresh(self, vms: Sequence[Vm], wanted: Sequence[VmId]) -> Sequence[Vm]:
+        return _renewed(vms, (await self._calls.again(_named(vms, wanted))).vms)
+
+    async def _look(self, *, everything: bool = False) -> tuple[Place, Sequence[Vm]]:
+        """``everything`` is read, for what cannot be taken back: then nothing rests on vCenter's updates."""
+        now, place = await self._inventory(everything=everything)
+        return place, now.vms
+
+    async def _inventory(self, *, everything: bool = False) -> tuple[Inventory, Place]:
+        place = await self._calls.place()
+        now = await self._calls.look(whole=everything)
+        self._known |= {vm.ref for vm in now.vms if vm.readable}
+        return now, place.among(now.datastores)
+
+
+def _named(vms: Sequence[Vm], wanted: Sequence[VmId]) -> list[Vm]:
+    names = set(wanted)
+    return [vm for vm in vms if names & orders(vm.uuid)]
+
+
+def _renewed(vms: Sequence[Vm], fresh: Sequence[Vm]) -> tuple[Vm, ...]:
+    """In the order of ``vms``."""
+    by_ref = {vm.ref: vm for vm in fresh}
+    return tuple(by_ref.get(vm.ref, vm) for vm in vms)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from drivers.shared import faults as shared
+
 
 class Kind(Enum):
     NOT_AUTHENTICATED = "not-authenticated"
@@ -20,65 +22,96 @@ class Kind(Enum):
     EXISTS = "exists"
     NOT_FOUND = "not-found"
     NO_SPACE = "no-space"
+    RESOURCES = "resources"
+    DATASTORE = "datastore"  # not there, or not to be reached
+    FILE = "file"
     CONFIG = "config"  # how a lock failure on attach arrives: VmConfigFault and its family
     DEVICE = "device"
+    QUESTION = "question"  # the VM waits for somebody's answer
     STATE = "state"
+    DISABLED = "disabled"  # switched off for this VM or host: by a backup, a service, an administrator
+    LICENSE = "license"
+    INVALID = "invalid"  # the request itself is not accepted
     CANCELED = "canceled"
-    OTHER = "other"
+    UNKNOWN = "unknown"  # vCenter gave up waiting for the host, fell over, or says something that we do not know
 
 
-_KINDS = {
-    "NotAuthenticated": Kind.NOT_AUTHENTICATED,
-    "InvalidLogin": Kind.LOGIN,
-    "NoPermission": Kind.PERMISSION,
-    "TaskInProgress": Kind.BUSY,
-    "ConcurrentAccess": Kind.BUSY,
-    "HostNotConnected": Kind.HOST_AWAY,
-    "InvalidHostState": Kind.HOST_AWAY,
-    "InvalidHostConnectionState": Kind.HOST_AWAY,
-    "HostCommunication": Kind.HOST_LOST,
-    "HostConnectFault": Kind.HOST_LOST,
-    "FileLocked": Kind.LOCKED,
-    "FileAlreadyExists": Kind.EXISTS,
-    "FileNotFound": Kind.NOT_FOUND,
-    "ManagedObjectNotFound": Kind.NOT_FOUND,
-    "NoDiskSpace": Kind.NO_SPACE,
-    "InsufficientStorageSpace": Kind.NO_SPACE,
-    "InvalidDeviceSpec": Kind.DEVICE,
-    "VmConfigFault": Kind.CONFIG,
-    "InvalidPowerState": Kind.STATE,
-    "InvalidState": Kind.STATE,
-    "RequestCanceled": Kind.CANCELED,
+_BY_KIND = {
+    Kind.NOT_AUTHENTICATED: ("NotAuthenticated", "AuthenticationRequired", "InvalidToken", "SessionNotFound"),
+    Kind.LOGIN: ("InvalidLogin", "InvalidLocale"),
+    Kind.PERMISSION: ("NoPermission", "SecurityError"),
+    Kind.BUSY: ("TaskInProgress", "ConcurrentAccess", "VAppOperationInProgress"),
+    Kind.HOST_AWAY: ("HostNotConnected", "InvalidHostState", "InvalidHostConnectionState"),
+    Kind.HOST_LOST: ("HostCommunication", "HostConnectFault"),
+    Kind.LOCKED: ("FileLocked",),
+    Kind.EXISTS: ("FileAlreadyExists",),
+    Kind.NOT_FOUND: ("FileNotFound", "ManagedObjectNotFound"),
+    Kind.NO_SPACE: ("NoDiskSpace", "InsufficientStorageSpace"),
+    Kind.RESOURCES: ("InsufficientResourcesFault",),
+    Kind.DATASTORE: ("InvalidDatastore",),
+    Kind.FILE: ("FileFault",),
+    Kind.CONFIG: ("VmConfigFault",),
+    Kind.DEVICE: ("InvalidDeviceSpec",),
+    Kind.QUESTION: ("QuestionPending",),
+    Kind.STATE: ("InvalidState",),
+    Kind.DISABLED: (
+        *("MethodDisabled", "MethodAlreadyDisabledFault", "RestrictedByAdministrator", "RestrictedVersion"),
+        *("HostAccessRestrictedToManagementServer", "DisallowedChangeByService", "OperationDisallowedOnHost"),
+        "DisallowedOperationOnFailoverHost",
+    ),
+    Kind.LICENSE: ("NotEnoughLicenses",),
+    Kind.INVALID: (
+        *("InvalidArgument", "InvalidRequest", "InvalidType", "InvalidProperty", "InvalidName", "DuplicateName"),
+        *("MethodNotFound", "NotImplemented", "NotSupported", "InvalidDatastorePath", "InvalidDiskFormat"),
+        "InvalidCollectorVersion",
+    ),
+    Kind.CANCELED: ("RequestCanceled",),
+    Kind.UNKNOWN: ("Timedout", "RuntimeFault", "MethodFault"),
 }
+_KINDS = {name: kind for kind, names in _BY_KIND.items() for name in names}
+# After these the call may have had an effect, or may have one yet.
+_IN_DOUBT = frozenset({Kind.HOST_LOST, Kind.CANCELED, Kind.UNKNOWN})
+_LONGEST = 600  # characters of a message
 
 
-class NotSent(Exception):
-    """No connection was made: the call cannot have had an effect."""
+class Fault(shared.Fault):
+    """
+    VCenter's own answer: an error of a known kind, with the file and the index of the device change it is about.
 
+    ``begun``: the error of a task, not of the call that should have started one.
+    """
 
-class Doubt(Exception):
-    """The call was sent and not answered."""
-
-
-class Fault(Exception):
-    """VCenter's own answer: an error of a known kind, with the file and the index of the device change it is about."""
-
-    def __init__(self, kind: Kind, why: str, file: str | None = None, device: int | None = None) -> None:
+    def __init__(
+        self, kind: Kind, why: str, file: str | None = None, device: int | None = None, *, begun: bool = False
+    ) -> None:
         super().__init__(why)
         self.kind = kind
         self.file = file
         self.device = device
+        self.begun = begun
+
+    @property
+    def in_doubt(self) -> bool:
+        # A state in which it cannot be done may be the one after it was half done.
+        return self.kind in _IN_DOUBT or (self.begun and self.kind is Kind.STATE)
 
 
-def fault_from(error: object) -> Fault:
+def is_kind(error: Exception, *kinds: Kind) -> bool:
+    return isinstance(error, Fault) and error.kind in kinds
+
+
+def fault_from(error: object, *, begun: bool = False) -> Fault:
     """A pyVmomi fault as ours. Its message is for people only."""
     names = [cls.__name__.rsplit(".", 1)[-1] for cls in type(error).__mro__]
-    kind = next((_KINDS[name] for name in names if name in _KINDS), Kind.OTHER)
+    kind = next((_KINDS[name] for name in names if name in _KINDS), Kind.UNKNOWN)
     message = _message(error)
     file, device = getattr(error, "file", None), getattr(error, "deviceIndex", None)
-    return Fault(kind, f"{names[0]}: {message}" if message else names[0], file, device)
+    return Fault(kind, f"{names[0]}: {message}" if message else names[0], file, device, begun=begun)
 
 
 def _message(error: object) -> str:
-    text = getattr(error, "msg", None) or getattr(error, "localizedMessage", None) or ""
-    return " ".join(str(text).split())[:300]
+    """With what hosts say beside it: there alone stands "Failed to lock the file", and which snapshot is in the way."""
+    first = getattr(error, "msg", None) or getattr(error, "localizedMessage", None) or ""
+    more = [getattr(each, "message", None) or "" for each in getattr(error, "faultMessage", None) or ()]
+    said = dict.fromkeys(" ".join(str(text).split()) for text in (first, *more))
+    return " / ".join(text for text in said if text)[:_LONGEST]

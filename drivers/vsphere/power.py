@@ -18,8 +18,8 @@ import structlog
 
 from controller.model import VmId
 from drivers.base import PowerEvent
-from drivers.vsphere.convert import orders
-from drivers.vsphere.faults import Doubt, Fault, NotSent
+from drivers.shared.faults import CallError
+from drivers.vsphere.inventory import orders
 from drivers.vsphere.requests import Update
 from drivers.vsphere.settings import Settings
 
@@ -57,7 +57,7 @@ async def watch_source(
                 async for event in events:
                     pause = _FIRST_PAUSE
                     yield event
-        except (NotSent, Doubt, Fault) as error:
+        except CallError as error:
             wait = pause * (0.5 + jitter() / 2)
             log.warning("power.watch_lost", why=str(error), again_in=round(wait, 1))
             await asyncio.sleep(wait)

@@ -6,21 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from drivers.vsphere.faults import Fault
+from drivers.vsphere.inventory.values import Disk, Found
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """
-    One reconfiguration of one VM: ``add`` holds (file name, controller key, unit), ``remove`` device keys,
-    ``controllers`` bus numbers. Refused by vCenter if the VM's configuration is newer than ``version``.
+    One reconfiguration of one VM: ``add`` holds (file name, controller key, unit), ``remove`` the devices as they were
+    read, ``controllers`` bus numbers, ``policed`` the devices that get the storage policy with the ID ``policy``,
+    ``grown`` the devices that get so many KiB.
+    Refused by vCenter if the VM's configuration is newer than ``version``.
     """
 
     ref: str
     version: str
     extra: tuple[tuple[str, str], ...]
     add: tuple[tuple[str, int, int], ...] = ()
-    remove: tuple[int, ...] = ()
+    remove: tuple[Disk, ...] = ()
     controllers: tuple[int, ...] = ()
+    policed: tuple[Disk, ...] = ()
+    policy: str = ""
+    grown: tuple[tuple[Disk, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +34,6 @@ class TaskState:
     ended: bool
     fault: Fault | None = None
     found: tuple[Found, ...] = ()  # of a search
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A file in our folder; its size is None where the server does not tell."""
-
-    name: str
-    size_kib: int | None
 
 
 @dataclass(frozen=True, slots=True)

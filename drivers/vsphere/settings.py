@@ -9,12 +9,10 @@ from typing import Literal
 
 import msgspec
 
+from drivers.shared.settings import SettingsError
+
 DiskFormat = Literal["thin", "zeroed-thick", "eager-zeroed"]
 _THUMBPRINT_DIGITS = 64  # SHA-256 in hex
-
-
-class SettingsError(ValueError):
-    """A setting is missing or wrong; the sentence names it and the cure."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -23,6 +21,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     ``folder`` is a folder on the datastore that belongs to this swarm alone. ``thumbprint`` is the SHA-256 of the
     server's certificate, for servers without a CA that one could name; without both the system's CAs are used.
+    ``vm_folders`` are inventory paths of the folders that hold the swarm's VMs; without any all VMs are read.
+    ``whole_look``: seconds between two looks that read everything; in between only what vCenter says has changed is
+    read. 0 reads everything each time.
     """
 
     host: str
@@ -34,11 +35,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ca_file: str | None = None
     thumbprint: str | None = None
     folder: str = "reberth"
+    vm_folders: tuple[str, ...] = ()
+    whole_look: float = 300.0
     disk_format: DiskFormat = "thin"
     storage_policy: str | None = None
     disks_per_controller: Literal[15, 64] = 15
     call_timeout: float = 30.0
     task_timeout: float = 50.0  # under the loop's call_deadline: then the doubt has our words
+
+    @property
+    def thumbprints(self) -> tuple[str, ...]:
+        """Several while the certificate is renewed, the old and the new one; digits only."""
+        return tuple(each.replace(":", "").lower() for each in (self.thumbprint or "").replace(",", " ").split())
 
     @staticmethod
     def parse(raw: Mapping[str, object]) -> Settings:
@@ -52,13 +60,21 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def check(self) -> None:
         if self.ca_file is not None and self.thumbprint is not None:
             raise SettingsError("vsphere settings: give ca_file or thumbprint, not both")
-        if self.thumbprint is not None and not _is_sha256(self.thumbprint):
+        if self.thumbprint is not None and not all(map(_is_sha256, self.thumbprints or ("",))):
             raise SettingsError(
-                "vsphere settings: thumbprint must be the SHA-256 of the server's certificate, 64 hex digits; "
+                "vsphere settings: thumbprint must be the SHA-256 of the server's certificate, 64 hex digits (or two, "
+                "with a blank between them); "
                 "`openssl x509 -in cert.pem -noout -fingerprint -sha256` prints it"
             )
         if not self.folder.strip("/") or ".." in self.folder.split("/"):
             raise SettingsError("vsphere settings: folder must name a folder on the datastore, such as reberth")
+        self._check_reading()
+
+    def _check_reading(self) -> None:
+        if self.whole_look < 0:
+            raise SettingsError("vsphere settings: whole_look must be 0 (each look) or more seconds")
+        if not all(path.strip("/") for path in self.vm_folders):
+            raise SettingsError("vsphere settings: vm_folders must be inventory paths, such as DC1/vm/swarm")
         for name in ("call_timeout", "task_timeout"):
             if getattr(self, name) <= 0:
                 raise SettingsError(f"vsphere settings: {name} must be more than 0 seconds")
@@ -76,8 +92,7 @@ class Credentials:
         return Credentials(_secret(settings.user_file, "user_file"), _secret(settings.password_file, "password_file"))
 
 
-def _is_sha256(thumbprint: str) -> bool:
-    digits = thumbprint.replace(":", "").lower()
+def _is_sha256(digits: str) -> bool:
     return len(digits) == _THUMBPRINT_DIGITS and all(digit in "0123456789abcdef" for digit in digits)
 
 

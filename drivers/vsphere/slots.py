@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from drivers.vsphere.convert import SLOT_KEY, Vm
+from drivers.vsphere.inventory import SLOT_KEY, Vm
 
 MAX_CONTROLLERS = 4
 OWN_UNIT = 7  # the controller itself sits there

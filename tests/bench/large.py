@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controller import record_codec as codec
-from controller.gates import Gates
-from controller.memory_records import MemoryStore
 from controller.model import (
     BootId,
     DiskId,
@@ -30,8 +27,11 @@ from controller.model import (
     VolumeName,
     VolumeRecord,
 )
-from controller.records import Leadership, NodeRecord
-from controller.wire import Sync, VolumeReport
+from controller.protocol.messages import Sync, VolumeReport
+from controller.reconciler.gate_reports import GateReports
+from controller.records import codec
+from controller.records.base import Leadership, NodeRecord
+from controller.records.memory import MemoryStore
 from drivers.memory_storage import MemoryStorage
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "docker"
@@ -239,6 +239,6 @@ def sync(size: Size, number: int, wait: float = 0.0) -> Sync:
     return Sync(vm_id(number), boot_id(number), "bench", reports, wait)
 
 
-def let_gates_speak(size: Size, gates: Gates) -> None:
+def let_gates_speak(size: Size, gates: GateReports) -> None:
     for number in range(size.nodes):
         gates.hear(node_id(number), sync(size, number))

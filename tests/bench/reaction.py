@@ -41,7 +41,7 @@ async def react(size: Size, url: str) -> Reaction:
         large.let_gates_speak(size, made.gates)
         works = [group.create_task(made.watcher.run()), group.create_task(made.loop.run())]
         await asyncio.sleep(SETTLE)
-        check(size, made.board)
+        check(size, made.state)
         made.storage.switch(large.vm_id(FAILED), Power.OFF)
         made.storage.calls.clear()
         spent = time.process_time()

@@ -21,24 +21,25 @@ from pathlib import Path
 import aiodocker
 import msgspec
 
-from controller.actions import Converged
-from controller.board import Board, Poke
-from controller.execute import Executor
-from controller.gates import Gates
-from controller.memory_records import MemoryRecords
-from controller.model import Epoch
-from controller.observe import Observer, Sources
-from controller.plan import plan
-from controller.reconcile import Pace, Parts, Reconciler
-from controller.records import Records
-from controller.scribe import Scribe
+from controller.planner.actions import Converged
+from controller.planner.plan import plan
+from controller.reconciler.executor import Executor
+from controller.reconciler.gate_reports import GateReports
+from controller.reconciler.observer import Observer, Sources
+from controller.reconciler.reconciler import Parts, Reconciler
+from controller.reconciler.record_writer import RecordWriter
+from controller.reconciler.state import LoopState
+from controller.reconciler.storage_actions import StorageActions
+from controller.records.base import Records
+from controller.records.memory import MemoryRecords
+from controller.records.swarm import SwarmRecords
 from controller.settings import Settings
-from controller.swarm_records import SwarmRecords
 from drivers.memory import MemoryDriver
 from drivers.memory_storage import MemoryStorage
 from tests.bench import large
 from tests.bench.docker_answers import docker_answers
 from tests.bench.large import EPOCH, Size
+from tests.support.executors import Leading
 from watchers.swarm import SwarmWatcher
 
 ROUNDS = 15
@@ -53,51 +54,32 @@ class Measured(msgspec.Struct, frozen=True):
     peak: float
 
 
-class Acting:
-    """We act, and nobody disputes it."""
-
-    epoch: Epoch | None = EPOCH
-    paused: str | None = None
-
-    async def still_acting(self, epoch: Epoch) -> bool:
-        return epoch == self.epoch
-
-    async def new_epoch(self) -> bool:
-        return True
-
-
 @dataclass(frozen=True, slots=True)
 class Rig:
     loop: Reconciler
-    board: Board
-    gates: Gates
+    state: LoopState
+    gates: GateReports
     watcher: SwarmWatcher
     storage: MemoryStorage
 
 
 def rig(size: Size, docker: aiodocker.Docker, in_swarm: bool) -> Rig:
     clock = asyncio.get_running_loop().time
-    driver, poke, board = MemoryDriver(large.storage(size)), Poke(), Board(clock)
+    driver, state, acting = MemoryDriver(large.storage(size)), LoopState(clock), Leading(EPOCH)
     records: Records = SwarmRecords(docker) if in_swarm else MemoryRecords(large.store(size))
-    gates, lead = Gates(clock, board.changed), Acting()
-    watcher = SwarmWatcher(docker, poke)
+    watcher = SwarmWatcher(docker, state.wakeup)
     policy = Settings().planner_policy(driver.capabilities)
+    writer = RecordWriter(state, records)
     parts = Parts(
-        observer=Observer(Sources(watcher, records, driver, gates), clock, 60.0, policy.gate_fresh),
+        observer=Observer(Sources(watcher, records, driver, driver, state.gates), clock, 60.0, policy.gate_fresh),
         planner=plan,
         policy=policy,
-        executor=Executor(Scribe(board, records, time.time), driver, lead, 60.0),
-        lead=lead,
+        executor=Executor(writer, StorageActions(writer, driver, driver, acting)),
+        acting=acting,
         records=records,
-        gates=gates,
-        board=board,
-        poke=poke,
-        clock=clock,
-        wall=time.time,
-        jitter=lambda: 1.0,
-        pace=Pace(),
+        state=state,
     )
-    return Rig(Reconciler(parts), board, gates, watcher, driver.storage)
+    return Rig(Reconciler(parts), state, state.gates, watcher, driver.storage)
 
 
 def memory() -> float:
@@ -110,7 +92,7 @@ async def measure(size: Size, url: str, in_swarm: bool, profile: str | None) -> 
         made = rig(size, docker, in_swarm)
         large.let_gates_speak(size, made.gates)
         await made.loop.cycle(operations)  # everything is new to the first one: it writes a line for each volume
-        check(size, made.board)
+        check(size, made.state)
         with profiled(profile):
             for _ in range(ROUNDS):
                 began, spent = time.perf_counter(), time.process_time()
@@ -120,14 +102,14 @@ async def measure(size: Size, url: str, in_swarm: bool, profile: str | None) -> 
     return Measured(wall, cpu, before, memory())
 
 
-def check(size: Size, board: Board) -> None:
+def check(size: Size, state: LoopState) -> None:
     """What was measured must be what was meant."""
-    world = board.world
+    world = state.world
     if world is None or world.unread or world.nodes is None or len(world.nodes) != size.nodes:
         raise RuntimeError(f"the swarm was not read: {world and world.unread}")
-    converged = [each for each in board.decisions.values() if isinstance(each, Converged)]
+    converged = [each for each in state.decisions.values() if isinstance(each.action, Converged)]
     if len(converged) != size.volumes:
-        odd = next((each for each in board.decisions.values() if not isinstance(each, Converged)), None)
+        odd = next((each for each in state.decisions.values() if not isinstance(each.action, Converged)), None)
         raise RuntimeError(f"{len(converged)} of {size.volumes} volumes are settled; {odd}")
 
 

@@ -16,10 +16,6 @@ from pathlib import Path
 
 import msgspec
 
-from controller.board import Board, Poke
-from controller.execute import Executor
-from controller.gates import Gates
-from controller.memory_records import MemoryRecords, MemoryStore
 from controller.model import (
     BootId,
     DiskId,
@@ -36,19 +32,24 @@ from controller.model import (
     VolumeName,
     VolumeRecord,
 )
-from controller.observe import Observer, Sources
-from controller.plan import plan
-from controller.reconcile import Parts, Reconciler
-from controller.records import NodeRecord
-from controller.scribe import Scribe
+from controller.planner.plan import plan
+from controller.protocol.messages import Sync
+from controller.reconciler.executor import Executor
+from controller.reconciler.observer import Observer, Sources
+from controller.reconciler.reconciler import Parts, Reconciler
+from controller.reconciler.record_writer import RecordWriter
+from controller.reconciler.state import LoopState
+from controller.reconciler.storage_actions import StorageActions
+from controller.records.base import NodeRecord
+from controller.records.memory import MemoryRecords, MemoryStore
 from controller.settings import Settings
-from controller.wire import Sync
 from deploy.lab.lab import Lab, LabSpec
-from drivers.base import Created, StorageDriver
+from drivers.base import Created, HypervisorDriver
 from drivers.lab import create
 from tests.bench.large import EPOCH
-from tests.bench.reconcile import Acting, quiet
-from tests.unit.shell import FakeSwarm
+from tests.bench.reconcile import quiet
+from tests.support.executors import Leading
+from tests.support.fake_swarm import FakeSwarm
 
 OLD, NEW = NodeId("old"), NodeId("new")
 BOOT = BootId("boot")
@@ -63,7 +64,7 @@ class Moved(msgspec.Struct, frozen=True):
     many: float
 
 
-async def prepare(driver: StorageDriver, old: VmId, count: int) -> MemoryStore:
+async def prepare(driver: HypervisorDriver, old: VmId, count: int) -> MemoryStore:
     """Disks on the dead VM, granted there."""
     store = MemoryStore()
     for number in range(count):
@@ -79,24 +80,22 @@ async def prepare(driver: StorageDriver, old: VmId, count: int) -> MemoryStore:
     return store
 
 
-async def move(driver: StorageDriver, old: VmId, new: VmId, count: int) -> float:
+async def move(driver: HypervisorDriver, old: VmId, new: VmId, count: int) -> float:
     store = await prepare(driver, old, count)
     clock = asyncio.get_running_loop().time
     swarm = FakeSwarm()
-    for node, vm, state in ((OLD, old, NodeState.DOWN), (NEW, new, NodeState.READY)):
-        swarm.nodes[node] = Node(node, node, state)
+    for node, vm, seen in ((OLD, old, NodeState.DOWN), (NEW, new, NodeState.READY)):
+        swarm.nodes[node] = Node(node, node, seen)
         store.nodes[node] = NodeRecord(node, vm, BOOT, node)
     for name in store.volumes:
         swarm.wants[name] = (TaskId(f"t2-{name}"), NEW)
-    poke, board, records, lead = Poke(), Board(clock), MemoryRecords(store), Acting()
-    gates = Gates(clock, board.changed)
-    gates.hear(NEW, Sync(new, BOOT, "bench"))
+    state, records, acting = LoopState(clock), MemoryRecords(store), Leading(EPOCH)
+    state.gates.hear(NEW, Sync(new, BOOT, "bench"))
     policy = Settings().planner_policy(driver.capabilities)
-    observer = Observer(Sources(swarm, records, driver, gates), clock, 60.0, policy.gate_fresh)
-    executor = Executor(Scribe(board, records, time.time), driver, lead, 60.0)
-    parts = Parts(
-        observer, plan, policy, executor, lead, records, gates, board, poke, clock, time.time, lambda: 1.0
-    )  # fmt: skip
+    observer = Observer(Sources(swarm, records, driver, driver, state.gates), clock, 60.0, policy.gate_fresh)
+    writer = RecordWriter(state, records)
+    executor = Executor(writer, StorageActions(writer, driver, driver, acting))
+    parts = Parts(observer, plan, policy, executor, acting, records, state)
     disks = {each.disk for each in store.volumes.values() if each.disk is not None}
     began = time.monotonic()
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
@@ -108,8 +107,8 @@ async def move(driver: StorageDriver, old: VmId, new: VmId, count: int) -> float
     return seconds
 
 
-async def _arrived(driver: StorageDriver, disks: set[DiskId], vm: VmId) -> bool:
-    return disks <= {each.disk for each in await driver.list_attachments() if each.vm == vm}
+async def _arrived(driver: HypervisorDriver, disks: set[DiskId], vm: VmId) -> bool:
+    return disks <= {each.disk for each in (await driver.list_attachments()).attachments if each.vm == vm}
 
 
 async def measure(lab: Lab, count: int) -> Moved:

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import cast
 
 from controller.model import DiskId, Power, VmId, VolumeKey
-from deploy.lab import processes
+from deploy.lab.kernel import processes
 from deploy.lab.lab import Lab
 from deploy.lab.names import LabError, Layout
-from drivers.base import StorageDriver
+from drivers.base import HypervisorDriver
 from drivers.lab import create
-from tests.labs import shared_lab
+from tests.support.labs import shared_lab
 
 
 class LabRig:
-    driver: StorageDriver
-    rival: StorageDriver
+    driver: HypervisorDriver
+    rival: HypervisorDriver
 
     async def __aenter__(self) -> LabRig:
         self._lab = await asyncio.to_thread(shared_lab)
@@ -43,6 +43,12 @@ class LabRig:
     async def switch(self, vm: VmId, power: Power) -> None:
         act = self._lab.power_on if power is Power.ON else self._lab.power_off
         await asyncio.to_thread(act, self._name(vm))
+
+    async def suspend(self, vm: VmId) -> None:
+        await asyncio.to_thread(self._lab.freeze, self._name(vm))
+
+    async def resume(self, vm: VmId) -> None:
+        await asyncio.to_thread(self._lab.thaw, self._name(vm))
 
     async def write(self, vm: VmId, disk: DiskId) -> None:
         device = f"/dev/disk/by-id/reberth-lab-{disk}"

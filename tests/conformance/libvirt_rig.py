@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Self
 
 from controller.model import DiskId, Power, VmId, VolumeKey
-from drivers.base import StorageDriver
+from drivers.base import HypervisorDriver
 from drivers.libvirt import create
-from drivers.libvirt.domain import wwn
+from drivers.libvirt.devices import wwn
 from tests.libvirtd.guest import boot
 from tests.libvirtd.hypervisor import until
 from tests.libvirtd.site import shared_site
 
 
 class LibvirtRig:
-    driver: StorageDriver
-    rival: StorageDriver
+    driver: HypervisorDriver
+    rival: HypervisorDriver
 
     async def __aenter__(self) -> Self:
         self.site = await asyncio.to_thread(shared_site)
@@ -44,6 +44,12 @@ class LibvirtRig:
     async def switch(self, vm: VmId, power: Power) -> None:
         act = self.first.start if power is Power.ON else self.first.stop
         await asyncio.to_thread(act, vm)
+
+    async def suspend(self, vm: VmId) -> None:
+        await asyncio.to_thread(lambda: self.first.domain(vm).managedSave(0))
+
+    async def resume(self, vm: VmId) -> None:
+        await asyncio.to_thread(self.first.start, vm)
 
     async def write(self, vm: VmId, disk: DiskId) -> None:
         """Started again with a kernel, from its persistent configuration, in which the disk is."""

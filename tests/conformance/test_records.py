@@ -9,7 +9,6 @@ from dataclasses import replace
 import aiodocker
 import pytest
 
-from controller.memory_records import MemoryRecords
 from controller.model import (
     BootId,
     Confirmation,
@@ -31,10 +30,11 @@ from controller.model import (
     VolumeName,
     VolumeRecord,
 )
-from controller.names import volume_key
-from controller.records import HISTORY_LIMIT, Leadership, NodeRecord, Records, Stale
-from controller.swarm_records import SwarmRecords
-from tests.dockerd import OneNodeSwarm, one_node_swarm
+from controller.records.base import HISTORY_LIMIT, Leadership, NodeRecord, Records, Stale
+from controller.records.memory import MemoryRecords
+from controller.records.swarm import SwarmRecords
+from controller.volumes.naming import volume_key
+from tests.support.dockerd import OneNodeSwarm, one_node_swarm
 
 _numbers = itertools.count()
 
@@ -86,7 +86,7 @@ async def written(records: Records, record: VolumeRecord) -> VolumeRecord:
 
 
 async def test_an_empty_store_has_nothing(records: Records) -> None:
-    assert (await records.volumes(), await records.nodes()) == ({}, {})
+    assert (dict(await records.volumes()), dict(await records.nodes())) == ({}, {})
     assert (await records.confirmations(), await records.leadership()) == ((), None)
 
 
@@ -229,3 +229,15 @@ async def test_only_one_of_two_contenders_takes_the_next_epoch(records: Records)
     assert isinstance(second, Leadership)
     assert isinstance(await records.replace_leadership(replace(taken, beat=1)), Stale)
     assert await records.leadership() == second
+
+
+async def test_a_volume_that_has_grown_is_read_with_both_sizes_and_grows_again(records: Records) -> None:
+    made = await written(records, fresh())
+    once = await records.replace_volume(replace(made, spec=made.spec.grown(2 << 30)))
+    assert isinstance(once, VolumeRecord)
+    twice = await records.replace_volume(replace(once, spec=once.spec.grown(3 << 30)))
+    assert isinstance(twice, VolumeRecord)
+
+    found = (await records.volumes())[made.name].spec
+    assert (found.size_bytes, found.made_bytes) == (3 << 30, made.spec.size_bytes)
+    assert (found.as_made, twice.spec) == (made.spec, found)

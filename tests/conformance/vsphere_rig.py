@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Self
 
 from controller.model import DiskId, Power, VmId, VolumeKey
-from drivers.base import StorageDriver
+from drivers.base import HypervisorDriver
 from drivers.vsphere import create
 from tests.vcsim.admin import Admin
 from tests.vcsim.server import FAULTS, STOCK, Spec, Started
 
 
 class VsphereRig:
-    driver: StorageDriver
-    rival: StorageDriver
+    driver: HypervisorDriver
+    rival: HypervisorDriver
 
     def __init__(self, spec: Spec = STOCK, **settings: object) -> None:
         self._started = Started(spec)
@@ -42,6 +42,12 @@ class VsphereRig:
 
     async def switch(self, vm: VmId, power: Power) -> None:
         assert await asyncio.to_thread(self.admin.switch, vm, power) is None
+
+    async def suspend(self, vm: VmId) -> None:
+        assert await asyncio.to_thread(lambda: self.admin.wait(self.admin.vm(vm).Suspend())) is None
+
+    async def resume(self, vm: VmId) -> None:
+        await self.switch(vm, Power.ON)
 
     async def write(self, vm: VmId, disk: DiskId) -> None:
         """Nobody writes in a simulator; that the VM is on is all that it knows."""

@@ -5,30 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deploy.drill.cluster import Place, reasons, wait_for
-from deploy.drill.scene import Scene
-from deploy.drill.stacks import DEPLOY
+from deploy.drill.swarm.cluster import Place, reasons, wait_for
+from deploy.drill.swarm.scenario import Scenario
+from deploy.drill.swarm.stacks import DEPLOY
 
 STACK = "shards"
 SERVICE = f"{STACK}_shard"
 
 
 class Shards:
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
 
     @contextmanager
     def deployed(self) -> Iterator[None]:
-        self.scene.stacks.deploy(STACK, (DEPLOY / "examples" / "replicas.yml",))
+        self.scenario.stacks.deploy(STACK, (DEPLOY / "examples" / "replicas.yml",))
         try:
             wait_for(lambda: self._complaint({1, 2, 3}), 240)
             yield
         finally:
-            self.scene.stacks.docker("stack", "rm", STACK)
+            self.scenario.stacks.docker("stack", "rm", STACK)
 
     def places(self) -> dict[int, Place]:
         """Where each slot runs now; slots that run nowhere, or on the broken node, are missing."""
-        cluster = self.scene.cluster
+        cluster = self.scenario.cluster
         names = cluster.hostnames()
         found: dict[int, Place] = {}
         for task in cluster.tasks(SERVICE):
@@ -39,7 +39,7 @@ class Shards:
         return found
 
     def _look(self, node: str, task: str, container: str) -> Place:
-        mounts = self.scene.cluster.node_api(node).inspect_container(container)["Mounts"]
+        mounts = self.scenario.cluster.node_api(node).inspect_container(container)["Mounts"]
         ours = next(mount for mount in mounts if mount.get("Driver", "").startswith("reberth"))
         return Place(node, task, container, str(ours["Name"]), str(ours["Destination"]))
 
@@ -62,13 +62,13 @@ class Shards:
         places = self.places()
         missing = wanted - places.keys()
         if missing:
-            cluster = self.scene.cluster
+            cluster = self.scenario.cluster
             return f"slots {sorted(missing)} do not run: {reasons(cluster.tasks(SERVICE), cluster.hostnames())}"
         silent = [slot for slot, place in places.items() if self._try(place, "SELECT 1")[0] != 0]
         return f"slots {silent} do not answer" if silent else ""
 
     def _try(self, place: Place, sql: str) -> tuple[int, str]:
-        code, out, err = self.scene.cluster.run(place.node, place.container, "psql", "-U", "postgres", "-XAtqc", sql)
+        code, out, err = self.scenario.cluster.run(place.node, place.container, "psql", "-U", "postgres", "-XAtqc", sql)
         return code, out.decode().strip() if code == 0 else err
 
     def _sql(self, place: Place, sql: str) -> str:

@@ -6,73 +6,21 @@ On a lab of a manager and a worker with Reberth as a user deploys it. Each test 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
+import json
 
 import pytest
 from docker.errors import APIError
-from rich.console import Console
 
-from controller.gate.client import ControllerClient, ControllerRefused, ControllerUnreachable, NodeCertificate
 from controller.model import VolumeName
-from controller.names import volume_key
-from controller.wire import MountRequest
-from deploy.drill.cluster import Cluster
-from deploy.drill.ground import DrillSettings
-from deploy.drill.interrupts import undisturbed
-from deploy.drill.scene import Scene
-from deploy.drill.site import NamespacesSite
+from controller.volumes.naming import volume_key
 from deploy.lab.lab import Lab
 from deploy.lab.names import Layout
-from tests.certificates import SwarmCa
 from tests.drills.tiny import SMALL, Tiny, Village
-from tests.labs import until
+from tests.support.labs import until
 
 pytestmark = pytest.mark.timeout(600)
 
 MANAGER, WORKER = "swarm01", "swarm02"
-
-
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    settings = DrillSettings(
-        name=f"errors{os.getpid()}",
-        subnet=f"10.81.{os.getpid() % 200}.0/24",
-        managers=1,
-        workers=1,
-        heartbeat="1s",
-        report=tmp_path_factory.mktemp("errors"),
-    )
-    site, say = NamespacesSite(), Console(highlight=False).print
-    cluster = None
-    try:
-        site.packages(say)
-        ground = site.up(settings, say)
-        cluster = Cluster(ground)
-        made = Scene(ground, cluster, site.stacks(ground, cluster, settings, say))
-        made.stacks.deploy_system()
-        made.ready(180)
-        yield made
-    finally:
-        if cluster is not None:
-            cluster.close()
-        with undisturbed():
-            site.down(settings)
-    assert Lab.leftovers(settings.name) == ()
-
-
-@pytest.fixture
-def village(scene: Scene) -> Iterator[Village]:
-    made = Village(scene)
-    yield made
-    made.clear()
-
-
-@pytest.fixture(scope="module")
-def lab(scene: Scene) -> Lab:
-    assert isinstance(scene.ground, Lab)
-    return scene.ground
 
 
 def disks(lab: Lab) -> set[str]:
@@ -118,6 +66,37 @@ def test_other_options_for_a_volume_that_exists_are_refused_and_the_first_servic
     village.runs("first")
 
 
+def test_a_disk_that_the_storage_has_no_room_for_is_told_at_once(village: Village) -> None:
+    village.make(Tiny("huge", "huge", {"size": "60TiB"}))
+
+    told = village.error("huge", "the storage refused to create", "No room for a disk", "Make room in the storage")
+    assert "not ready after" not in told
+    found = json.loads(village.scenario.cluster.ask_controller("explain", "huge", "--json"))
+    assert (found["state"], found["cure"].startswith("Make room")) == ("ALARM", True)
+
+
+def test_a_disk_whose_superblock_is_gone_is_told_at_once_and_never_formatted(village: Village, lab: Lab) -> None:
+    village.make(Tiny("scratched", "scratched", node=WORKER))
+    village.runs("scratched")
+    village.scale("scratched", 0)
+    village.ended("scratched")
+    image = next(image for image in Layout(lab.spec.name).machines.glob("*/*.img") if "scratched" in image.name)
+    with image.open("r+b") as disk:
+        disk.seek(1024)
+        disk.write(bytes(1024))
+    village.scale("scratched", 1)
+
+    told = village.error("scratched", "the volume was formatted before, but the disk has no file system")
+    assert "not ready after" not in told
+    until(lambda: "has no file system" in explained(village, "scratched"), "it is explained")
+    assert image.read_bytes()[1024:2048] == bytes(1024)
+
+
+def explained(village: Village, volume: str) -> str:
+    found = json.loads(village.scenario.cluster.ask_controller("explain", volume, "--json"))
+    return f"{found['why']} {found['cure']}"
+
+
 def test_a_volume_that_was_never_used_is_not_copied(village: Village) -> None:
     made = village.cli(MANAGER, "volume", "create", "-d", "reberth", "-o", "size=16MiB", "unused")
     assert made.returncode == 0, made.stderr
@@ -140,12 +119,18 @@ def test_a_copy_made_from_the_command_line_outlives_its_source(village: Village,
 
     village.remove("origin")
     until(lambda: has_disk(lab, "of-origin"), "the copy is made")
-    until(lambda: village.cli(WORKER, "volume", "rm", "origin").returncode == 0, "the source is removed")
+    until(lambda: removed_by_hand(village, "origin"), "the source is removed")
     until(lambda: not has_disk(lab, "origin"), "its disk is gone")
     village.make(Tiny("heir", "of-origin", {"clone-from": "origin"}, MANAGER))
     village.runs("heir")
 
     assert inside(village, MANAGER, "heir", "cat /data/file") == "kept\n"
+
+
+def removed_by_hand(village: Village, volume: str) -> bool:
+    """By the controller's command: its disk is on no node, and only the one that has it may say `docker volume rm`."""
+    container = village.cli(MANAGER, "ps", "-q", "-f", "name=reberth_controller").stdout.split()[0]
+    return village.cli(MANAGER, "exec", container, "reberth", "remove", volume, "--yes").returncode == 0
 
 
 def inside(village: Village, node: str, service: str, script: str) -> str:
@@ -230,15 +215,14 @@ def test_a_name_of_256_characters_is_told_to_be_too_long(village: Village) -> No
 
 
 def test_docker_run_is_told_that_volumes_are_for_services(village: Village, lab: Lab) -> None:
-    image = village.scene.stacks.variables["POSTGRES_IMAGE"]
+    image = village.scenario.stacks.variables["POSTGRES_IMAGE"]
     mount = "type=volume,source=byhand,target=/data,volume-driver=reberth,volume-opt=size=16MiB"
     done = village.cli(WORKER, "run", "--rm", "--mount", mount, image, "true")
 
     assert done.returncode != 0
     assert "volumes of this driver are for services" in done.stderr
     assert "not for `docker run`" in done.stderr
-    removed = village.cli(WORKER, "volume", "rm", "byhand")
-    assert removed.returncode == 0, removed.stderr
+    assert not has_disk(lab, "byhand")
 
 
 def test_the_disk_goes_with_docker_volume_rm_and_not_while_a_service_is_there(village: Village, lab: Lab) -> None:
@@ -260,61 +244,6 @@ def test_the_disk_goes_with_docker_volume_rm_and_not_while_a_service_is_there(vi
 
 
 # --- who asks
-
-
-def asking(scene: Scene, certificates: Path) -> ControllerClient:
-    address = f"{scene.ground.node(MANAGER).address}:7490"
-    return ControllerClient(lambda: [address], NodeCertificate(certificates))
-
-
-def certificates(lab: Lab, node: str) -> Path:
-    """A node's own, as Swarm made them."""
-    found = next(Layout(lab.spec.name).node_store(node).glob("**/swarm/certificates"), None)
-    assert found is not None
-    return found
-
-
-async def test_a_worker_gets_no_volume_of_another_node_with_its_real_certificate(village: Village, lab: Lab) -> None:
-    village.make(Tiny("owner", "owned", node=MANAGER))
-    village.runs("owner")
-    worker, manager = lab.node(WORKER), lab.node(MANAGER)
-    boot = lab.exec(WORKER, ["cat", "/run/reberth-lab/boot-id"]).stdout.strip()
-    client = asking(village.scene, certificates(lab, WORKER))
-    try:
-        with pytest.raises(ControllerRefused, match=f"Swarm wants volume owned on node {MANAGER}.*not on {WORKER}"):
-            await client.mount(MountRequest("owned", worker.vm, boot))
-        with pytest.raises(ControllerRefused, match=r"was VM .* and now says it is VM"):
-            await client.mount(MountRequest("owned", manager.vm, boot))
-    finally:
-        await client.close()
-
-
-@pytest.mark.parametrize("days", [90, -1], ids=["of another swarm", "expired"])
-async def test_a_certificate_that_does_not_stand_is_refused_and_said(
-    village: Village, lab: Lab, tmp_path: Path, days: int
-) -> None:
-    node = next(each["ID"] for each in village.api.nodes() if each["Description"]["Hostname"] == WORKER)
-    forged = SwarmCa.create(tmp_path / "ca").issue(node, "swarm-worker", days=days)
-    client = asking(village.scene, forged)
-    try:
-        with pytest.raises(ControllerUnreachable, match=r"(?i)certificate") as told:
-            await client.volumes()
-    finally:
-        await client.close()
-    if days < 0:
-        assert "check the clock" in told.value.why
-
-
-def test_a_node_whose_vm_is_unknown_is_told_to_get_a_uuid(village: Village, lab: Lab) -> None:
-    """All zeros is what a hypervisor without SMBIOS gives to every machine."""
-    file = "/run/reberth-lab/vm-uuid"
-    assert lab.exec(WORKER, ["sh", "-c", f"echo 00000000-0000-0000-0000-000000000000 > {file}"]).returncode == 0
-    try:
-        village.make(Tiny("nobody", "nowhere", node=WORKER))
-
-        village.error("nobody", "which many machines share", "give the VM a UUID of its own in the hypervisor")
-    finally:
-        lab.exec(WORKER, ["sh", "-c", f"echo {lab.node(WORKER).vm} > {file}"])
 
 
 # --- the installation

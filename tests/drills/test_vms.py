@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from controller.model import EvidenceKind
-from deploy.drill import report
-from deploy.drill.cli import USUAL
-from deploy.drill.faults import PowerOff
-from deploy.drill.ground import DrillSettings
-from deploy.drill.vms_site import VmsSite
+from deploy.drill.cli import complete
+from deploy.drill.faults.node import PowerOff
+from deploy.drill.labs.vms import VmsProvider
+from deploy.drill.report.files import write_json
+from deploy.drill.settings import DrillSettings
 from tests.drills.rig import standing
 
 pytestmark = pytest.mark.timeout(1200)  # the first time, on a machine with nothing in its cache
@@ -23,15 +23,11 @@ pytestmark = pytest.mark.timeout(1200)  # the first time, on a machine with noth
 
 def test_a_virtual_machine_that_loses_its_power_loses_its_disk_to_the_next_one(tmp_path: Path) -> None:
     """No acknowledged commit is lost, the table "user" is as it was, and pg_amcheck finds nothing."""
-    usual = USUAL["vms"]
-    settings = DrillSettings(
-        lab="vms", name=usual.name, subnet=usual.subnet, storage=usual.storages[0], report=tmp_path
-    )
-    with standing(settings, VmsSite()) as stage:
-        found = stage.round(PowerOff())
-        report.write_json(tmp_path / "report.json", found)
+    with standing(complete(DrillSettings(lab="vms", report=tmp_path)), VmsProvider()) as testbed:
+        found = testbed.round(PowerOff())
+        write_json(tmp_path / "report.json", found)
         if found.verdict == "fail":
-            stage.collect(tmp_path / "logs")
+            testbed.collect(tmp_path / "logs")
 
     assert found.why == (), f"see {tmp_path}"
     assert found.evidence.kind is EvidenceKind.POWERED_OFF

@@ -11,8 +11,8 @@ from typing import Any
 
 from docker.errors import APIError
 
-from deploy.drill.ground import DrillError
-from deploy.drill.scene import Scene
+from deploy.drill.errors import DrillError
+from deploy.drill.swarm.scenario import Scenario
 
 SECOND = 10**9  # Docker's durations are nanoseconds
 SMALL: Mapping[str, str] = {"size": "16MiB"}
@@ -21,7 +21,10 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Tiny:
-    """One service. ``options`` None: an external volume, of no driver. ``node``: where it has to run."""
+    """
+    One service. ``options`` None: an external volume, of no driver. ``node``: where it has to run. ``grace``: seconds
+    that its container has to end by itself.
+    """
 
     name: str
     volume: str
@@ -30,14 +33,17 @@ class Tiny:
     replicas: int = 1
     order: str = "stop-first"
     read_only: bool = False
+    command: Sequence[str] = ("sleep", "infinity")  # ignores SIGTERM as first process
+    grace: float = 0.0
 
 
 class Village:
     """Makes tiny services in a swarm with Reberth, and removes them again."""
 
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
         self._made: list[str] = []
+        self._patience = PATIENCE
 
     def make(self, wanted: Tiny) -> str:
         """Create the service; answers its ID."""
@@ -48,11 +54,12 @@ class Village:
             update_config={"Parallelism": 1, "Order": wanted.order},
         )
         self._made.append(wanted.name)
+        self._patience = max(self._patience, wanted.grace + PATIENCE)
         return str(answer["ID"])
 
     @property
     def api(self) -> Any:
-        return self.scene.cluster.api()
+        return self.scenario.cluster.api()
 
     def _template(self, wanted: Tiny) -> dict[str, Any]:
         options: dict[str, Any] = {"NoCopy": True}
@@ -68,9 +75,9 @@ class Village:
         constraints = [f"node.hostname == {wanted.node}"] if wanted.node else []
         return {
             "ContainerSpec": {
-                "Image": self.scene.stacks.variables["POSTGRES_IMAGE"],
-                "Command": ["sleep", "infinity"],
-                "StopGracePeriod": 0,  # sleep ignores SIGTERM as first process
+                "Image": self.scenario.stacks.variables["POSTGRES_IMAGE"],
+                "Command": list(wanted.command),
+                "StopGracePeriod": int(wanted.grace * SECOND),
                 "Mounts": [mount],
             },
             "Placement": {"Constraints": constraints},
@@ -79,7 +86,19 @@ class Village:
 
     def scale(self, name: str, replicas: int) -> None:
         found = self.api.inspect_service(name)
-        spec = {**found["Spec"], "Mode": {"Replicated": {"Replicas": replicas}}}
+        self._update(found, {**found["Spec"], "Mode": {"Replicated": {"Replicas": replicas}}})
+
+    def renew(self, name: str, node: str) -> None:
+        """A rolling update to a new container, on that node."""
+        found = self.api.inspect_service(name)
+        template = found["Spec"]["TaskTemplate"]
+        changed = {
+            "ForceUpdate": template.get("ForceUpdate", 0) + 1,
+            "Placement": {"Constraints": [f"node.hostname == {node}"]},
+        }
+        self._update(found, {**found["Spec"], "TaskTemplate": {**template, **changed}})
+
+    def _update(self, found: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
         self.api._post_json(
             self.api._url("/services/{0}/update", found["ID"]),
             data=spec,
@@ -88,7 +107,7 @@ class Village:
 
     def errors(self, name: str) -> Sequence[str]:
         """The ERROR column of `docker service ps --no-trunc`."""
-        done = self.cli(self.scene.cluster.manager(), "service", "ps", "--no-trunc", "--format", "{{.Error}}", name)
+        done = self.cli(self.scenario.cluster.manager(), "service", "ps", "--no-trunc", "--format", "{{.Error}}", name)
         assert done.returncode == 0, done.stderr
         return [line.strip().strip('"') for line in done.stdout.splitlines() if line.strip()]
 
@@ -105,7 +124,7 @@ class Village:
 
     def states(self, name: str) -> Mapping[str, str]:
         """State of each task that Swarm wants running, with where it is."""
-        names = self.scene.cluster.hostnames()
+        names = self.scenario.cluster.hostnames()
         return {
             f"{task['ID'][:8]} on {names.get(task.get('NodeID', ''), 'no node')}": str(task["Status"]["State"])
             for task in self.api.tasks(filters={"service": name, "desired-state": "running"})
@@ -122,7 +141,7 @@ class Village:
     def without_storage(self) -> None:
         """The controller with an empty configuration, by `docker stack deploy` as a user would."""
         self.api.create_config("reberth-empty", b"# nothing\n")
-        stacks = self.scene.stacks
+        stacks = self.scenario.stacks
         variables = {**stacks.variables, "REBERTH_CONFIG": "reberth-empty"}
         replace(stacks, variables=variables).deploy_system()
         end = time.monotonic() + PATIENCE
@@ -132,7 +151,7 @@ class Village:
 
     def _says_no_storage(self) -> bool:
         try:
-            return "storage" in self.scene.cluster.ask_controller("status", "--json").partition('"unread"')[2]
+            return "storage" in self.scenario.cluster.ask_controller("status", "--json").partition('"unread"')[2]
         except DrillError:
             return False
 
@@ -149,16 +168,23 @@ class Village:
     def ended(self, *services: str) -> None:
         """Waits until no container of them is left."""
         for name in services:
-            end = time.monotonic() + PATIENCE
-            while any(self._containers(machine.name, name) for machine in self.scene.ground.nodes):
+            end = time.monotonic() + self._patience
+            while any(self._containers(machine.name, name) for machine in self.scenario.lab.nodes):
                 assert time.monotonic() < end, f"containers of {name} do not end"
                 time.sleep(0.2)
 
     def _containers(self, node: str, service: str) -> list[Any]:
         label = f"com.docker.swarm.service.name={service}"
         # Sparse: one that goes while it is being looked at is gone, not an error.
-        found = self.scene.cluster.client(node).containers.list(all=True, filters={"label": label}, sparse=True)
+        found = self.scenario.cluster.client(node).containers.list(all=True, filters={"label": label}, sparse=True)
         return list(found)
+
+    def running(self, node: str, service: str) -> Sequence[str]:
+        """IDs of the service's containers that run on a node."""
+        label = f"label=com.docker.swarm.service.name={service}"
+        done = self.cli(node, "ps", "-q", "--no-trunc", "--filter", label)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
 
     def clear(self) -> None:
         self.remove(*self._made)
@@ -166,7 +192,7 @@ class Village:
 
     def cli(self, node: str, *words: str) -> subprocess.CompletedProcess[str]:
         """The docker command on a node."""
-        environment = {**os.environ, **self.scene.ground.environment(node)}
+        environment = {**os.environ, **self.scenario.lab.environment(node)}
         return subprocess.run(
             ["docker", *words], env=environment, capture_output=True, text=True, check=False, timeout=150
         )

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from deploy.drill.stage import Stage
-from deploy.lab import processes
+from deploy.drill.testbed import Testbed
+from deploy.lab.kernel import processes
 
 
 def seen(where: Iterable[tuple[str, bytes]], words: Iterable[bytes]) -> list[str]:
@@ -18,17 +18,17 @@ def seen(where: Iterable[tuple[str, bytes]], words: Iterable[bytes]) -> list[str
     return [place for place, text in where if any(form in text for form in forms)]
 
 
-def places(stage: Stage) -> Iterator[tuple[str, bytes]]:
-    yield from _files(stage)
-    for machine in stage.scene.ground.nodes:
-        yield from _processes(stage.settings.name, machine.name)
-        yield from _docker(stage, machine.name)
+def places(testbed: Testbed) -> Iterator[tuple[str, bytes]]:
+    yield from _files(testbed)
+    for machine in testbed.scenario.lab.nodes:
+        yield from _processes(testbed.settings.name, machine.name)
+        yield from _docker(testbed, machine.name)
 
 
-def _files(stage: Stage) -> Iterator[tuple[str, bytes]]:
+def _files(testbed: Testbed) -> Iterator[tuple[str, bytes]]:
     """Reports, and the logs of the lab, of the engines with the gates' words, and of all containers."""
-    stage.collect(stage.settings.report / "logs")
-    for path in stage.settings.report.rglob("*"):
+    testbed.collect(testbed.settings.report / "logs")
+    for path in testbed.settings.report.rglob("*"):
         if path.is_file():
             yield str(path), path.read_bytes()
 
@@ -44,16 +44,16 @@ def _processes(lab: str, node: str) -> Iterator[tuple[str, bytes]]:
                 continue  # it has ended
 
 
-def _docker(stage: Stage, node: str) -> Iterator[tuple[str, bytes]]:
+def _docker(testbed: Testbed, node: str) -> Iterator[tuple[str, bytes]]:
     """What `docker inspect` shows of everything there is."""
-    client = stage.scene.cluster.client(node)
+    client = testbed.scenario.cluster.client(node)
     api: Any = client.api
     told = {
         "containers": [each.attrs for each in client.containers.list(all=True, ignore_removed=True)],
         "plugins": api.plugins(),
         "info": api.info(),
     }
-    if stage.scene.ground.node(node).manager:
+    if testbed.scenario.lab.node(node).manager:
         told |= {name: getattr(api, name)() for name in ("services", "tasks", "configs", "secrets", "nodes")}
     for kind, value in told.items():
         yield f"docker inspect of {kind} on {node}", json.dumps(value).encode()

@@ -10,7 +10,7 @@ from deploy.lab import swarm
 from deploy.lab.lab import Lab
 from deploy.lab.names import Layout
 from tests.conformance.lab_rig import reset
-from tests.labs import shared_lab
+from tests.support.labs import shared_lab
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ When its first process is killed, its QEMU processes and mounts are gone with it
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import time
 import uuid
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.model import VmId
+from deploy.lab.kernel import processes
 from deploy.lab.vms.daemon import Daemon, define_pool
 from drivers.libvirt.client import library
 from tests.libvirtd.guest import Boot
@@ -124,9 +123,10 @@ class Hypervisor:
     def stop_daemon(self) -> None:
         """The hypervisor's manager dies; the VMs go on."""
         (self.folder / "stay-down").touch()
-        for pid in self.daemon_pids():
-            os.kill(pid, signal.SIGKILL)
-        until(lambda: not self.daemon_pids(), "libvirtd is gone")
+        while found := self.daemon_pids():
+            for pid in found:
+                processes.kill(pid)
+                assert processes.wait_gone(pid, 30)  # to its very end: its name is gone before its sockets are closed
 
     def start_daemon(self) -> None:
         (self.folder / "stay-down").unlink(missing_ok=True)
@@ -184,7 +184,7 @@ class Hypervisor:
         self.start_daemon()
         for domain in self.connection.listAllDomains(0):
             _switch_off(domain)
-            domain.undefine()
+            domain.undefineFlags(1 | 2)  # with the image of its memory, and what is known of snapshots
         for file in self.pool.iterdir():
             file.unlink()
         self.connection.storagePoolLookupByName("reberth").refresh(0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from controller.actions import NewEpoch
-from tests.sim.state import Age, Leader, Record, State, View, Vm
+from collections.abc import Iterable
+
+from controller.planner.actions import NewEpoch
+from tests.sim.state import SLOTS, Age, Leader, Mount, Record, State, View, Vm
 
 
 class Broken(Exception):
@@ -12,11 +14,29 @@ class Broken(Exception):
 
 def set_vm(s: State, i: int, vm: Vm) -> State:
     """Offers that the gate would refuse by their serial cannot matter any more."""
-    if vm.offers and min(vm.offers) <= vm.serial:
-        vm = vm._replace(offers=frozenset(o for o in vm.offers if o > vm.serial))
-    if vm.stale and min(vm.stale) <= vm.serial:
-        vm = vm._replace(stale=frozenset(o for o in vm.stale if o > vm.serial))
+    if vm.offers and min(vm.offers)[0] <= vm.floor:
+        vm = vm._replace(offers=frozenset(o for o in vm.offers if o[0] > vm.floor))
+    if vm.stale and min(vm.stale) <= vm.floor:
+        vm = vm._replace(stale=frozenset(o for o in vm.stale if o > vm.floor))
     return s._replace(vms=(*s.vms[:i], vm, *s.vms[i + 1 :]))
+
+
+def without(vm: Vm, boxes: Iterable[tuple[int, int]]) -> Vm:
+    """These containers end; the gate unmounts after the last one, and refuses all that was granted before."""
+    left = vm.boxes.difference(boxes)
+    if left:
+        return vm._replace(boxes=left)
+    return vm._replace(mount=Mount.NO, boxes=left, used=0, floor=vm.serial)
+
+
+def next_task(s: State, where: int = 0) -> int:
+    """The number of a new task in that slot."""
+    return (s.task + 1) * SLOTS + where
+
+
+def void_below(s: State, i: int, boot: int) -> int:
+    """Up to which serial a grant for that boot calls earlier ones void: below the listed ones of wanted tasks."""
+    return min((g[2] for g in s.record.grants if g[:2] == (i, boot) and g[3] in s.tasks), default=1) - 1
 
 
 def set_leader(s: State, i: int, leader: Leader) -> State:
@@ -40,7 +60,9 @@ def make_anew(s: State) -> State:
 
     Its serials begin at the bottom (the real ones begin at the clock, which may have been set back).
     """
-    vms = tuple(vm._replace(offers=frozenset(), stale=vm.stale | vm.offers) if vm.offers else vm for vm in s.vms)
+    vms = tuple(
+        vm._replace(offers=frozenset(), stale=vm.stale | {o[0] for o in vm.offers}) if vm.offers else vm for vm in s.vms
+    )
     return write(s._replace(vms=vms), -1, Record(age=Age.CREATING, life=s.record.life + 1, disk=0))
 
 

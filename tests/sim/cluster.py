@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.actions import (
+from controller.model import Policy
+from controller.planner.actions import (
     Action,
     Alarm,
     Attach,
@@ -25,20 +26,20 @@ from controller.actions import (
     Revoke,
     Wait,
 )
-from controller.case import Rule
-from controller.model import Policy
+from controller.planner.rules import Rules
 from tests.sim import faults
-from tests.sim.change import Broken, heard, set_leader, set_vm, write
+from tests.sim.change import Broken, heard, set_leader, set_vm, void_below, without, write
 from tests.sim.eyes import decide
 from tests.sim.faults import Event
-from tests.sim.state import NOWHERE, Age, Call, Intent, Mount, Note, State, Storage, View, Vm
-from tests.sim.storage import judged, land
+from tests.sim.labels import labels
+from tests.sim.state import NOWHERE, Age, Call, Intent, Mount, Note, State, Storage, View, Vm, slot
+from tests.sim.storage import judged, land, wake
 
 QUIET = (Wait, Alarm, Refuse, Converged)
 
 
 class Cluster:
-    def __init__(self, storage: Storage, policy: Policy, rules: frozenset[Rule]) -> None:
+    def __init__(self, storage: Storage, policy: Policy, rules: Rules) -> None:
         self.storage = storage
         self.policy = policy
         self.rules = rules
@@ -49,6 +50,10 @@ class Cluster:
         yield from faults.swarm(s)
         yield from faults.faults(s)
         yield from faults.people(s)
+        if s.budget.telling or s.budget.stickers:
+            yield from labels(self, s)
+        if s.budget.forgets:
+            yield from faults.forget(s)
         if s.budget.rejoins:
             yield from faults.rejoin(s)
         if s.budget.hands:
@@ -61,6 +66,8 @@ class Cluster:
         for call in s.calls:
             yield "land", s.calls.index(call), land(self.storage, s, call)
         for i, vm in enumerate(s.vms):
+            if vm.saved:
+                yield "wake", i, wake(self.storage, s, i)
             yield from self.gate(s, i, vm)
 
     def _controller(self, s: State, i: int) -> Iterator[Event]:
@@ -73,8 +80,16 @@ class Cluster:
         action = self.decide(s, i)
         if isinstance(action, GrantMount) and s.disk & ~(1 << _number(action.vm)):
             raise Broken(f"VM {_number(action.vm)} is granted the volume while another VM has the disk")
+        self._must_not_storm(s, action)
         if not isinstance(action, QUIET):
             yield "decide", i, set_leader(s, i, me._replace(pending=action))
+
+    def _must_not_storm(self, s: State, action: Action) -> None:
+        """Nothing is forced while more nodes are down at once than the policy allows, and not seen off."""
+        forced = isinstance(action, Fence) or (isinstance(action, Detach) and action.evidence is None)
+        lost = [each for each in s.vms if each.down and (each.on or each.hidden)]
+        if forced and len(lost) > self.policy.max_down_fraction * len(s.vms):
+            raise Broken(f"{action} is done in a storm")
 
     def decide(self, s: State, i: int) -> Action:
         return decide(s, i, self.policy, self.rules, self.storage)
@@ -88,16 +103,24 @@ class Cluster:
             case Revoke():
                 return write(s, i, record._replace(serial=record.serial + 1))
             case DropGrants(grants=grants):
+                for each in grants:
+                    self._must_be_free(s, _number(each.vm), int(each.boot[1:]))
                 gone = {int(g.serial) for g in grants}
                 return write(s, i, record._replace(grants=tuple(g for g in record.grants if g[2] not in gone)))
             case GrantMount():
-                return _grant(s, i, action)
+                return _grant(s, i, action, self.storage)
             case NewEpoch():
                 return _new_epoch(s, i)
             case DeleteDisk() if not record.disk:
                 return self._noted(s, i, Note.DELETED)
             case _:
                 return self._call(s, i, action)
+
+    def _must_be_free(self, s: State, i: int, boot: int) -> None:
+        vm = s.vms[i]
+        writes = (vm.on or vm.saved) and vm.boot == boot and vm.mount is Mount.YES and not vm.lies
+        if writes and (s.disk >> i & 1 or not self.storage.cuts):
+            raise Broken(f"the grant on VM {i} is dropped as proven free, but it writes")
 
     def _noted(self, s: State, i: int, note: Note) -> State:
         """After Done: the record knows its disk, or is gone itself."""
@@ -118,16 +141,42 @@ class Cluster:
     def gate(self, s: State, i: int, vm: Vm) -> Iterator[Event]:
         if not vm.on:
             return
-        if s.disk >> i & 1:
-            for serial in vm.offers:
-                mounted = set_vm(s, i, vm._replace(mount=Mount.YES, serial=serial))
-                yield "mount", i, judged(self.storage, mounted)
+        if s.disk >> i & 1 and vm.mount is not Mount.TORN:
+            for task, serial, void in _mounts(s, i, vm):
+                yield "mount", i, judged(self.storage, _mounted(s, i, vm, task, serial, void))
         for serial in vm.stale:
-            yield "spend", i, set_vm(s, i, vm._replace(serial=serial))
+            yield "spend", i, set_vm(s, i, vm._replace(floor=serial))
         if vm.mount is Mount.TORN:
-            yield "clean", i, set_vm(s, i, vm._replace(mount=Mount.NO))
+            yield "clean", i, set_vm(s, i, without(vm, vm.boxes))
         if not vm.cut:
             yield from _talk(s, i, vm)
+
+
+def _mounts(s: State, i: int, vm: Vm) -> Iterator[tuple[int, int, int]]:
+    """
+    Which container may be handed a mount under which grant, and up to which serial earlier ones are void then.
+
+    A Mount does not say whose it is: under a grant comes the container that it is for, also when Swarm wants that no
+    more, or another one of its slot (where only one task is wanted: of several, the controller asks afresh which they
+    are). Only one is counted under a grant, and none beside one that is not known, or of a void grant; whoever runs
+    mounts no more.
+    """
+    taken = {serial for _, serial in vm.boxes}
+    if 0 in taken:
+        return
+    busy = s.started.union(task for task, _ in vm.boxes)
+    here = s.tasks if s.claim == i and len(s.tasks) == 1 else ()
+    for serial, task, void in vm.offers:
+        if serial not in taken and not any(each <= void for each in taken):
+            for each in {task, *(t for t in here if slot(t) == slot(task))} - busy:
+                yield each, serial, void
+
+
+def _mounted(s: State, i: int, vm: Vm, task: int, serial: int, void: int) -> State:
+    if any(slot(each) == slot(task) for each, _ in vm.boxes) and not vm.lies:
+        raise Broken(f"two containers of one slot have it on VM {i}")
+    boxes = vm.boxes | {(task, serial)}
+    return set_vm(s, i, vm._replace(mount=Mount.YES, boxes=boxes, used=max(vm.used, serial), floor=max(vm.floor, void)))
 
 
 def _call_of(action: Action, epoch: int, i: int) -> Call:
@@ -150,7 +199,7 @@ def _number(vm: str) -> int:
     return int(vm.removeprefix("vm"))
 
 
-def _grant(s: State, i: int, action: GrantMount) -> State:
+def _grant(s: State, i: int, action: GrantMount, storage: Storage) -> State:
     vm, boot, record = _number(action.vm), int(action.boot[1:]), s.record
     if action.serial <= record.serial:
         raise Broken("the serial does not grow")
@@ -161,8 +210,9 @@ def _grant(s: State, i: int, action: GrantMount) -> State:
     grant = (vm, boot, int(action.serial), int(action.task[1:]), s.leaders[i].epoch)
     s = write(s, i, record._replace(serial=int(action.serial), grants=(*kept, grant), intent=None))
     there = s.vms[vm]
-    if there.on and there.boot == boot:
-        s = set_vm(s, vm, there._replace(offers=there.offers | {int(action.serial)}))
+    if (there.on or there.saved) and there.boot == boot:
+        offer = (int(action.serial), int(action.task[1:]), void_below(s, vm, boot) if storage.voids else 0)
+        s = set_vm(s, vm, there._replace(offers=there.offers | {offer}))
     return s
 
 
@@ -175,11 +225,15 @@ def _new_epoch(s: State, i: int) -> State:
 
 def _talk(s: State, i: int, vm: Vm) -> Iterator[Event]:
     """What reaches this VM, and what is heard from it, while its network works."""
-    if vm.mount is Mount.YES and s.claim != i:
-        yield "stop", i, set_vm(s, i, vm._replace(mount=Mount.NO))
-    if vm.serial < s.record.serial and _told(s, i, vm):
-        yield "order", i, set_vm(s, i, vm._replace(serial=s.record.serial))
-    view = View(vm.boot, vm.mount, vm.serial, vm.joined)
+    if vm.mount is Mount.YES:
+        for box in vm.boxes:
+            if s.claim != i or box[0] not in s.tasks:
+                yield "stop", i, set_vm(s, i, without(vm, [box]))
+    if vm.floor < s.record.serial and _told(s, i, vm):
+        yield "order", i, set_vm(s, i, vm._replace(floor=s.record.serial))
+    view = View(vm.boot, vm.mount, vm.serial, vm.users, vm.floor, vm.joined)
+    if vm.lies and _told(s, i, vm):
+        view = View(vm.boot, Mount.NO, s.record.serial, (), s.record.serial, vm.joined)  # it obeyed, it says
     if s.leaders[s.acting].views[i] != view or vm.known_boot != vm.boot:
         yield "sync", i, heard(s, i, view)
 

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
-from controller.actions import Action, Converged
-from controller.case import Rule
 from controller.model import (
     Attachment,
     BootId,
@@ -38,7 +36,9 @@ from controller.model import (
     VolumeRecord,
     World,
 )
-from controller.plan import plan
+from controller.planner.actions import Action, Converged
+from controller.planner.plan import plan
+from controller.planner.rules import Rules
 from tests.sim.state import NOWHERE, Age, Mount, Record, State, Storage, View
 
 NAME = VolumeName("data")
@@ -60,7 +60,7 @@ class Seen(NamedTuple):
     """One controller's whole view, hashable."""
 
     epoch: int
-    nodes: tuple[tuple[bool, int, int], ...]  # down, boot, how often joined
+    nodes: tuple[tuple[bool, int, int, bool], ...]  # down, boot, how often joined, labelled
     power: tuple[Power, ...]
     stamps: tuple[int | None, ...]  # for each VM that has the disk
     record: Record
@@ -70,9 +70,10 @@ class Seen(NamedTuple):
     confirmed: frozenset[tuple[int, int]]
     started: frozenset[int]
     lent: bool
+    paused: bool
 
 
-def decide(state: State, leader: int, policy: Policy, rules: frozenset[Rule], storage: Storage) -> Action:
+def decide(state: State, leader: int, policy: Policy, rules: Rules, storage: Storage) -> Action:
     """The one action that the real planner gives for what this controller sees now. Many states look the same."""
     return _decide(see(state, leader, storage), policy, rules)
 
@@ -80,10 +81,14 @@ def decide(state: State, leader: int, policy: Policy, rules: frozenset[Rule], st
 def see(state: State, leader: int, storage: Storage) -> Seen:
     """All of the state that this controller can see, and nothing else."""
     me = state.leaders[leader]
-    nodes = tuple((v.down, v.known_boot, v.joined) for v in state.vms)
-    power = tuple(Power.UNKNOWN if v.hidden else Power.ON if v.on else Power.OFF for v in state.vms)
+    nodes = tuple((v.down, v.known_boot, v.joined, i in state.labels) for i, v in enumerate(state.vms))
+    power = tuple(
+        Power.UNKNOWN if v.hidden else Power.ON if v.on or (v.saved and storage.tells_saved) else Power.OFF
+        for v in state.vms
+    )
     listed = [
-        bool(state.disk >> i & 1) and not (storage.forgets and v.hidden and v.down) for i, v in enumerate(state.vms)
+        bool(state.disk >> i & 1) and not state.mislaid and not (storage.forgets and v.hidden and v.down)
+        for i, v in enumerate(state.vms)
     ]
     stamps = tuple(v.stamp if there else None for v, there in zip(state.vms, listed, strict=True))
     tasks, started = state.tasks, state.started.intersection(state.tasks)
@@ -99,12 +104,13 @@ def see(state: State, leader: int, storage: Storage) -> Seen:
         state.confirmed,
         started,
         storage.lent,
+        state.paused,
     )
 
 
 @cache
-def _decide(seen: Seen, policy: Policy, rules: frozenset[Rule]) -> Action:
-    actions = [each for each in plan(world(seen), policy, rules) if each.volume == NAME]
+def _decide(seen: Seen, policy: Policy, rules: Rules) -> Action:
+    actions = [each.action for each in plan(world(seen), policy, rules) if each.volume == NAME]
     return actions[0] if actions else Converged(NAME, "There is no such volume, and nobody wants it.")
 
 
@@ -117,6 +123,7 @@ def world(seen: Seen) -> World:
         volumes=({} if seen.record.age is Age.GONE else {NAME: _record(seen.record)})
         | ({COPY.name: COPY} if seen.lent else {}),
         attachments=tuple(Attachment(DISK, vm, epoch=epoch) for vm, epoch in there),
+        paused="the storage is moved" if seen.paused else None,
         power={_vm(i): power for i, power in enumerate(seen.power)},
         gates={_vm(i): _view(i, view) for i, view in enumerate(seen.views) if view is not None},
         confirmations=tuple(
@@ -137,18 +144,18 @@ def _boot(boot: int) -> BootId:
     return BootId(f"b{boot}")
 
 
-def _nodes(i: int, down: bool, boot: int, joined: int) -> Iterator[Node]:
+def _nodes(i: int, down: bool, boot: int, joined: int, labelled: bool) -> Iterator[Node]:
     """Whoever joins again leaves an entry behind, which is down for ever. A boot that was not told yet is 0."""
     if joined > 1:
         yield _node(i, down=True, boot=1, joined=joined - 1)
-    yield _node(i, down=down, boot=boot, joined=joined)
+    yield _node(i, down=down, boot=boot, joined=joined, labelled=labelled)
 
 
-def _node(i: int, *, down: bool, boot: int, joined: int) -> Node:
+def _node(i: int, *, down: bool, boot: int, joined: int, labelled: bool = False) -> Node:
     state, known = NodeState.DOWN if down else NodeState.READY, boot > 0
     return Node(
         _id(i, joined), f"swarm0{i}", state, vm=_vm(i) if known else None, boot=_boot(boot) if known else None,
-        down_for=60.0 if down else None,
+        down_for=60.0 if down else None, labelled=labelled,
     )  # fmt: skip
 
 
@@ -175,5 +182,6 @@ def _record(record: Record) -> VolumeRecord:
 
 def _view(i: int, view: View) -> GateView:
     state = MountState.UNMOUNTED if view.mount is Mount.NO else MountState.MOUNTED
-    said = {NAME: GateVolume(NAME, state, Serial(view.serial))}
+    users = tuple(Serial(each) for each in view.users)
+    said = {NAME: GateVolume(NAME, state, Serial(view.serial), users=users, floor=Serial(view.floor))}
     return GateView(_id(i, view.joined), _vm(i), _boot(view.boot), 0.0, said)

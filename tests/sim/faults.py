@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.sim.change import heard, make_anew, set_leader, set_vm, unheard, write
-from tests.sim.state import Age, Budget, Call, Intent, Leader, Mount, State, Storage, Vm
+from tests.sim.change import heard, make_anew, next_task, set_leader, set_vm, unheard, void_below, without, write
+from tests.sim.state import Age, Budget, Call, Intent, Leader, Mount, State, Storage, Vm, slot
 from tests.sim.storage import off
 
 Event = tuple[str, int, State]
@@ -21,12 +21,29 @@ def swarm(s: State) -> Iterator[Event]:
         spent = s._replace(budget=s.budget._replace(moves=s.budget.moves - 1), task=s.task + 1)
         for i, vm in enumerate(s.vms):
             if i != s.claim and not vm.down:
-                yield "move", i, spent._replace(claim=i, tasks=(spent.task,))
+                yield "move", i, spent._replace(claim=i, tasks=(next_task(s),))
         if s.claim >= 0:
             yield "remove", s.claim, spent._replace(claim=-1, tasks=())
     if s.claim >= 0:
         yield from _sharing(s)
         yield from _running(s)
+
+
+def forget(s: State) -> Iterator[Event]:
+    """
+    A gate starts again, and its state is lost: what was on its way to it is, too. The mount table is the kernel's.
+
+    It is told again of the grants that are listed; whose mounts it has, it does not know any more.
+    """
+    spent = s._replace(budget=s.budget._replace(forgets=s.budget.forgets - 1))
+    for i, vm in enumerate(s.vms):
+        if not vm.on:
+            continue
+        valid = any(g[2] == s.record.serial for g in s.record.grants)
+        home = [g for g in s.record.grants if valid and g[:2] == (i, vm.boot) and g[3] in s.tasks]
+        listed = {(g[2], g[3], void_below(s, i, vm.boot)) for g in home}
+        boxes = frozenset((task, 0) for task, _ in vm.boxes)
+        yield "forget", i, set_vm(spent, i, vm._replace(boxes=boxes, floor=0, offers=frozenset(listed)))
 
 
 def rejoin(s: State) -> Iterator[Event]:
@@ -40,18 +57,23 @@ def rejoin(s: State) -> Iterator[Event]:
 
 def _sharing(s: State) -> Iterator[Event]:
     """Several tasks on the claim's node: one joins, one leaves; all containers there end and begin again."""
-    b, vm, new = s.budget, s.vms[s.claim], s.task + 1
+    b, vm = s.budget, s.vms[s.claim]
+    again = next_task(s, slot(s.tasks[0]))  # takes the place of the newest
     if b.joins and not vm.down:
-        joined = s._replace(tasks=(new, *s.tasks), task=new, budget=b._replace(joins=b.joins - 1))
+        new = next_task(s, len(s.tasks))
+        joined = s._replace(tasks=(new, *s.tasks), task=s.task + 1, budget=b._replace(joins=b.joins - 1))
         yield "join", s.claim, joined
+    if b.replaces and not vm.down:
+        spent = s._replace(task=s.task + 1, budget=b._replace(replaces=b.replaces - 1))
+        yield "replace", s.claim, spent._replace(tasks=(again, *s.tasks[1:]))
     if len(s.tasks) > 1:
         for task in s.tasks:
             yield "leave", s.claim, s._replace(tasks=tuple(t for t in s.tasks if t != task))
     if b.restarts and vm.on and vm.mount is Mount.YES and not over(s):
-        ended = set_vm(s, s.claim, vm._replace(mount=Mount.NO))._replace(budget=b._replace(restarts=b.restarts - 1))
+        ended = set_vm(s, s.claim, without(vm, vm.boxes))._replace(budget=b._replace(restarts=b.restarts - 1))
         yield "again", s.claim, ended
         if not vm.cut:
-            yield "restart", s.claim, ended._replace(tasks=(new, *s.tasks[1:]), task=new)
+            yield "restart", s.claim, ended._replace(tasks=(again, *s.tasks[1:]), task=s.task + 1)
 
 
 def _running(s: State) -> Iterator[Event]:
@@ -59,16 +81,18 @@ def _running(s: State) -> Iterator[Event]:
     b, vm = s.budget, s.vms[s.claim]
     if not vm.on or vm.mount is not Mount.YES:
         return
-    used = {
-        task
-        for at, boot, serial, task, _ in s.record.grants
-        if (at, boot) == (s.claim, vm.boot) and serial <= vm.serial
-    }
-    heard_of = s.started | used.intersection(s.tasks)
-    if b.runs and not vm.cut and heard_of != s.started:
+    if b.runs and (heard_of := running(s)) != s.started:
         yield "run", s.claim, s._replace(started=heard_of, budget=b._replace(runs=b.runs - 1))
     if over(s):
-        yield "end", s.claim, set_vm(s, s.claim, vm._replace(mount=Mount.NO))
+        mine = [box for box in vm.boxes if box[0] in s.tasks]
+        if mine:
+            yield "end", s.claim, set_vm(s, s.claim, without(vm, mine))
+
+
+def running(s: State) -> frozenset[int]:
+    """The tasks that Swarm has heard of as running, and those that it can hear of now."""
+    vm = s.vms[s.claim]
+    return s.started if vm.cut else s.started | {task for task, _ in vm.boxes if task in s.tasks}
 
 
 def over(s: State) -> bool:
@@ -100,6 +124,8 @@ def hands(storage: Storage, s: State) -> Iterator[Event]:
 
 def faults(s: State) -> Iterator[Event]:
     b = s.budget
+    yield from _list(s, b)
+    yield from _odd(s, b)
     if b.elections:
         yield "elect", 1 - s.acting, elect(s)
     if b.doubts:
@@ -113,6 +139,26 @@ def faults(s: State) -> Iterator[Event]:
         yield from _power(s, i, vm, b)
         yield from _network(s, i, vm, b)
         yield from _sight(s, i, vm, b)
+
+
+def _list(s: State, b: Budget) -> Iterator[Event]:
+    """The storage lists the disk nowhere for a while, as when it was moved or renamed under its VM."""
+    if s.mislaid:
+        yield "found", 0, s._replace(mislaid=False)
+    elif b.mislays and s.disk:
+        yield "mislay", 0, s._replace(mislaid=True, budget=b._replace(mislays=b.mislays - 1))
+
+
+def _odd(s: State, b: Budget) -> Iterator[Event]:
+    """People who pause everything, and gates that lie."""
+    if s.paused:
+        yield "resume", 0, s._replace(paused=False)
+    elif b.pauses:
+        yield "pause", 0, s._replace(paused=True, budget=b._replace(pauses=b.pauses - 1))
+    if b.lies:
+        for i, vm in enumerate(s.vms):
+            if vm.on and not vm.lies:
+                yield "lie", i, set_vm(s, i, vm._replace(lies=True))._replace(budget=b._replace(lies=b.lies - 1))
 
 
 def _doubt(s: State, call: Call) -> State:
@@ -136,7 +182,10 @@ def elect(s: State) -> State:
 def _power(s: State, i: int, vm: Vm, b: Budget) -> Iterator[Event]:
     if vm.on and b.crashes:
         yield "crash", i, set_vm(s, i, off(vm))._replace(budget=b._replace(crashes=b.crashes - 1))
-    if not vm.on and b.boots:
+    if vm.on and b.saves:
+        asleep = vm._replace(on=False, saved=True)
+        yield "save", i, set_vm(s, i, asleep)._replace(budget=b._replace(saves=b.saves - 1))
+    if not vm.on and not vm.saved and b.boots:
         up = vm._replace(on=True, boot=vm.boot + 1)
         yield "boot", i, set_vm(s, i, up)._replace(budget=b._replace(boots=b.boots - 1))
 
@@ -155,6 +204,6 @@ def _sight(s: State, i: int, vm: Vm, b: Budget) -> Iterator[Event]:
         yield "hide", i, set_vm(s, i, vm._replace(hidden=True))._replace(budget=b._replace(hides=b.hides - 1))
     if vm.hidden:
         yield "show", i, set_vm(s, i, vm._replace(hidden=False))
-    if not vm.on and b.words and (i, vm.boot) not in s.confirmed:
+    if not vm.on and not vm.saved and b.words and (i, vm.boot) not in s.confirmed:
         spent = s._replace(budget=b._replace(words=b.words - 1))
         yield "confirm", i, spent._replace(confirmed=s.confirmed | {(i, vm.boot)})

@@ -7,13 +7,14 @@ everybody who can do something does it in turn. Calls in doubt land late in one 
 
 from __future__ import annotations
 
-from controller.actions import Alarm, Converged, Refuse
 from controller.model import FencePolicy
-from tests.sim.change import heard, make_anew, set_leader, set_vm, unheard
+from controller.planner.actions import Alarm, Converged, Refuse
+from tests.sim.change import heard, make_anew, next_task, set_leader, set_vm, unheard
 from tests.sim.cluster import QUIET, Cluster
-from tests.sim.faults import over
-from tests.sim.state import Age, Mount, State
-from tests.sim.storage import land
+from tests.sim.faults import running
+from tests.sim.labels import left_behind, told
+from tests.sim.state import Age, Mount, State, slot
+from tests.sim.storage import land, wake
 
 STEPS = 80  # no chain of ours is half as long; more means that it goes round in circles
 
@@ -60,6 +61,11 @@ def _in_doubt(s: State) -> bool:
 
 def step(cluster: Cluster, s: State, late: bool) -> State | None:
     """The one next thing that happens in a world without new faults; None when all is quiet."""
+    if s.mislaid or s.paused:
+        return s._replace(mislaid=False, paused=False)
+    for i, vm in enumerate(s.vms):
+        if vm.saved:
+            return wake(cluster.storage, s, i)
     for move in (_swarm, _controller, _gates):
         if s.calls and move is _controller:
             call = s.calls[0]
@@ -77,20 +83,32 @@ def _swarm(_: Cluster, s: State) -> State | None:
             return set_vm(s, i, vm._replace(down=not vm.down))
         if unheard(s, i):
             return heard(s, i, None)
-    ready = [i for i, vm in enumerate(s.vms) if not vm.down]
+    ready = [i for i, vm in enumerate(s.vms) if not vm.down and i not in s.labels]
     lost = s.claim >= 0 and s.vms[s.claim].down
-    ended = s.claim >= 0 and over(s) and s.vms[s.claim].mount is Mount.NO
-    if (lost and ready) or (ended and not lost):
-        return s._replace(claim=ready[0] if lost else s.claim, tasks=(s.task + 1,), task=s.task + 1)
+    if lost and ready:
+        return s._replace(claim=ready[0], tasks=(next_task(s),), task=s.task + 1)
+    if not lost and (ended := _ended(s)):
+        tasks = tuple(next_task(s, slot(each)) if each == ended[0] else each for each in s.tasks)
+        return s._replace(tasks=tasks, task=s.task + 1)
     if s.claim >= 0 and s.record.age is Age.GONE:
         return make_anew(s)
+    if s.claim >= 0 and running(s) != s.started:
+        return s._replace(started=running(s))
     return None
+
+
+def _ended(s: State) -> list[int]:
+    """Tasks that ran, and whose containers have ended: Swarm puts a new one in the slot of each."""
+    here = {task for task, _ in s.vms[s.claim].boxes} if s.claim >= 0 else set()
+    return [task for task in s.tasks if task in s.started and task not in here]
 
 
 def _controller(cluster: Cluster, s: State) -> State | None:
     me = s.leaders[s.acting]
     if me.pending is not None:
         return cluster.commit(s, s.acting, me.pending)
+    for _, _, after in told(cluster, s, s.acting):
+        return after
     action = cluster.decide(s, s.acting)
     return None if isinstance(action, QUIET) else set_leader(s, s.acting, me._replace(pending=action))
 
@@ -99,13 +117,20 @@ def _gates(cluster: Cluster, s: State) -> State | None:
     """A gate mounts only what its container still wants; everything else that it can do, it does."""
     for i, vm in enumerate(s.vms):
         for what, _, after in cluster.gate(s, i, vm):
-            if what != "mount" or (s.claim == i and vm.mount is Mount.NO):
+            if what != "mount" or _wanted(s, i, after):
                 return after
     return None
 
 
+def _wanted(s: State, i: int, after: State) -> bool:
+    """A container that nobody wants any more is ended by its agent before it has what it waits for."""
+    return s.claim == i and all(task in s.tasks for task, _ in after.vms[i].boxes - s.vms[i].boxes)
+
+
 def judge(cluster: Cluster, s: State) -> str | None:
     """All is quiet: is the claim served, or a removed volume gone, or is there a true reason why not?"""
+    if (left := left_behind(s)) is not None and s.budget.telling:
+        return left
     removed = s.record.age is Age.DELETING
     if not removed and (s.claim < 0 or s.vms[s.claim].down):
         return None
@@ -124,10 +149,13 @@ def judge(cluster: Cluster, s: State) -> str | None:
 def _held_truly(cluster: Cluster, s: State) -> bool:
     """Power unknown and nobody confirmed anything, two VMs, or a policy that forces nothing: held for any time."""
     hold = cluster.policy.fence is FencePolicy.HOLD
+    lost = [v for v in s.vms if v.down and (v.on or v.hidden)]
+    if len(lost) > cluster.policy.max_down_fraction * len(s.vms):
+        return True
     return s.disk.bit_count() > 1 or any(v.down and (v.hidden or (hold and v.on)) for v in s.vms)
 
 
 def _served(s: State) -> bool:
     vm = s.vms[s.claim]
-    granted = {g[3] for g in s.record.grants if g[:2] == (s.claim, vm.boot)}
-    return vm.mount is Mount.YES and s.disk == 1 << s.claim and granted.issuperset(s.tasks)
+    has = {task for task, _ in vm.boxes}
+    return vm.mount is Mount.YES and s.disk == 1 << s.claim and has.issuperset(s.tasks)

@@ -1,7 +1,7 @@
 """
 A rough life for the real loop, on memory: nodes die and come back, calls go wrong, controllers are killed at any call.
 
-Reconciler, planner, executor, scribe and gatekeeper are the real ones, on the memory driver and memory records. Played
+Reconciler, planner, executor, writer and gatekeeper are the real ones, on the memory driver and memory records. Played
 are Swarm (it notices after a while, and places tasks anew), the gates, and a person who removes volumes and makes them
 anew. A law is checked where it could be broken.
 """
@@ -9,129 +9,27 @@ anew. A law is checked where it could be broken.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
 
-from controller.answers import No
-from controller.gatekeeper import Gatekeeper
-from controller.memory_records import MemoryStore
-from controller.model import DiskId, Epoch, NodeId, NodeState, Phase, Power, TaskId, VmId, VolumeName, VolumeRecord
-from controller.records import Leadership, RecordsUnavailable, Stale
-from controller.wire import CreateVolume, MountGrant, MountRequest, RemoveVolume, Sync, Volume
-from drivers.base import Outcome
+from controller.api.gate_requests import GateRequests
+from controller.model import DiskId, NodeId, NodeState, Power, TaskId, VmId, VolumeName
+from controller.protocol.answers import Rejection
+from controller.protocol.messages import CreateVolume, MountGrant, MountRequest, RemoveVolume, Sync, Volume
+from controller.records.base import RecordsUnavailable
 from drivers.memory import MemoryDriver
-from drivers.memory_storage import Call, MemoryStorage
-from tests.unit.shell import Controller, FakeCluster, FakeGate, FragileRecords, replace_wait
+from tests.sim.enforcer import Enforcer, hear_power
+from tests.sim.mortal import JudgedStorage, Life, MortalDriver, MortalRecords
+from tests.support.fake_gate import FakeGate, replace_wait
+from tests.support.fake_swarm import FragileRecords
+from tests.support.shell import Controller, FakeCluster
 
 T = TypeVar("T")
 UNHEARD = 10.0  # seconds after which Swarm calls a node down
 CLIENT_DEADLINE = 45.0  # seconds after which a gate gives up on an answer
-
-
-class Life:
-    """A controller's process: it ends before or after one of its calls, and then nothing of it goes on."""
-
-    def __init__(self) -> None:
-        self.over = asyncio.Event()
-        self._left: int | None = None
-        self._after = False
-
-    def end_at(self, call: int, *, after: bool) -> None:
-        self._left, self._after = call, after
-
-    def spare(self) -> None:
-        """A death that has not come yet does not come."""
-        self._left = None
-
-    async def around(self, call: Coroutine[None, None, T]) -> T:
-        last = self._left == 0
-        if self._left is not None:
-            self._left -= 1
-        if self.over.is_set() or (last and not self._after):
-            call.close()
-            await self._rest()
-        answer = await call
-        if last or self.over.is_set():
-            await self._rest()
-        return answer
-
-    async def _rest(self) -> None:
-        self.over.set()
-        await asyncio.Event().wait()
-
-
-class MortalRecords(FragileRecords):
-    life: Life
-
-    async def volumes(self) -> Mapping[VolumeName, VolumeRecord]:
-        return await self.life.around(super().volumes())
-
-    async def replace_volume(self, record: VolumeRecord) -> VolumeRecord | Stale:
-        return await self.life.around(super().replace_volume(record))
-
-    async def delete_volume(self, record: VolumeRecord) -> None:
-        await self.life.around(super().delete_volume(record))
-
-    async def leadership(self) -> Leadership | None:
-        return await self.life.around(super().leadership())
-
-    async def replace_leadership(self, leadership: Leadership) -> Leadership | Stale:
-        return await self.life.around(super().replace_leadership(leadership))
-
-
-class MortalDriver(MemoryDriver):
-    life: Life
-
-    async def _read(self, call: Call) -> None:
-        await self.life.around(super()._read(call))
-
-    async def _ask(self, call: Call, steps: Sequence[Callable[[], Outcome]]) -> Sequence[Outcome]:
-        return await self.life.around(super()._ask(call, steps))
-
-
-class JudgedStorage(MemoryStorage):
-    """
-    Where the truth is: here a second writer, a disk on two VMs, or a lost disk cannot go unseen.
-
-    What a late call breaks has no caller any more whom an error would reach: so it is noted, too.
-    """
-
-    records: MemoryStore
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.broken: list[str] = []
-
-    def _law(self, kept: bool, why: str) -> None:
-        if not kept:
-            self.broken.append(why)
-        assert kept, why
-
-    def write(self, vm: VmId, disk: DiskId) -> None:
-        super().write(vm, disk)
-        self._law(self.writers(disk) == (vm,), f"two write to {disk}: {self.writers(disk)}")
-
-    def attach(self, disk: DiskId, vm: VmId, epoch: Epoch) -> Outcome:
-        outcome = super().attach(disk, vm, epoch)
-        self._law(len(self.attached[disk]) <= 1, f"{disk} is on {self.attached[disk]}")
-        return outcome
-
-    def detach(self, disk: DiskId, vm: VmId, epoch: Epoch) -> Outcome:
-        writes, why = disk in self.vms[vm].writing, f"VM {vm} was to lose {disk} (epoch {epoch}), but it writes"
-        if self._cannot(vm, epoch) is None:  # a late call of an older epoch is refused, and may say what it likes
-            self._law(not writes, why)
-        outcome = super().detach(disk, vm, epoch)
-        assert not writes, why
-        return outcome
-
-    def delete(self, disk: DiskId) -> Outcome:
-        for record in self.records.volumes.values():
-            doomed = record.phase is Phase.DELETING and not record.grants
-            self._law(record.disk != disk or doomed, f"{disk} of {record.name} is deleted, but nobody removed it")
-        return super().delete(disk)
 
 
 class RoughGate(FakeGate):
@@ -145,6 +43,7 @@ class RoughGate(FakeGate):
         super().__init__(cluster, node, boot)
         self.cluster = cluster
         self._using: dict[VolumeName, DiskId] = {}
+        self._tasks: dict[VolumeName, TaskId] = {}  # whose container runs
 
     def sync(self, formatted: VolumeName | None = None) -> Sync:
         said = super().sync(formatted)
@@ -152,7 +51,7 @@ class RoughGate(FakeGate):
         return msgspec.structs.replace(said, volumes=told)
 
     @property
-    def reached(self) -> Gatekeeper | None:
+    def reached(self) -> GateRequests | None:
         return None if self.cut or self.frozen else self.cluster.acting
 
     async def talk(self) -> None:
@@ -160,15 +59,16 @@ class RoughGate(FakeGate):
             await self._once(self.sync())
 
     async def _once(self, sync: Sync) -> None:
-        keeper = self.reached
-        answer = None if keeper is None else await _within(keeper.sync(self.node, sync))
-        if answer is None or isinstance(answer, No) or self.reached is None:
+        gate_requests = self.reached
+        answer = None if gate_requests is None else await within(gate_requests.sync(self.node, sync))
+        if answer is None or isinstance(answer, Rejection) or self.reached is None:
             await asyncio.sleep(0.5)
             return
         for order in answer.releases:
             name = VolumeName(order.volume)
+            self.floor[name] = max(self.floor.get(name, 0), order.serial)
             if name not in self.running:
-                self.floor[name] = max(self.floor.get(name, 0), order.serial, self.mounted.pop(name, 0))
+                self.floor[name] = max(self.floor[name], self.mounted.pop(name, 0))
 
     async def obey_swarm(self) -> None:
         """Swarm's agent: starts and ends the containers of this node, while Swarm reaches it."""
@@ -176,21 +76,21 @@ class RoughGate(FakeGate):
             await asyncio.sleep(0.3)
             wants = self.cluster.swarm.wants
             for name in [] if self.cut else [*self.running]:
-                if name not in wants or wants[name][1] != self.node:
+                if wants.get(name) != (self._tasks[name], self.node):
                     await self.stop(name)
-            for name, (_, node) in [] if self.cut else [*wants.items()]:
+            for name, (task, node) in [] if self.cut else [*wants.items()]:
                 if node == self.node and name not in self.running:
-                    await self._mount(name)
+                    await self._mount(name, task)
 
     async def stop(self, volume: VolumeName) -> None:
         self.running.discard(volume)
         self.cluster.storage.vms[self.vm].writing.discard(self._using[volume])
         self.floor[volume] = max(self.floor.get(volume, 0), self.mounted.pop(volume, 0))
 
-    async def _mount(self, name: VolumeName) -> None:
-        keeper = self.reached
+    async def _mount(self, name: VolumeName, task: TaskId) -> None:
+        gate_requests = self.reached
         request = MountRequest(name, self.vm, self.boot, wait=5.0)
-        answer = None if keeper is None else await _within(keeper.mount(self.node, request))
+        answer = None if gate_requests is None else await within(gate_requests.mount(self.node, request))
         await asyncio.sleep(self.slow)
         if not isinstance(answer, MountGrant) or self.frozen or answer.serial <= self.floor.get(name, 0):
             return
@@ -202,13 +102,13 @@ class RoughGate(FakeGate):
         self.cluster.storage.write(self.vm, disk)
         self.mounted[name] = answer.serial
         self.running.add(name)
-        self._using[name] = disk
-        keeper = self.reached
-        if keeper is not None:
-            await _within(keeper.sync(self.node, replace_wait(self.sync())))
+        self._using[name], self._tasks[name] = disk, task
+        gate_requests = self.reached
+        if gate_requests is not None:
+            await within(gate_requests.sync(self.node, replace_wait(self.sync())))
 
 
-async def _within(answer: Coroutine[None, None, T]) -> T | None:
+async def within(answer: Coroutine[None, None, T]) -> T | None:
     """A gate's client gives up some time; the controller may have died over the request."""
     try:
         async with asyncio.timeout(CLIENT_DEADLINE):
@@ -248,6 +148,7 @@ class RoughCluster(FakeCluster):
         self.storage.seconds = 0.05
         self._rough = {node: RoughGate(self, node, f"boot-{node}-1") for node in self.gates}
         self.names = [VolumeName(f"data-{number}") for number in range(volumes)]
+        self.labels.enforce = self._enforcer = Enforcer(self)
 
     def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = self._group.create_task(work)
@@ -271,13 +172,11 @@ class RoughCluster(FakeCluster):
         for task in self._tasks:
             task.cancel()
 
-    # Swarm
-
     def place(self, volume: VolumeName, node: NodeId) -> None:
         self._placed += 1
         self.swarm.wants[volume] = (TaskId(f"t{self._placed}"), node)
         if self.processes:
-            self.processes[-1].controller.poke("a task was placed")
+            self.processes[-1].controller.state.wakeup("a task was placed")
 
     async def _watch(self, node: NodeId) -> None:
         """Swarm calls a node down that it did not hear for a while, and places its tasks elsewhere."""
@@ -287,10 +186,14 @@ class RoughCluster(FakeCluster):
             gate = self._rough[node]
             unheard = unheard + 1.0 if gate.cut or gate.frozen else 0.0
             self.down(node, NodeState.READY if unheard < UNHEARD else NodeState.DOWN)
-            ready = sorted(each.id for each in self.swarm.nodes.values() if each.state is NodeState.READY)
+            ready = self._ready()
             for name, (_, where) in [*self.swarm.wants.items()]:
                 if where == node and unheard >= UNHEARD and ready:
                     self.place(name, ready[0])
+
+    def _ready(self) -> list[NodeId]:
+        found = (each for each in self.swarm.nodes.values() if each.id in self.gates and not each.labelled)
+        return sorted(each.id for each in found if each.state is NodeState.READY)
 
     async def _lead(self) -> None:
         """There is always somebody who acts, soon after the one before him has died or was deposed."""
@@ -304,14 +207,14 @@ class RoughCluster(FakeCluster):
 
     async def take_over(self) -> None:
         """Another controller acts from now on; the one before is not asked, and may think that it still does."""
-        self._births += 1
-        controller = self.controller("abc"[self._births % 3])
+        controller = self.controller("abc"[self.birth() % 3])
         assert isinstance(controller.records, MortalRecords)
         process = Process(controller, controller.records.life)
         self.processes.append(process)
         await self._take(controller)
-        self.acting = controller.keeper
+        self.acting = controller.gate_requests
         process.loop = self.spawn(controller.loop.run())
+        self.spawn(hear_power(controller))
         self.spawn(self._bury(process))
 
     async def _take(self, controller: Controller) -> None:
@@ -326,10 +229,8 @@ class RoughCluster(FakeCluster):
         await process.life.over.wait()
         if process.loop is not None:
             process.loop.cancel()
-        if self.acting is process.controller.keeper:
+        if self.acting is process.controller.gate_requests:
             self.acting = None
-
-    # Events
 
     def gate(self, node: NodeId) -> RoughGate:
         return self._rough[node]
@@ -340,15 +241,19 @@ class RoughCluster(FakeCluster):
 
     def boot_node(self, node: NodeId) -> None:
         vm = VmId(f"vm-{node}")
-        self._births += 1
         old = self._rough[node]
         if not old.frozen and self.storage.vms[vm].power is Power.ON:
             return
         old.frozen = True  # a fence switched its VM off
         self.storage.switch(vm, Power.ON)
-        gate = self._rough[node] = RoughGate(self, node, f"boot-{node}-{self._births}")
+        self._enforcer.booted(node)
+        gate = self._rough[node] = RoughGate(self, node, f"boot-{node}-{self.birth()}")
         self.spawn(gate.talk())
         self.spawn(gate.obey_swarm())
+
+    def birth(self) -> int:
+        self._births += 1
+        return self._births
 
     def remove(self, volume: VolumeName) -> None:
         """Its service goes, then the volume, and both come back when it is gone."""
@@ -359,12 +264,12 @@ class RoughCluster(FakeCluster):
         gone = False
         while volume not in self.swarm.wants:
             await asyncio.sleep(0.7)
-            catalogue = self.processes[-1].controller.catalogue
+            volume_requests = self.processes[-1].controller.volume_requests
             if not gone:
-                await _within(catalogue.remove(RemoveVolume(volume)))
+                await within(volume_requests.remove(RemoveVolume(volume)))
                 gone = volume not in self.store.volumes
-            elif isinstance(await _within(catalogue.create(CreateVolume(volume, {"size": "1GiB"}))), Volume):
-                ready = [each.id for each in self.swarm.nodes.values() if each.state is NodeState.READY]
+            elif isinstance(await within(volume_requests.create(CreateVolume(volume, {"size": "1GiB"}))), Volume):
+                ready = self._ready()
                 self.place(volume, ready[-1] if ready else NodeId("a"))
 
     def notice_fences(self) -> None:
@@ -389,5 +294,6 @@ class RoughCluster(FakeCluster):
         for name in self.names:
             _, node = self.swarm.wants.get(name, (None, None))
             if node is None or self.writers(name) != (VmId(f"vm-{node}"),):
-                found.append(Serving(name, self.processes[-1].controller.board.why(name)))
-        return found
+                found.append(Serving(name, self.processes[-1].controller.state.why(name)))
+        labelled = [node.id for node in self.swarm.nodes.values() if node.labelled]
+        return found + [Serving(VolumeName(node), "it lives and bears the label of the dead") for node in labelled]

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from controller.case import ALL_RULES, Rule
 from controller.model import Policy
+from controller.planner.rules import RULES, Rules
 from tests.sim.change import Broken
 from tests.sim.cluster import Cluster
 from tests.sim.faults import Event
@@ -37,7 +37,7 @@ def content(_cluster: Cluster, _state: State) -> None:
 def search(
     storage: Storage,
     budget: Budget,
-    rules: frozenset[Rule] = ALL_RULES,
+    rules: Rules = RULES,
     *,
     vms: int = 2,
     policy: Policy | None = None,

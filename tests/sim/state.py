@@ -13,10 +13,15 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-from controller.actions import Action
 from controller.model import Capabilities
+from controller.planner.actions import Action
 
 NOWHERE = -1
+SLOTS = 4  # a task's number is a multiple of this, and its slot
+
+
+def slot(task: int) -> int:
+    return task % SLOTS
 
 
 class Mount(IntEnum):
@@ -48,14 +53,27 @@ class Vm(NamedTuple):
     boot: int = 1
     stamp: int = 0  # the epoch that the storage keeps for this VM
     mount: Mount = Mount.NO
-    serial: int = 0  # the newest grant used or revocation obeyed by the gate of this boot
-    offers: frozenset[int] = frozenset()  # grants for this boot that may still arrive at the gate
-    stale: frozenset[int] = frozenset()  # the same, of an earlier life of the volume: its disk is never found again
+    boxes: frozenset[tuple[int, int]] = frozenset()  # containers that have it: (task, serial that the gate counts)
+    used: int = 0  # the newest grant that was mounted under, in this boot
+    floor: int = 0  # grants up to it are refused by the gate of this boot
+    offers: frozenset[tuple[int, int, int]] = frozenset()  # (serial, task, void): grants that may still arrive
+    stale: frozenset[int] = frozenset()  # serials, of an earlier life of the volume: its disk is never found again
     cut: bool = False  # no way from this VM to Swarm and the controllers; the hypervisor still sees it
     hidden: bool = False  # the hypervisor has lost its host: power unknown
     down: bool = False  # Swarm's word
     known_boot: int = 1  # the boot in the node's record
+    saved: bool = False  # off, with its memory on a disk: it goes on writing when it is resumed
+    lies: bool = False  # its gate, asked to let go, says at once that it has
     joined: int = 1  # how often this VM has joined the swarm: its node has another ID each time
+
+    @property
+    def serial(self) -> int:
+        """What the gate reports: the newest grant used or revocation obeyed."""
+        return max(self.floor, self.used)
+
+    @property
+    def users(self) -> tuple[int, ...]:
+        return tuple(sorted(serial for _, serial in self.boxes))
 
 
 class Intent(NamedTuple):
@@ -80,6 +98,8 @@ class View(NamedTuple):
     boot: int
     mount: Mount
     serial: int
+    users: tuple[int, ...] = ()
+    floor: int = 0
     joined: int = 1
 
 
@@ -112,12 +132,20 @@ class Budget(NamedTuple):
     moves: int = 2  # changes of the claim by Swarm or a person
     words: int = 0  # confirmations by a person
     hands: int = 0  # a person detaches or attaches the disk by hand, past all guards
+    saves: int = 0  # a VM is saved with its memory
+    lies: int = 0  # a gate begins to lie
+    pauses: int = 0  # a person pauses Reberth for a while
+    mislays: int = 0  # the storage lists the disk nowhere while a VM has it (it was moved or renamed under it)
     joins: int = 0  # one more task on the claim's node wants the volume, too
     restarts: int = 0  # the claim's containers end, and begin again on the same node
+    replaces: int = 0  # Swarm puts a new task in a slot on the node where the container of its last one still runs
+    forgets: int = 0  # a gate starts again with nothing in memory
     runs: int = 0  # Swarm hears that the claim's tasks run; from then on each may end, and none mounts again
     rejoins: int = 0  # a node leaves the swarm and joins it again, in the same boot
     removals: int = 0  # `docker volume rm`
     makes: int = 0  # `docker volume create` after it, under the same name
+    telling: int = 0  # 1: controllers tell Swarm of dead nodes by a label; it is never spent
+    stickers: int = 0  # a person, or a leader that comes late, puts that label on a node
 
 
 class State(NamedTuple):
@@ -126,8 +154,8 @@ class State(NamedTuple):
     made: frozenset[int]  # names of the disks that exist
     record: Record
     claim: int  # the VM (and node) that has the wanted tasks; -1: no task
-    tasks: tuple[int, ...]  # newest first
-    task: int  # the newest number that was given to a task
+    tasks: tuple[int, ...]  # newest first; a task's number tells its slot (`slot`)
+    task: int  # how many tasks there were before the newest
     epoch: int  # in the record of leadership
     acting: int
     leaders: tuple[Leader, ...]
@@ -135,6 +163,9 @@ class State(NamedTuple):
     confirmed: frozenset[tuple[int, int]]
     budget: Budget
     started: frozenset[int] = frozenset()  # tasks that Swarm has heard of as running
+    paused: bool = False
+    mislaid: bool = False  # the storage lists the disk nowhere
+    labels: frozenset[int] = frozenset()  # VMs whose node bears the label of the dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +182,8 @@ class Storage:
     lent: bool = False  # another volume is to begin as a copy of this one, and waits for its disk for ever
     keeps: bool = True  # a disk that is attached is not deleted
     renames: bool = True  # a volume made anew under an old name has a disk of another name (not the storage's doing)
+    tells_saved: bool = True  # a VM that was saved counts as on, and is not reconfigured
+    voids: bool = True  # a grant tells its gate which earlier ones are void (not the storage's doing)
 
     def disk_name(self, life: int) -> int:
         return life if self.renames else 1
@@ -171,8 +204,8 @@ LENT_LAB = Storage("lab, to be copied", busy=True, cuts=False, lent=True)
 
 def start(vms: int, budget: Budget) -> State:
     """All well: the task is on VM 0, which has the disk mounted under the first grant; the first controller acts."""
-    first = Vm(stamp=1, mount=Mount.YES, serial=1)
-    views = (View(1, Mount.YES, 1), *(View(1, Mount.NO, 0) for _ in range(vms - 1)))
+    first = Vm(stamp=1, mount=Mount.YES, boxes=frozenset({(0, 1)}), used=1)
+    views = (View(1, Mount.YES, 1, (1,)), *(View(1, Mount.NO, 0) for _ in range(vms - 1)))
     return State(
         vms=(first, *(Vm() for _ in range(vms - 1))),
         disk=1,

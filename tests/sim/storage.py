@@ -26,6 +26,8 @@ def refusal(storage: Storage, s: State, call: Call) -> str | None:
     if call.op in {"power-off", "create"}:
         return None
     ours = call.disk == storage.disk_name(s.record.life)
+    if s.mislaid and ours:
+        return "no such disk"  # under the name that we know
     if call.op == "delete":
         return "attached" if ours and s.disk and storage.keeps else None
     vm = s.vms[call.vm]
@@ -34,6 +36,8 @@ def refusal(storage: Storage, s: State, call: Call) -> str | None:
     if call.op == "attach":
         taken = storage.exclusive and ours and s.disk & ~(1 << call.vm)
         return "no such disk" if call.disk not in s.made else "attached to another VM" if taken else None
+    if vm.saved and storage.tells_saved:
+        return "the VM is saved"
     busy = vm.on and vm.mount is Mount.YES and ours and bool(s.disk >> call.vm & 1)
     return "in use" if storage.busy and busy else None
 
@@ -94,8 +98,17 @@ def judged(storage: Storage, s: State) -> State:
     return s
 
 
+def wake(storage: Storage, s: State, i: int) -> State:
+    """A VM that was saved goes on where it was: with the disks that its image knows, whatever was changed meanwhile."""
+    vm = s.vms[i]
+    s = set_vm(s, i, vm._replace(on=True, saved=False))
+    return judged(storage, s._replace(disk=s.disk | 1 << i) if vm.mount is Mount.YES else s)
+
+
 def _judge_tear(s: State, call: Call) -> None:
     vm = s.vms[call.vm]
+    if vm.lies:
+        return  # what it loses is its own
     granted = any((g[0], g[1]) == (call.vm, vm.boot) for g in s.record.grants)
     valid = granted and any(g[2] == s.record.serial for g in s.record.grants)
     if valid:
@@ -105,4 +118,15 @@ def _judge_tear(s: State, call: Call) -> None:
 
 
 def off(vm: Vm) -> Vm:
-    return vm._replace(on=False, mount=Mount.NO, serial=0, offers=frozenset(), stale=frozenset(), cut=False)
+    return vm._replace(
+        on=False,
+        saved=False,
+        lies=False,
+        mount=Mount.NO,
+        boxes=frozenset(),
+        used=0,
+        floor=0,
+        offers=frozenset(),
+        stale=frozenset(),
+        cut=False,
+    )

@@ -24,6 +24,10 @@ WORDS = {
     "leave": "one of the tasks on node {n} is not wanted any more",
     "again": "the containers on VM {n} end, and Docker mounts for the same task again",
     "restart": "the container on VM {n} ends, and Swarm makes a new task there",
+    "replace": "Swarm makes a new task on node {n}, where the last one's container may still run",
+    "forget": "the gate on VM {n} starts again, and has lost its state",
+    "run": "Swarm hears that the tasks on node {n} run",
+    "end": "the containers of the tasks on node {n} end",
     "rejoin": "the node of VM {n} leaves the swarm and joins it again",
     "rm": "a person removes the volume",
     "make": "a person makes the volume anew",
@@ -34,6 +38,13 @@ WORDS = {
     "confirm": "a person confirms that VM {n} is dead",
     "mount": "the gate on VM {n} mounts",
     "fade": "the gate on VM {n} was not heard for long",
+    "save": "VM {n} is saved with its memory",
+    "wake": "VM {n} is resumed, and goes on where it was",
+    "lie": "the gate on VM {n} begins to say that nothing is mounted",
+    "pause": "a person pauses Reberth",
+    "resume": "a person ends the pause",
+    "mislay": "the storage lists the disk nowhere, though it is where it was",
+    "found": "the storage lists the disk again",
     "pull": "a person pulls the disk from VM {n} by hand",
     "share": "a person gives the disk to VM {n} by hand, too",
     "clean": "the gate on VM {n} cleans up after its disk",
@@ -41,6 +52,9 @@ WORDS = {
     "order": "the gate on VM {n} is told to release",
     "sync": "the acting controller hears the gate on VM {n}",
     "land": "the storage meets a call",
+    "label": "Swarm is told that node {n} is dead",
+    "unlabel": "Swarm is told that node {n} lives",
+    "stick": "a person puts the label of the dead on node {n}",
     "write": "controller {n} writes its decision to the record",
 }
 
@@ -65,8 +79,8 @@ def _line(what: str, who: int, after: State) -> str:
 
 def _picture(s: State) -> str:
     vms = "; ".join(
-        f"VM {i} {'on' if v.on else 'off'} boot {v.boot} {v.mount.name} serial {v.serial} stamp {v.stamp}"
-        + (" cut" if v.cut else "") + (" down" if v.down else "")
+        f"VM {i} {'on' if v.on else 'off'} boot {v.boot} {v.mount.name} {sorted(v.boxes)} floor {v.floor} "
+         f"stamp {v.stamp}" + (" cut" if v.cut else "") + (" down" if v.down else "")
         for i, v in enumerate(s.vms)
     )  # fmt: skip
     return f"at the end: {vms}; claim {s.claim}; {s.record}; calls {list(s.calls)}; epoch {s.epoch}"

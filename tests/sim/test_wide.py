@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from controller.actions import Alarm, Refuse
-from controller.case import ALL_RULES, Rule
 from controller.model import Power, VolumeName
-from controller.plan import plan
-from tests.sim.wide import Controller, Machine, Wide
+from controller.planner.actions import Alarm, Refuse
+from controller.planner.plan import plan
+from controller.planner.rules import RULES
+from tests.sim.careless import imagined
+from tests.sim.wide import Wide
+from tests.sim.wide_machines import Controller, Machine
 
 LARGE = os.environ.get("REBERTH_SEARCH") == "large"
 ANY = st.one_of(st.integers(0, 2), st.integers(0, 10_000))  # often the same few: trouble comes where events meet
@@ -36,7 +38,7 @@ class WideWorld(RuleBasedStateMachine):
     """Each rule is one kind of event; a law is checked inside the event that could break it."""
 
     wide: Wide
-    obeyed = ALL_RULES
+    obeyed = RULES
 
     @initialize(machines=st.integers(5, 50), volumes=st.integers(1, 100), slots=st.integers(2, 40), cuts=st.booleans())
     def build(self, machines: int, volumes: int, slots: int, cuts: bool) -> None:
@@ -197,10 +199,10 @@ class WideWorld(RuleBasedStateMachine):
         world = w.world(w.acting)
         assert world.power is not None
         assert set(world.power.values()) == {Power.ON}
-        for action in plan(world, w.policy):
-            machine, _ = w.claims[action.volume]
-            served = action.volume in machine.mounted and w.on.get(action.volume) == machine.vm
-            assert served or isinstance(action, Refuse | Alarm), action
+        for decision in plan(world, w.policy):
+            machine, _ = w.claims[decision.volume]
+            served = decision.volume in machine.mounted and w.on.get(decision.volume) == machine.vm
+            assert served or isinstance(decision.action, Refuse | Alarm), decision
 
 
 WideWorld.TestCase.settings = settings(
@@ -216,7 +218,7 @@ TestWideWorld = WideWorld.TestCase
 class Careless(WideWorld):
     """A planner that drops grants without evidence."""
 
-    obeyed = ALL_RULES - {Rule.EVIDENCE}
+    obeyed = replace(RULES, evidence=imagined)
 
 
 def test_the_walks_meet_what_a_careless_planner_does() -> None:

@@ -7,11 +7,8 @@ looks at what only many volumes can show: shared stamps, full VMs, storms, plans
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from controller.actions import Action, Attach, CreateDisk, Detach, DropGrants, Fence, GrantMount, NewEpoch, Revoke
-from controller.case import Rule
-from controller.invariants import violations
 from controller.model import (
     Attachment,
     BootId,
@@ -26,7 +23,6 @@ from controller.model import (
     Intent,
     MountState,
     Node,
-    NodeId,
     NodeState,
     Operation,
     Phase,
@@ -41,60 +37,26 @@ from controller.model import (
     VolumeRecord,
     World,
 )
-from controller.plan import plan
+from controller.planner.actions import (
+    Action,
+    Attach,
+    CreateDisk,
+    Detach,
+    DropGrants,
+    Fence,
+    GrantMount,
+    NewEpoch,
+    Revoke,
+)
+from controller.planner.invariants import violations
+from controller.planner.plan import plan
+from controller.planner.rules import Rules
 from tests.sim.cluster import QUIET
-
-
-@dataclass
-class Machine:
-    """One VM with its node and gate. ``serials`` and ``mounted`` are the gate's, of this boot."""
-
-    number: int
-    on: bool = True
-    boot: int = 1
-    known_boot: int = 1
-    stamp: int = 0
-    cut: bool = False
-    hidden: bool = False
-    down: bool = False
-    mounted: set[VolumeName] = field(default_factory=set)
-    torn: set[VolumeName] = field(default_factory=set)
-    serials: dict[VolumeName, int] = field(default_factory=dict)
-    offers: dict[VolumeName, int] = field(default_factory=dict)
-
-    @property
-    def vm(self) -> VmId:
-        return VmId(f"vm{self.number}")
-
-    @property
-    def node(self) -> NodeId:
-        return NodeId(f"n{self.number}")
-
-    def power_off(self) -> None:
-        self.on, self.cut = False, False
-        for what in (self.mounted, self.torn, self.serials, self.offers):
-            what.clear()
-
-
-@dataclass
-class Call:
-    operation: Operation
-    volume: VolumeName
-    vm: VmId
-    epoch: Epoch
-    proven: bool
-    controller: Controller | None
-
-
-@dataclass
-class Controller:
-    epoch: Epoch
-    pending: list[tuple[Action, int]] = field(default_factory=list)  # with the record's version decided on
-    heard: dict[VmId, GateView] = field(default_factory=dict)
+from tests.sim.wide_machines import Call, Controller, Machine
 
 
 class Wide:
-    def __init__(self, machines: int, volumes: int, slots: int, cuts: bool, rules: frozenset[Rule]) -> None:
+    def __init__(self, machines: int, volumes: int, slots: int, cuts: bool, rules: Rules) -> None:
         self.rules = rules
         self.machines = {m.vm: m for m in map(Machine, range(machines))}
         self.cuts = cuts
@@ -138,7 +100,7 @@ class Wide:
     def decide(self, who: Controller) -> None:
         world = self.world(who)
         assert violations(world) == ()
-        actions = plan(world, self.policy, self.rules)
+        actions = [each.action for each in plan(world, self.policy, self.rules)]
         assert [a.volume for a in actions] == sorted({*self.records, *self.claims})
         who.pending = [(a, self.records[a.volume].version) for a in actions if not isinstance(a, QUIET)]
 
@@ -188,7 +150,7 @@ class Wide:
         self._put(replace(record, serial=a.serial, grants=(*kept, grant), intent=None))
         machine = self.machines[a.vm]
         if machine.on and a.boot == f"b{machine.boot}":
-            machine.offers[record.name] = a.serial
+            machine.offers[record.name] = (a.serial, int(a.task[1:]))
 
     def _send(self, who: Controller, record: VolumeRecord, operation: Operation, vm: VmId, *, proven: bool) -> None:
         self._put(replace(record, intent=Intent(operation, who.epoch, vm)))
@@ -222,7 +184,7 @@ class Wide:
             )  # fmt: skip
             assert not valid, f"{call.volume} is pulled from {call.vm}, which holds a valid grant"
             assert not call.proven, f"{call.volume} is pulled from {call.vm} as proven free, but it writes"
-            machine.mounted.discard(call.volume)
+            machine.unmount(call.volume)
             machine.torn.add(call.volume)
         del self.on[call.volume]
 
@@ -249,26 +211,31 @@ class Wide:
         self.acting.heard[m.vm] = GateView(m.node, m.vm, BootId(f"b{m.boot}"), 0.0, said)
 
     def _said(self, m: Machine, volume: VolumeName) -> GateVolume:
-        state = MountState.MOUNTED if volume in m.mounted or volume in m.torn else MountState.UNMOUNTED
-        return GateVolume(volume, state, Serial(m.serials.get(volume, 0)))
+        serial, floor = Serial(m.serials.get(volume, 0)), Serial(m.floors.get(volume, 0))
+        if volume in m.mounted or volume in m.torn:
+            users = (Serial(m.mounted.get(volume, (0, 0))[1]),)
+            return GateVolume(volume, MountState.MOUNTED, serial, users=users, floor=floor)
+        return GateVolume(volume, MountState.UNMOUNTED, serial, floor=serial)
 
     def _obey(self, m: Machine) -> None:
         """Containers of old tasks end, torn mounts are cleaned, releases are obeyed, new grants are used."""
         for volume, record in self.records.items():
-            wanted = self.claims.get(volume, (None, 0))[0] is m
+            where, task = self.claims.get(volume, (None, 0))
             own = any((g.vm, g.boot) == (m.vm, f"b{m.boot}") for g in record.grants)
-            if not wanted:
-                m.mounted.discard(volume)
+            if volume in m.mounted and (where is not m or m.mounted[volume][0] != task):
+                m.unmount(volume)
             m.torn.discard(volume)
             if (record.revoked and own) or (volume in m.mounted and not own):
                 m.serials[volume] = max(m.serials.get(volume, 0), record.serial)
+                m.floors[volume] = max(m.floors.get(volume, 0), record.serial)
 
     def mount(self, m: Machine, volume: VolumeName) -> None:
-        serial = m.offers.pop(volume, 0)
-        if not m.on or serial <= m.serials.get(volume, 0) or self.on.get(volume) != m.vm:
+        serial, task = m.offers.pop(volume, (0, 0))
+        if not m.on or serial <= m.floors.get(volume, 0) or self.on.get(volume) != m.vm:
             return
+        assert volume not in m.mounted, f"two containers have {volume} on {m.vm}"
         m.serials[volume] = serial
-        m.mounted.add(volume)
+        m.mounted[volume] = (task, serial)
         writers = [x.vm for x in self.machines.values() if volume in x.mounted and (x.vm == m.vm or not self.cuts)]
         assert len(writers) == 1, f"{volume} is written by {writers}"
 

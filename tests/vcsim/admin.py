@@ -11,7 +11,7 @@ from pyVmomi import vim, vmodl
 from pyVmomi.SoapAdapter import SoapStubAdapter
 
 from controller.model import Power, VmId
-from tests.vcsim.server import PASSWORD, USER, Simulator, certificate
+from tests.vcsim.server import DATACENTER, DATASTORE, PASSWORD, USER, Simulator, certificate
 
 Collector = vmodl.query.PropertyCollector
 RESERVED_UNIT = 7  # the controller itself
@@ -60,6 +60,29 @@ class Admin:
         options = [vim.option.OptionValue(key=key.replace("_", "."), value=value) for key, value in values.items()]
         assert self.wait(vm.Reconfigure(vim.vm.ConfigSpec(extraConfig=options))) is None
 
+    def make_folder(self, name: str) -> None:
+        self._content.fileManager.MakeDirectory(f"[{DATASTORE}] {name}", self._datacenter(), True)
+
+    def make_disk(self, path: str) -> None:
+        spec = vim.VirtualDiskManager.FileBackedVirtualDiskSpec(
+            adapterType="lsiLogic", diskType="thin", capacityKb=2**16
+        )
+        task = self._content.virtualDiskManager.CreateVirtualDisk(path, self._datacenter(), spec)
+        state = Collector.ObjectSpec(obj=task)
+        wanted = Collector.PropertySpec(type=vim.Task, pathSet=["info.state"])
+        asked = Collector.FilterSpec(objectSet=[state], propSet=[wanted])
+        found = self._content.propertyCollector.RetrievePropertiesEx([asked], Collector.RetrieveOptions())
+        assert found.objects[0].propSet[0].val == "success"
+
+    def _datacenter(self) -> Any:
+        return self._content.searchIndex.FindByInventoryPath(DATACENTER)
+
+    def put_into(self, folder: str, vms: Sequence[VmId]) -> str:
+        """A new folder of VMs with these in it; its inventory path."""
+        made = self._content.searchIndex.FindByInventoryPath("DC0/vm").CreateFolder(folder)
+        assert self.wait(made.MoveInto([self.vm(vm) for vm in vms])) is None
+        return f"DC0/vm/{folder}"
+
     def set_uuid(self, wanted: VmId, uuid: VmId) -> None:
         assert self.wait(self.vm(wanted).Reconfigure(vim.vm.ConfigSpec(uuid=uuid))) is None
 
@@ -92,9 +115,8 @@ class Admin:
         vm = self.vm(wanted)
         return self.wait(vm.Reconfigure(vim.vm.ConfigSpec(deviceChange=[_added(_paravirtual(vm), path, unit)])))
 
-    def attach_all(self, wanted: VmId, paths: Sequence[str]) -> Any:
+    def attach_all(self, vm: Any, paths: Sequence[str]) -> Any:
         """Up to 15, by hand, to a VM that has none."""
-        vm = self.vm(wanted)
         key, units = _paravirtual(vm), [unit for unit in range(1, 17) if unit != RESERVED_UNIT]
         changes = [_added(key, path, unit) for path, unit in zip(paths, units, strict=False)]
         return self.wait(vm.Reconfigure(vim.vm.ConfigSpec(deviceChange=changes)))

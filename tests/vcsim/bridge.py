@@ -20,9 +20,10 @@ from pyVmomi import vmodl
 from controller.model import DiskId, Power, VmId
 from deploy.lab.lab import Lab, LabError
 from deploy.lab.names import Layout
+from drivers.shared.faults import Doubt, NotSent
 from drivers.vsphere.client import Session, look
-from drivers.vsphere.convert import Place, Vm, by_id, ours
-from drivers.vsphere.faults import Doubt, Fault, NotSent
+from drivers.vsphere.faults import Fault
+from drivers.vsphere.inventory import Place, Vm, by_id, ours
 from drivers.vsphere.settings import Settings
 from tests.vcsim.admin import Admin
 from tests.vcsim.server import Simulator
@@ -79,7 +80,7 @@ class Bridge:
                 self._note(f"waits: {error}")
 
     def _follow(self) -> None:
-        vms, _ = self._session.run(lambda now: look(now, full=True))
+        vms = self._session.run(lambda now: look(now, whole=True)).vms
         place = self._session.run(lambda now: now.place)
         machines = {each["id"]: each for each in self._call("GET", "/v1/vms")}
         reached = {vm.uuid: vm for vm in vms if vm.connected}

@@ -22,18 +22,27 @@ type faults struct {
 	stale    time.Duration
 	taskTime time.Duration
 
-	mu      sync.Mutex
-	crashed map[types.ManagedObjectReference]time.Time // hosts
-	hung    map[string]bool                            // VM names whose tasks do not end
-	lies    map[string]bool                            // VM names whose next change is made, and reported as failed
-	mute    map[string]int                             // method -> answers to swallow
-	calls   map[string]int
-	slow    map[string]int      // method -> seconds that the next answer takes
-	locked  map[string]bool     // files that somebody outside of the inventory has open
-	expire  map[string][]string // method -> when its next callers lose their sessions: before or after it is carried out
-	expired int
-	removed map[string]*vm // out of the inventory, by name
-	down    bool
+	mu       sync.Mutex
+	crashed  map[types.ManagedObjectReference]time.Time // hosts
+	hung     map[string]bool                            // VM names whose tasks do not end
+	lies     map[string]bool                            // VM names whose next change is made, and reported as failed
+	mute     map[string]int                             // method -> answers to swallow
+	calls    map[string]int
+	slow     map[string]int      // method -> seconds that the next answer takes
+	locked   map[string]bool     // files that somebody outside of the inventory has open
+	expire   map[string][]string // method -> when its next callers lose their sessions: before or after it is carried out
+	expired  int
+	removed  map[string]*vm // out of the inventory, by name
+	hidden   map[string]shown
+	snapped  map[string]map[int32]bool // VM name -> device keys that were there when its snapshot was made
+	lieAs    string                    // how the next lies are told
+	down     bool
+	noEvents bool              // the user may not log events
+	events   []string          // VM and what was said of it
+	given    map[string]string // file -> storage policy of its device
+	bytes    map[string]int    // method -> length of its answers
+	seek     string            // answers with this text are counted
+	sought   int
 	copies
 	sizes   map[string]int64 // file -> KiB
 	version int
@@ -46,6 +55,7 @@ func newFaults(service *simulator.Service, stale, taskTime time.Duration) *fault
 		hung:    map[string]bool{}, lies: map[string]bool{}, mute: map[string]int{}, calls: map[string]int{},
 		locked: map[string]bool{}, slow: map[string]int{}, sizes: map[string]int64{},
 		expire: map[string][]string{}, removed: map[string]*vm{}, copies: newCopies(),
+		bytes: map[string]int{}, given: map[string]string{}, hidden: map[string]shown{}, snapped: map[string]map[int32]bool{},
 	}
 	for _, entity := range simulator.Map.All("VirtualMachine") {
 		old := entity.(*simulator.VirtualMachine)
@@ -149,7 +159,7 @@ func (f *faults) setHost(name, state string, crash bool) bool {
 		f.mu.Unlock()
 		update(host, "runtime.connectionState", types.HostSystemConnectionState(state))
 		for _, machine := range f.vms() {
-			if *machine.Runtime.Host != host.Self {
+			if machine.Runtime.Host == nil || *machine.Runtime.Host != host.Self {
 				continue
 			}
 			if back && wasDead {
@@ -206,11 +216,30 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "hang":
 		f.hung[name] = !off
 	case "lie":
-		f.lies[name] = true
+		f.lies[name], f.lieAs = true, r.FormValue("as")
 	case "lock":
 		f.locked[r.FormValue("file")] = !off
 	case "slow":
 		f.slow[r.FormValue("method")], _ = strconv.Atoi(r.FormValue("seconds"))
+	case "bytes":
+		for method, count := range f.bytes {
+			fmt.Fprintf(w, "%s %d\n", method, count)
+		}
+		f.bytes = map[string]int{}
+	case "policies":
+		for file, policy := range f.given {
+			fmt.Fprintf(w, "%s\t%s\n", file, policy)
+		}
+	case "seek":
+		f.seek, f.sought = r.FormValue("text"), 0
+	case "sought":
+		fmt.Fprintf(w, "%d\n", f.sought)
+	case "noevents":
+		f.noEvents = !off
+	case "events":
+		fmt.Fprint(w, strings.Join(f.events, "\n"))
+	case "silent":
+		silent = !off
 	case "mute":
 		f.mute[r.FormValue("method")]++
 	case "down":
@@ -240,6 +269,22 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "host":
 		f.mu.Unlock()
 		ok = f.setHost(r.FormValue("name"), r.FormValue("state"), r.FormValue("crash") != "")
+		f.mu.Lock()
+	case "empty":
+		f.mu.Unlock()
+		ok = f.empty(name, off)
+		f.mu.Lock()
+	case "blank":
+		f.mu.Unlock()
+		ok = f.blank(name, off, r.FormValue("held") != "")
+		f.mu.Lock()
+	case "snapshot":
+		f.mu.Unlock()
+		ok = f.snapshot(name, off)
+		f.mu.Lock()
+	case "move":
+		f.mu.Unlock()
+		ok = f.move(name, r.FormValue("file"), r.FormValue("to"))
 		f.mu.Lock()
 	case "remove":
 		f.mu.Unlock()

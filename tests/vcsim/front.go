@@ -71,13 +71,34 @@ func (f *faults) wrap(inner http.Handler) http.Handler {
 			inner.ServeHTTP(httptest.NewRecorder(), r) // it happens, and nobody is told
 			panic(http.ErrAbortHandler)
 		}
+		if name == "LogUserEvent" {
+			f.logUserEvent(w, body)
+			return
+		}
 		time.Sleep(pause)
 		if ends == "before" {
 			f.endSession(r)
 		}
-		inner.ServeHTTP(w, r)
+		inner.ServeHTTP(&heard{w, f, name}, r)
 		if ends == "after" {
 			f.endSession(r)
 		}
 	})
+}
+
+// heard counts what is answered, and the answers in which a text stands that is sought.
+type heard struct {
+	http.ResponseWriter
+	f      *faults
+	method string
+}
+
+func (h *heard) Write(body []byte) (int, error) {
+	h.f.mu.Lock()
+	h.f.bytes[h.method] += len(body)
+	if h.f.seek != "" && bytes.Contains(body, []byte(h.f.seek)) {
+		h.f.sought++
+	}
+	h.f.mu.Unlock()
+	return h.ResponseWriter.Write(body)
 }

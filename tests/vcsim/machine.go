@@ -19,6 +19,9 @@ type action func() types.BaseMethodFault
 
 func (v *vm) files() []string {
 	var found []string
+	if v.Config == nil { // made to show nothing
+		return nil
+	}
 	for _, device := range v.Config.Hardware.Device {
 		if disk, ok := device.(*types.VirtualDisk); ok {
 			if name := fileOf(disk); name != "" {
@@ -49,7 +52,7 @@ func (v *vm) start(name string, act action) types.ManagedObjectReference {
 		var fault types.BaseMethodFault
 		simulator.Map.WithLock(v, func() { fault = act() })
 		if v.f.take(v.f.lies, v.Name) {
-			return nil, new(types.HostCommunication)
+			return nil, gaveUp(v.f.lieAs)
 		}
 		return nil, fault
 	})
@@ -77,11 +80,15 @@ func (v *vm) ReconfigVMTask(ctx *simulator.Context, req *types.ReconfigVM_Task) 
 		if fault := v.check(spec); fault != nil {
 			return fault
 		}
+		v.describe(spec)
+		v.fill(spec)
 		body := v.VirtualMachine.ReconfigVMTask(ctx, req).(*methods.ReconfigVM_TaskBody)
 		if fault := outcome(body.Res.Returnval); fault != nil {
 			return fault
 		}
 		v.settle()
+		v.notePolicies(spec)
+		v.noteSizes(spec)
 		return nil
 	})
 	return &methods.ReconfigVM_TaskBody{Res: &types.ReconfigVM_TaskResponse{Returnval: ref}}
@@ -93,7 +100,11 @@ func (v *vm) check(spec *types.VirtualMachineConfigSpec) types.BaseMethodFault {
 	for index, change := range spec.DeviceChange {
 		given := change.GetVirtualDeviceConfigSpec()
 		invalid := &types.InvalidDeviceSpec{DeviceIndex: int32(index)}
-		if given.Operation == types.VirtualDeviceConfigSpecOperationRemove && !v.has(given.Device.GetVirtualDevice().Key) {
+		key := given.Device.GetVirtualDevice().Key
+		if given.Operation == types.VirtualDeviceConfigSpecOperationEdit && v.shrinks(given.Device) {
+			return invalid
+		}
+		if given.Operation == types.VirtualDeviceConfigSpecOperationRemove && (!v.has(key) || v.heldBySnapshot(key)) {
 			return invalid
 		}
 		if given.Operation != types.VirtualDeviceConfigSpecOperationAdd {
@@ -185,4 +196,29 @@ func (v *vm) PowerOnVMTask(ctx *simulator.Context, req *types.PowerOnVM_Task) so
 		return outcome(v.VirtualMachine.PowerOnVMTask(ctx, req).(*methods.PowerOnVM_TaskBody).Res.Returnval)
 	})
 	return &methods.PowerOnVM_TaskBody{Res: &types.PowerOnVM_TaskResponse{Returnval: ref}}
+}
+
+func (v *vm) notePolicies(spec *types.VirtualMachineConfigSpec) {
+	for _, change := range spec.DeviceChange {
+		given := change.GetVirtualDeviceConfigSpec()
+		disk, ok := given.Device.(*types.VirtualDisk)
+		if !ok || len(given.Profile) == 0 {
+			continue
+		}
+		if profile, ok := given.Profile[0].(*types.VirtualMachineDefinedProfileSpec); ok {
+			v.f.mu.Lock()
+			v.f.given[fileOf(disk)] = profile.ProfileId
+			v.f.mu.Unlock()
+		}
+	}
+}
+
+// describe adds what the library needs of a device that is edited, and a real vCenter does not.
+func (v *vm) describe(spec *types.VirtualMachineConfigSpec) {
+	for _, change := range spec.DeviceChange {
+		device := change.GetVirtualDeviceConfigSpec().Device.GetVirtualDevice()
+		if device.DeviceInfo == nil {
+			device.DeviceInfo = &types.Description{}
+		}
+	}
 }

@@ -35,6 +35,7 @@ func main() {
 	flag.IntVar(&model.ClusterHost, "host", 3, "hosts in each cluster")
 	flag.IntVar(&model.Machine, "vm", 3, "VMs in each cluster")
 	flag.IntVar(&model.Datastore, "ds", 1, "datastores")
+	flag.IntVar(&page, "page", 0, "objects in one answer, at most; a real vCenter: 100")
 	flag.Parse()
 	model.Host = 0
 	if *idle > 0 {
@@ -53,6 +54,13 @@ func main() {
 	service.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	service.Listen = &url.URL{Host: *listen, User: url.UserPassword(*username, *password)}
 	server := service.NewServer()
+	for _, entity := range simulator.Map.All("VirtualMachine") {
+		// The one thing that the library leaves out of a configuration and that a real one always has.
+		entity.(*simulator.VirtualMachine).Config.ChangeVersion = "stock"
+	}
+	if page > 0 || *faulty {
+		wrapPages()
+	}
 	if *faulty {
 		layer := newFaults(service, *stale, *taskTime)
 		server.Config.Handler = layer.wrap(server.Config.Handler)

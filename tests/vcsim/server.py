@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from drivers.vsphere.client.transport import tls_context
 from drivers.vsphere.settings import Settings
-from drivers.vsphere.transport import tls_context
 
 SOURCES = Path(__file__).parent
 CACHE = SOURCES.parent.parent / ".cache"
@@ -105,6 +105,7 @@ class Spec:
     task_time: str = "0s"
     session_idle: str = "0s"
     address: str = "127.0.0.1"
+    page: int = 0  # objects in one answer, at most; 0: all
 
 
 STOCK = Spec()
@@ -127,6 +128,7 @@ class Simulator:
         command = [str(binary()), "-l", f"{spec.address}:{self.port}", "-username", USER, "-password", PASSWORD]
         command += ["-tlscert", str(cert), "-tlskey", str(key), "-host", str(spec.hosts), "-vm", str(spec.vms)]
         command += ["-stale-lock", spec.stale_lock, "-task-time", spec.task_time, "-session-idle", spec.session_idle]
+        command += ["-page", str(spec.page)]
         if spec.faults:
             command.append("-faults")
         with (self.folder / "vcsim.log").open("a") as log:
@@ -164,6 +166,8 @@ class Simulator:
             "user_file": str(self.user_file),
             "password_file": str(self.password_file),
             **self._trust(),
+            # The library's updates do not tell of changed settings.
+            **({} if self.spec.faults or self.spec.page else {"whole_look": 0}),
             "datacenter": DATACENTER,
             "datastore": DATASTORE,
             **changes,

@@ -1,0 +1,1 @@
+"""The lab of virtual machines: QEMU under a libvirtd of its own."""

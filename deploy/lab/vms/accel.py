@@ -7,7 +7,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-from deploy.lab.images import digest
+from deploy.lab.images.images import digest
 from deploy.lab.vms.image import Base
 
 _TRIAL_SECONDS = 20

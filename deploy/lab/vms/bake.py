@@ -12,8 +12,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.lab import cgroups
-from deploy.lab.builder import BuildFailed
+from deploy.lab.images.builder import BuildFailed
+from deploy.lab.kernel import cgroups
 
 _SECONDS = 300
 # Mounts are this namespace's own, and end with it. The engine wants its root to be one.
@@ -55,13 +55,13 @@ rm -f /var/lib/docker/engine-id /var/log/bake.log
 # What the node service does on a node without a gate, up to enabling it. If it were another gate, it would exchange it.
 _GATE = """
 import asyncio, os
-from controller.gate.engine import Engine
-from controller.gate.install import own_gate
-from controller.gate.service import plugin_settings
+from controller.node.docker_engine import Engine
+from controller.node.installer import own_gate
+from controller.node.service import plugin_settings
 
 async def make():
     async with Engine("/var/run/docker.sock") as docker:
-        gate = await own_gate(plugin_settings(await docker.info(), os.environ))
+        gate = await own_gate(docker, plugin_settings(await docker.info(), os.environ))
         await docker.create(gate.archive())
         print(gate.content)
 

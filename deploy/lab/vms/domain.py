@@ -1,4 +1,4 @@
-"""A guest as libvirt's XML. Pure."""
+"""A guest as libvirt's XML."""
 
 from __future__ import annotations
 

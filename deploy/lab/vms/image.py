@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.lab.builder import BuildFailed, Progress
-from deploy.lab.images import Images, digest, only_one
+from deploy.lab.images.builder import BuildFailed, Progress
+from deploy.lab.images.images import Images, digest, only_one
 from deploy.lab.vms import bake, tree
 from deploy.lab.vms.cpio import Cpio
 

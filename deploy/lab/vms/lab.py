@@ -1,5 +1,5 @@
 """
-A Swarm of virtual machines: the ground of a drill on which a disk is really unplugged and a page cache really lost.
+A Swarm of virtual machines: the lab of a drill on which a disk is really unplugged and a page cache really lost.
 
 Names, folders and clean-up are those of every lab (`deploy/lab/names.py`, `deploy/lab/cleanup.py`): `reberth lab down`
 removes it too.
@@ -20,7 +20,8 @@ from typing import Any
 
 import docker
 
-from deploy.lab import network, registry, swarm
+from deploy.lab import registry, swarm
+from deploy.lab.kernel import network
 from deploy.lab.names import LabError, LabNode, LabSpec, Layout, heartbeat_ns
 from deploy.lab.vms import shell
 from deploy.lab.vms.daemon import TLS_PORT
@@ -107,7 +108,7 @@ class VmsLab:
             else:
                 return
 
-    # What a drill needs (deploy/drill/ground.py)
+    # What a drill needs (deploy/drill/lab_protocols.py)
 
     def node(self, name: str) -> LabNode:
         """Raises LabError for a name that is not in the lab."""
@@ -193,11 +194,23 @@ def make_overlay(backing: Path, form: str, disk: Path) -> None:
 
 
 def _set_clock(node: LabNode) -> None:
-    """Raises LabError."""
+    """
+    To within some tenths of a second: an emulated guest needs most of a second to begin a command, so what it is behind
+    after the first setting is added in the second. Raises LabError.
+    """
     deadline = time.monotonic() + _CLOCK_SECONDS
+    _date(node, f"--set=@{time.time():.3f}", deadline)
+    began = time.time()
+    shown = float(_date(node, "+%s.%N", deadline))
+    behind = (began + time.time()) / 2 - shown
+    _date(node, f"--set=@{time.time() + behind:.3f}", deadline)
+
+
+def _date(node: LabNode, argument: str, deadline: float) -> str:
+    """What date(1) prints in the guest, asked until it answers. Raises LabError."""
     while True:
         try:
-            done = shell.run(node.address, ["date", "-s", f"@{time.time():.3f}"], seconds=10)
+            done = shell.run(node.address, ["date", argument], seconds=10)
         except LabError:
             if time.monotonic() > deadline:
                 raise
@@ -206,6 +219,7 @@ def _set_clock(node: LabNode) -> None:
             break
     if done.returncode != 0:
         raise LabError(f"The clock of {node.name} could not be set: {done.stderr.strip()}")
+    return done.stdout.strip()
 
 
 @contextlib.contextmanager

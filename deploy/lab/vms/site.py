@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from deploy.lab import cleanup, network, processes, registry
+from deploy.lab import cleanup, registry
+from deploy.lab.kernel import network, processes
 from deploy.lab.names import FIRST_NODE, MARK, ROLE, LabError, LabNode, LabSpec, Layout, node_name
 from deploy.lab.vms import pki
 from deploy.lab.vms.daemon import Daemon, Listen, define_pool
@@ -36,15 +37,17 @@ def open_ground(spec: LabSpec, progress: Progress) -> None:
     progress(f"The network {spec.subnet} and the registry {registry.address(spec)} are there.")
 
 
-def check(spec: LabSpec) -> None:
-    """Raises LabError when there can be no such lab, before anything is made."""
+def check(spec: LabSpec, progress: Progress) -> None:
+    """Raises LabError when there can be no such lab, before anything is made. What a dead one left is removed."""
     spec.check()
     if os.geteuid() != 0:
         raise LabError("A lab of virtual machines needs root: it makes a bridge and starts a libvirtd of its own.")
-    if cleanup.leftovers(spec.name):
+    if dead := cleanup.remove_dead(spec.name):
+        progress(f"Removed what a lab {spec.name!r} left that was not taken down: {'; '.join(dead)}.")
+    if left := cleanup.leftovers(spec.name):
         raise LabError(
-            f"There is a lab {spec.name!r} already, kept by an earlier drill or made by hand: remove it with "
-            f"`reberth lab down --name {spec.name}`, or choose another with --name and --subnet."
+            f"There is a lab {spec.name!r} already, kept by an earlier drill or made by hand ({left[0]}): remove it "
+            f"with `reberth lab down --name {spec.name}`, or choose another with --name and --subnet."
         )
     wanted = spec.managers * (MEMORY + EMULATOR)
     free = _available_memory()

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from deploy.lab import rootfs
-from deploy.lab.builder import BuildFailed, Progress
-from deploy.lab.images import digest
+from deploy.lab.images import rootfs
+from deploy.lab.images.builder import BuildFailed, Progress
+from deploy.lab.images.images import digest
 
 SUITE = "trixie"
 PACKAGES = (

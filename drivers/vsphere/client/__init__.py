@@ -8,15 +8,18 @@ from drivers.vsphere.client.acting import (
     copy_disk,
     create_disk,
     delete_disk,
+    log_event,
     make_folder,
     move_disk,
-    policy_id,
     power_off,
     reconfigure,
     search_disk,
     set_disk_uuid,
 )
-from drivers.vsphere.client.reading import disk_uuid, look, read_task, read_vm
+from drivers.vsphere.client.obstacles import free_kib, read_obstacles
+from drivers.vsphere.client.policies import policy_id, without_policy
+from drivers.vsphere.client.probing import datastore, keyed, lacking, make_snapshot, product, remove_snapshot
+from drivers.vsphere.client.reading import disk_uuid, look, read_again, read_task, read_vm
 from drivers.vsphere.client.session import Open, Session
 from drivers.vsphere.client.watching import Watch
 
@@ -26,16 +29,27 @@ __all__ = [
     "Watch",
     "copy_disk",
     "create_disk",
+    "datastore",
     "delete_disk",
     "disk_uuid",
+    "free_kib",
+    "keyed",
+    "lacking",
+    "log_event",
     "look",
     "make_folder",
+    "make_snapshot",
     "move_disk",
     "policy_id",
     "power_off",
+    "product",
+    "read_again",
+    "read_obstacles",
     "read_task",
     "read_vm",
     "reconfigure",
+    "remove_snapshot",
     "search_disk",
     "set_disk_uuid",
+    "without_policy",
 ]

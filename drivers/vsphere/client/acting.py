@@ -1,14 +1,15 @@
-"""Acting: each returns the ID of the task that does it, but for the folder and the policy, which are done at once."""
+"""Acting: each returns the ID of the task that does it, but for the folder and the event, which are made at once."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from pyVmomi import pbm, vim
+from pyVmomi import vim
 
 from drivers.vsphere.client.parts import make_folder_at, ref_of
 from drivers.vsphere.client.session import Open
-from drivers.vsphere.faults import Fault, Kind
+from drivers.vsphere.inventory import Disk
 from drivers.vsphere.requests import Change
 
 _DISK_TYPES = {"thin": "thin", "zeroed-thick": "preallocated", "eager-zeroed": "eagerZeroedThick"}
@@ -22,20 +23,12 @@ def power_off(now: Open, ref: str) -> str:
     return ref_of(vim.VirtualMachine(ref, now.stub).PowerOff())
 
 
+def log_event(now: Open, ref: str, text: str) -> None:
+    now.content.eventManager.LogUserEvent(vim.VirtualMachine(ref, now.stub), text)
+
+
 def make_folder(now: Open) -> None:
     make_folder_at(now.content, f"[{now.place.name}] {now.place.folder}", now.datacenter)
-
-
-def policy_id(now: Open, name: str) -> str:
-    """The ID of a storage policy. vCenter only; its policy service takes the session of the main one."""
-    service: Any = pbm.ServiceInstance("ServiceInstance", now.stub.sibling("/pbm", "pbm.version.v7_0"))
-    manager = service.RetrieveContent().profileManager
-    kind = pbm.profile.ResourceType(resourceType="STORAGE")
-    ids = manager.QueryProfile(kind, "REQUIREMENT")
-    found = [each for each in manager.RetrieveContent(ids) if each.name == name] if ids else []
-    if len(found) != 1:
-        raise Fault(Kind.NOT_FOUND, f"there is no storage policy {name}, or the user may not see it")
-    return str(found[0].profileId.uniqueId)
 
 
 def create_disk(now: Open, path: str, size_kib: int, disk_format: str, policy: str | None) -> str:
@@ -81,16 +74,42 @@ def search_disk(now: Open, pattern: str) -> str:
     return ref_of(now.datastore.browser.Search(f"[{now.place.name}] {now.place.folder}", spec))
 
 
+def _whole(disk: Disk) -> Any:
+    """The device as it was read: servers accept less of it, but promise that for no version."""
+    device = vim.vm.device
+    store = disk.files[0].datastore if disk.files else ""
+    backing = device.VirtualDisk.FlatVer2BackingInfo(
+        fileName=disk.name,
+        diskMode=disk.mode or "independent_persistent",
+        uuid=disk.uuid,
+        datastore=vim.Datastore(store) if store.startswith("datastore-") else None,
+    )
+    return device.VirtualDisk(
+        key=disk.key,
+        controllerKey=disk.controller,
+        unitNumber=disk.unit,
+        capacityInKB=disk.capacity_kib,
+        backing=backing,
+    )
+
+
 def _config_spec(change: Change) -> vim.vm.ConfigSpec:
     device = vim.vm.device
-    changes = [
-        device.VirtualDeviceSpec(operation="remove", device=device.VirtualDisk(key=key)) for key in change.remove
+    # No fileOperation: the file stays.
+    changes = [device.VirtualDeviceSpec(operation="remove", device=_whole(disk)) for disk in change.remove]
+    given = vim.vm.DefinedProfileSpec(profileId=change.policy)
+    changes += [
+        device.VirtualDeviceSpec(operation="edit", device=_whole(disk), profile=[given]) for disk in change.policed
+    ]
+    changes += [
+        device.VirtualDeviceSpec(operation="edit", device=_whole(replace(disk, capacity_kib=size)))
+        for disk, size in change.grown
     ]
     for index, (path, controller, unit) in enumerate(change.add):
         # Independent: a snapshot of the VM must neither hold the disk fast nor roll it back.
         backing = device.VirtualDisk.FlatVer2BackingInfo(fileName=path, diskMode="independent_persistent")
-        disk = device.VirtualDisk(key=-101 - index, controllerKey=controller, unitNumber=unit, backing=backing)
-        changes.append(device.VirtualDeviceSpec(operation="add", device=disk))
+        added_disk = device.VirtualDisk(key=-101 - index, controllerKey=controller, unitNumber=unit, backing=backing)
+        changes.append(device.VirtualDeviceSpec(operation="add", device=added_disk))
     for bus in change.controllers:
         added = device.ParaVirtualSCSIController(key=-1 - bus, busNumber=bus, sharedBus="noSharing")
         changes.append(device.VirtualDeviceSpec(operation="add", device=added))

@@ -8,10 +8,14 @@ from http.client import HTTPException
 from typing import Any
 from xml.parsers.expat import ExpatError
 
+import structlog
 from pyVmomi import vim, vmodl
 
-from drivers.vsphere.faults import Doubt, fault_from
+from drivers.shared.faults import Doubt
+from drivers.vsphere.faults import fault_from
+from drivers.vsphere.inventory import Place
 
+log = structlog.get_logger()
 Collector = vmodl.query.PropertyCollector
 
 
@@ -36,9 +40,48 @@ def properties_of(kind: type, paths: Sequence[str]) -> vmodl.query.PropertyColle
     return Collector.PropertySpec(type=kind, pathSet=list(paths))
 
 
-def through(view: vim.view.ContainerView) -> list[vmodl.query.PropertyCollector.ObjectSpec]:
+def through(views: Sequence[vim.view.ContainerView]) -> list[vmodl.query.PropertyCollector.ObjectSpec]:
     step = Collector.TraversalSpec(name="view", path="view", skip=False, type=vim.view.ContainerView)
-    return [Collector.ObjectSpec(obj=view, skip=True, selectSet=[step])]
+    return [Collector.ObjectSpec(obj=view, skip=True, selectSet=[step]) for view in views]
+
+
+def shows_ids(datastore: Any) -> bool:
+    """
+    Whether a folder at its top is an object of its own, whose files are shown under its ID (vSAN, virtual volumes).
+
+    By what the datastore says that it can, where it says so.
+    """
+    can = datastore.capability.topLevelDirectoryCreateSupported
+    return can is False or (can is None and str(datastore.summary.type).lower() in {"vsan", "vvol"})
+
+
+def alias_of(content: Any, datacenter: Any, place: Place) -> str | None:
+    """
+    The ID under which such a datastore shows our folder; None when it cannot be told now.
+
+    It is made only if it is not found: making it needs more rights, and a storage that is whole.
+    """
+    url = place.url.rstrip("/")
+    try:
+        try:
+            found = _converted(content, datacenter, f"{url}/{place.folder}")
+        except (vim.fault.InvalidDatastorePath, vim.fault.FileNotFound):
+            make_folder_at(content, f"[{place.name}] {place.folder}", datacenter)
+            found = _converted(content, datacenter, f"{url}/{place.folder}")
+    except vmodl.MethodFault as error:
+        if isinstance(error, vim.fault.NotAuthenticated):
+            raise
+        log.warning("folder.unknown", datastore=place.name, folder=place.folder, why=str(fault_from(error)))
+        return None
+    path = found.rstrip("/")
+    if not path.startswith(f"{url}/"):
+        log.warning("folder.unknown", datastore=place.name, folder=place.folder, why=f"it is shown as {path}")
+        return None
+    return path.removeprefix(f"{url}/")
+
+
+def _converted(content: Any, datacenter: Any, path: str) -> str:
+    return str(content.datastoreNamespaceManager.ConvertNamespacePathToUuidPath(datacenter, path))
 
 
 def make_folder_at(content: Any, name: str, datacenter: Any) -> None:

@@ -1,20 +1,28 @@
-"""Reading: all VMs in one request, one VM, one task, one disk's UUID."""
+"""Reading: all VMs, hosts and datastores, one VM, one task, one disk's UUID."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from pyVmomi import vim, vmodl
 
+from drivers.vsphere.client import keyed
+from drivers.vsphere.client.decode import Kinds, Properties, decode_vm
 from drivers.vsphere.client.parts import Collector, properties_of, ref_of, through
 from drivers.vsphere.client.session import HOST_PROPERTIES, Open
-from drivers.vsphere.convert import Host, Vm
-from drivers.vsphere.decode import Kinds, Properties, decode_vm
+from drivers.vsphere.client.tracking import PAGE, Tracker, watch_all, without_values
 from drivers.vsphere.faults import Fault, Kind, fault_from
-from drivers.vsphere.requests import Found, TaskState
+from drivers.vsphere.inventory import Datastore, Found, Host, Inventory, Vm
+from drivers.vsphere.requests import TaskState
 
-_LIGHT = ("name", "config.uuid", "runtime.powerState", "runtime.connectionState", "runtime.host")
-_FULL = (*_LIGHT, "config.changeVersion", "config.extraConfig", "config.hardware.device", "datastore")
+_FULL = (
+    *("name", "config.uuid", "runtime.powerState", "runtime.connectionState", "runtime.host"),
+    *("config.changeVersion", "config.hardware.device", "config.flags.diskUuidEnabled", "datastore"),
+)
+_DATASTORE = ("summary.name", "summary.url", "summary.accessible")
+_EXAMPLES = 10  # VMs to learn from how this server answers
 _TASK = ("info.state", "info.error", "info.result")
 _KINDS = Kinds(
     disk=vim.vm.device.VirtualDisk,
@@ -23,37 +31,100 @@ _KINDS = Kinds(
 )
 
 
-def look(now: Open, *, full: bool) -> tuple[tuple[Vm, ...], dict[str, str]]:
-    """All VMs, and the connection state of every host, in one request (and more only for further pages)."""
-    specs = [
-        properties_of(vim.VirtualMachine, _FULL if full else _LIGHT),
-        properties_of(vim.HostSystem, HOST_PROPERTIES),
-    ]
-    sieve = now.sieves[full]
-    sifting = sieve.look()
+def look(now: Open, *, whole: bool = False) -> Inventory:
+    """
+    All VMs, the connection state of every host, and the datastores.
+
+    What vCenter says has changed is read, and now and then, or with ``whole``, everything: in one request, and more for
+    further pages, since vCenter answers with at most 100 objects at once.
+    """
+    with _session():
+        if whole:
+            return _sorted(_all(now))
+        if now.memo.tracker is None:
+            now.memo.tracker = Tracker(lambda: _all(now), lambda objects: _some(now, objects), now.memo.whole_look)
+        with now.wires.shortening(without_values):
+            return _sorted(now.memo.tracker.look(lambda: watch_all(now.content, through(now.views))))
+
+
+@contextmanager
+def _session() -> Iterator[None]:
+    """The views belong to the session and go with it."""
     try:
-        with now.wires.shortening(sifting.shorten):
-            for obj, properties in _retrieve(now, through(now.view), specs):
-                sifting.add(_decoded(obj, properties))
+        yield
     except vmodl.fault.ManagedObjectNotFound as error:
-        if error.obj is not None and ref_of(error.obj) == ref_of(now.view):
-            # The view belongs to the session and went with it.
+        if error.obj is not None and not isinstance(error.obj, (vim.ManagedEntity, vim.Task)):
             raise Fault(Kind.NOT_AUTHENTICATED, "the session has ended") from None
         raise
-    found = sieve.keep(sifting)
-    vms = tuple(each for each in found if isinstance(each, Vm))
-    return vms, {each.ref: each.connection for each in found if isinstance(each, Host)}
 
 
-def _decoded(obj: object, properties: Properties) -> Vm | Host:
+def _all(now: Open) -> tuple[Vm | Host | Datastore, ...]:
+    specs = _specs(now)
+    sieve = now.sieve
+    sifting = sieve.look()
+    with now.wires.shortening(sifting.shorten):
+        for obj, properties in retrieve(now, through(now.views), specs):
+            sifting.add(_decoded(obj, properties))
+    return sieve.keep(sifting)
+
+
+def _some(now: Open, objects: Iterable[Any]) -> list[Vm | Host | Datastore]:
+    wanted = [Collector.ObjectSpec(obj=each) for each in objects]
+    with now.wires.shortening(None):
+        return [_decoded(obj, properties) for obj, properties in retrieve(now, wanted, _specs(now))]
+
+
+def _specs(now: Open) -> list[object]:
+    return [
+        properties_of(vim.VirtualMachine, _full(now)),
+        properties_of(vim.HostSystem, HOST_PROPERTIES),
+        properties_of(vim.Datastore, _DATASTORE),
+    ]
+
+
+def _full(now: Open) -> tuple[str, ...]:
+    if now.memo.keyed is None:
+        with now.wires.shortening(None):
+            now.memo.keyed = keyed.answers_keys(now.content, through(now.views), _examples(now))
+    return (*_FULL, *keyed.paths(keyed=now.memo.keyed))
+
+
+def _examples(now: Open) -> list[Any]:
+    """Some VMs, if there are any."""
+    for view in now.views:
+        found = [each for each in view.view if isinstance(each, vim.VirtualMachine)]
+        if found:
+            return found[:_EXAMPLES]
+    return []
+
+
+def _sorted(found: Sequence[Vm | Host | Datastore]) -> Inventory:
+    return Inventory(
+        tuple(each for each in found if isinstance(each, Vm)),
+        {each.ref: each.connection for each in found if isinstance(each, Host)},
+        tuple(each for each in found if isinstance(each, Datastore)),
+    )
+
+
+def _decoded(obj: object, properties: Properties) -> Vm | Host | Datastore:
     if isinstance(obj, vim.VirtualMachine):
         return decode_vm(ref_of(obj), properties, _KINDS)
+    if isinstance(obj, vim.Datastore):
+        name, url = (str(properties.get(f"summary.{each}") or "") for each in ("name", "url"))
+        return Datastore(ref_of(obj), name, url, bool(properties.get("summary.accessible", True)))
     return Host(ref_of(obj), str(properties.get("runtime.connectionState", "")))
+
+
+def read_again(now: Open, vms: Sequence[Vm]) -> Inventory:
+    """These VMs and the hosts that they were on, from one answer. Raises when one of them is gone."""
+    hosts = {vm.host for vm in vms if vm.host is not None}
+    objects = [vim.VirtualMachine(vm.ref, now.stub) for vm in vms], [vim.HostSystem(ref, now.stub) for ref in hosts]
+    return _sorted(_some(now, [*objects[0], *objects[1]])) if vms else Inventory()
 
 
 def read_vm(now: Open, ref: str) -> Vm:
     target = Collector.ObjectSpec(obj=vim.VirtualMachine(ref, now.stub))
-    for _, properties in _retrieve(now, [target], [properties_of(vim.VirtualMachine, _FULL)]):
+    for _, properties in retrieve(now, [target], [properties_of(vim.VirtualMachine, _full(now))]):
         return decode_vm(ref, properties, _KINDS)
     raise Fault(Kind.NOT_FOUND, f"the VM {ref} is gone")
 
@@ -61,9 +132,9 @@ def read_vm(now: Open, ref: str) -> Vm:
 def read_task(now: Open, ref: str) -> TaskState:
     # Not `task.info`: pyVmomi cannot decode the entity in the tasks of managers.
     target = Collector.ObjectSpec(obj=vim.Task(ref, now.stub))
-    for _, properties in _retrieve(now, [target], [properties_of(vim.Task, _TASK)]):
+    for _, properties in retrieve(now, [target], [properties_of(vim.Task, _TASK)]):
         state = str(properties.get("info.state", ""))
-        fault = fault_from(properties.get("info.error")) if state == "error" else None
+        fault = fault_from(properties.get("info.error"), begun=True) if state == "error" else None
         files = getattr(properties.get("info.result"), "file", ())
         found = tuple(Found(str(file.path), getattr(file, "capacityKb", None)) for file in files)
         return TaskState(ended=state in {"success", "error"}, fault=fault, found=found)
@@ -74,10 +145,10 @@ def disk_uuid(now: Open, path: str) -> str:
     return str(now.content.virtualDiskManager.QueryVirtualDiskUuid(path, now.datacenter))
 
 
-def _retrieve(now: Open, objects: Sequence[object], specs: Sequence[object]) -> Iterator[tuple[object, Properties]]:
+def retrieve(now: Open, objects: Sequence[object], specs: Sequence[object]) -> Iterator[tuple[object, Properties]]:
     collector = now.content.propertyCollector
     spec = Collector.FilterSpec(objectSet=list(objects), propSet=list(specs))
-    page = collector.RetrievePropertiesEx([spec], Collector.RetrieveOptions())
+    page = collector.RetrievePropertiesEx([spec], Collector.RetrieveOptions(maxObjects=PAGE))
     while page is not None:
         for found in page.objects:
             # Without a session this call does not fail: it leaves the values out and says so here.

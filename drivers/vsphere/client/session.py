@@ -10,21 +10,25 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from http.cookies import SimpleCookie
 from typing import Any, TypeVar
 
+import structlog
 from pyVmomi import vim
 from pyVmomi.SoapAdapter import SoapStubAdapter
 
-from drivers.vsphere.client.parts import make_folder_at, ref_of, translated
-from drivers.vsphere.convert import Host, Place, Vm
-from drivers.vsphere.faults import Doubt, Fault, Kind, NotSent
-from drivers.vsphere.login import LoginGuard
-from drivers.vsphere.settings import Credentials, Settings, SettingsError
-from drivers.vsphere.sieve import Sieve
-from drivers.vsphere.transport import Wires
+from drivers.shared.faults import CallError, NotSent
+from drivers.shared.settings import SettingsError
+from drivers.vsphere.client.decode_cache import Sieve
+from drivers.vsphere.client.login import LoginGuard
+from drivers.vsphere.client.parts import alias_of, ref_of, shows_ids, translated
+from drivers.vsphere.client.tracking import Tracker
+from drivers.vsphere.client.transport import Wires
+from drivers.vsphere.faults import Fault, Kind
+from drivers.vsphere.inventory import Datastore, Host, Place, Vm
+from drivers.vsphere.settings import Credentials, Settings
 
 # A fixed one, because to negotiate means to believe an answer given before the server is verified; newer servers speak
 # all older versions.
@@ -33,6 +37,7 @@ API_VERSION = "vim.version.v7_0"
 IDLE = 30
 HOST_PROPERTIES = ("runtime.connectionState",)
 T = TypeVar("T")
+log = structlog.get_logger()
 
 
 class _Stub(SoapStubAdapter):
@@ -65,6 +70,15 @@ class _Stub(SoapStubAdapter):
         return super().InvokeMethod(mo, info, args, outerStub)  # type: ignore[no-untyped-call]
 
 
+@dataclass(slots=True)
+class Memo:
+    """What was learned since the login."""
+
+    whole_look: float  # seconds
+    keyed: bool | None = None  # whether this server answers for single advanced settings; None: not asked yet
+    tracker: Tracker | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Open:
     """What belongs to one login."""
@@ -73,10 +87,11 @@ class Open:
     content: Any  # its managers are optional in pyVmomi's types; vCenter and ESXi have all that are used here
     datacenter: vim.Datacenter
     datastore: vim.Datastore
-    view: vim.view.ContainerView
+    views: tuple[vim.view.ContainerView, ...]
     place: Place
     wires: Wires
-    sieves: Mapping[bool, Sieve[Vm | Host]]  # of full looks, and of light ones
+    memo: Memo
+    sieve: Sieve[Vm | Host | Datastore]  # of looks at everything
 
 
 class Session:
@@ -86,7 +101,8 @@ class Session:
         self._guard = LoginGuard(settings)
         self._lock = threading.Lock()
         self._open: Open | None = None
-        self._sieves: Mapping[bool, Sieve[Vm | Host]] = {True: Sieve(), False: Sieve()}
+        self._sieve: Sieve[Vm | Host | Datastore] = Sieve()
+        self._alias: str | None = None  # of our folder, where the datastore shows another name: as it was last told
         self.sent: Counter[str] = Counter()  # requests by method
 
     def run(self, call: Callable[[Open], T]) -> T:
@@ -109,7 +125,7 @@ class Session:
             if now is not None:
                 with translated():
                     now.content.sessionManager.Logout()
-        except (Fault, Doubt, NotSent):
+        except CallError:
             pass  # the session ends by itself after its idle time
         finally:
             self.cut()
@@ -145,7 +161,7 @@ class Session:
         stub = _Stub(self._settings, self._wires, self.sent)
         try:
             return self._greet(stub, credentials)
-        except (NotSent, Doubt, Fault) as error:
+        except CallError as error:
             stub.DropConnections()  # type: ignore[no-untyped-call]
             if isinstance(error, Fault) and error.kind is Kind.LOGIN:
                 self._guard.refused(credentials)
@@ -167,22 +183,32 @@ class Session:
         datastore = content.searchIndex.FindByInventoryPath(path)
         if not isinstance(datastore, vim.Datastore):
             raise Fault(Kind.NOT_FOUND, f"there is no datastore {path}, or the user may not see it")
-        kinds: list[type] = [vim.VirtualMachine, vim.HostSystem]
-        view = content.viewManager.CreateContainerView(content.rootFolder, kinds, True)
-        name = wanted.datastore.rsplit("/", 1)[-1]
-        place = Place(
-            ref_of(datastore), name, wanted.folder.strip("/"), _aliases(content, datacenter, datastore, wanted)
-        )
-        return Open(stub, content, datacenter, datastore, view, place, self._wires, self._sieves)
+        views = _views(content, wanted.vm_folders)
+        summary = datastore.summary
+        folder, url = wanted.folder.strip("/"), str(summary.url or "")
+        # The name as vCenter has it: in inventory paths some characters are written otherwise.
+        place = Place(ref_of(datastore), str(summary.name), folder, url=url)
+        if isinstance(datastore.parent, vim.StoragePod):
+            log.warning(
+                "datastore.cluster",
+                datastore=place.name,
+                why="it is in a datastore cluster: Storage DRS moves and renames disks; switch it off for these VMs",
+            )
+        if shows_ids(datastore):
+            self._alias = alias_of(content, datacenter, place) or self._alias
+            place = replace(place, aliases=(self._alias,) if self._alias else ())
+        memo = Memo(wanted.whole_look)
+        return Open(stub, content, datacenter, datastore, views, place, self._wires, memo, self._sieve)
 
 
-def _aliases(content: Any, datacenter: Any, datastore: Any, wanted: Settings) -> tuple[str, ...]:
-    """On vSAN a folder is an object of its own, and files are shown under its UUID."""
-    summary = datastore.summary
-    if summary.type != "vsan":
-        return ()
-    folder = wanted.folder.strip("/")
-    make_folder_at(content, f"[{summary.name}] {folder}", datacenter)
-    url = summary.url.rstrip("/")
-    found = content.datastoreNamespaceManager.ConvertNamespacePathToUuidPath(datacenter, f"{url}/{folder}")
-    return (str(found).removeprefix(url).strip("/"),)
+def _views(content: Any, folders: Sequence[str]) -> tuple[vim.view.ContainerView, ...]:
+    """All VMs, or those of some folders (and below), and all hosts and datastores."""
+    view, others = content.viewManager.CreateContainerView, [vim.HostSystem, vim.Datastore]
+    if not folders:
+        return (view(content.rootFolder, [vim.VirtualMachine, *others], True),)
+    found = {path: content.searchIndex.FindByInventoryPath(path.strip("/")) for path in folders}
+    for path, folder in found.items():
+        if not isinstance(folder, vim.Folder):
+            raise Fault(Kind.NOT_FOUND, f"there is no folder {path} of VMs (vm_folders), or the user may not see it")
+    machines = (view(folder, [vim.VirtualMachine], True) for folder in found.values())
+    return (view(content.rootFolder, others, True), *machines)

@@ -46,5 +46,5 @@ class Watch:
 def _watching(now: Open) -> vmodl.query.PropertyCollector:
     collector: vmodl.query.PropertyCollector = now.content.propertyCollector.CreatePropertyCollector()
     specs = [properties_of(vim.VirtualMachine, _WATCHED), properties_of(vim.HostSystem, HOST_PROPERTIES)]
-    collector.CreateFilter(Collector.FilterSpec(objectSet=through(now.view), propSet=specs), False)
+    collector.CreateFilter(Collector.FilterSpec(objectSet=through(now.views), propSet=specs), False)
     return collector

@@ -1,0 +1,121 @@
+"""
+The way in for gates, node services and other managers: HTTPS with mutual TLS.
+
+The caller is whoever its Swarm certificate names, in the role that Swarm's list gives it now. Only the acting
+controller answers; the others say where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from controller.api.members import Members
+from controller.api.routes import Reply, Route
+from controller.model import NodeId
+from controller.protocol.answers import Rejection, Status, unavailable
+from controller.protocol.bounds import LONGEST_ANSWER, shortened
+from controller.protocol.identity import IdentityError, Peer
+from controller.protocol.messages import Pending, Problem, Redirect
+from controller.records.base import Acting
+
+MAX_BODY = 4 * 2**20  # a gate's sync with some thousand volumes
+MOST_AT_ONCE = 256  # requests of one peer under way: a long poll for each container that starts on it
+_MOST_COMPLAINTS = 1000
+
+_log = structlog.get_logger(__name__)
+
+
+class Api:
+    """``identify``: who is at the other end of a connection; raises IdentityError."""
+
+    def __init__(
+        self,
+        table: Mapping[str, Route],
+        acting: Acting,
+        members: Members,
+        own_address: str,
+        identify: Callable[[web.Request], Peer],
+    ) -> None:
+        self._table = table
+        self._acting = acting
+        self._members = members
+        self._own = own_address
+        self._identify = identify
+        self._under_way: dict[NodeId, int] = {}
+        self._complaints: dict[NodeId, str] = {}  # the last one of each peer: told when it changes
+
+    def application(self) -> web.Application:
+        app = web.Application(client_max_size=MAX_BODY)
+        app.router.add_post("/{path:.*}", self._handle)
+        return app
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        route = self._table.get(request.path)
+        if route is None:
+            why = f"there is no {request.path}: gate and controller have different versions"
+            return reply(Rejection(Status.MISSING, why))
+        try:
+            peer = self._identify(request)
+        except IdentityError as error:
+            return reply(Rejection(Status.FORBIDDEN, str(error)))
+        if self._under_way.get(peer.node, 0) >= MOST_AT_ONCE:
+            return reply(unavailable(f"node {peer.node} has {MOST_AT_ONCE} requests under way"))
+        self._under_way[peer.node] = self._under_way.get(peer.node, 0) + 1
+        try:
+            return reply(self._elsewhere() or await self._answer(route, peer, request))
+        finally:
+            self._under_way[peer.node] -= 1
+            if not self._under_way[peer.node]:
+                del self._under_way[peer.node]
+
+    async def _answer(self, route: Route, peer: Peer, request: web.Request) -> Reply:
+        admitted = await self._members.admit(peer, route.endpoint.access)
+        if isinstance(admitted, Rejection):
+            self._complain(peer, request.path, admitted.why)
+            return admitted
+        try:
+            message = msgspec.json.decode(await request.read(), type=route.endpoint.request)
+        except msgspec.DecodeError as error:
+            why = f"the request is not understood ({error}): gate and controller may have different versions"
+            self._complain(peer, request.path, why)
+            return Rejection(Status.BAD, why)
+        answer = await route.answer(admitted, message)
+        # Whoever was deposed during a long poll has nothing to say any more.
+        return self._elsewhere() or answer
+
+    def _complain(self, peer: Peer, path: str, why: str) -> None:
+        """Once for each peer and reason: it asks again every second."""
+        if self._complaints.get(peer.node) == why:
+            return
+        if len(self._complaints) >= _MOST_COMPLAINTS:
+            self._complaints.clear()
+        self._complaints[peer.node] = why
+        _log.warning("peer.refused", node=peer.node, path=path, why=why)
+
+    def _elsewhere(self) -> Redirect | Rejection | None:
+        if self._acting.epoch is not None:
+            return None
+        address = self._acting.acting_address
+        if address is not None and address != self._own:
+            return Redirect(address)
+        return Rejection(Status.UNAVAILABLE, "no controller acts just now: one takes over within 15 seconds")
+
+
+def reply(answer: Reply) -> web.Response:
+    """An answer as HTTP."""
+    status = Status.DONE
+    body: object = answer
+    match answer:
+        case Rejection():
+            status, body = answer.status, Problem(shortened(answer.why, LONGEST_ANSWER))
+        case Redirect():
+            status = Status.MISDIRECTED
+        case Pending():
+            status, body = Status.PENDING, Pending(shortened(answer.why, LONGEST_ANSWER))
+        case _:
+            pass
+    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")

@@ -1,0 +1,107 @@
+"""
+The read-only way in for programs and browsers: GET on the metrics port, without authentication.
+
+Any manager answers: one that does not act asks the one that does. What is asked again within a second is answered from
+memory, and one question is under way at a time, so a stranger on that port cannot keep the controller busy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+import msgspec
+from aiohttp import web
+
+from controller.api.server import reply
+from controller.api.viewing.openapi import PATH, document
+from controller.api.viewing.page import HEADERS, Shown, page
+from controller.api.viewing.reads import READS, Read
+from controller.protocol import operator
+from controller.protocol.answers import Rejection, Status
+from controller.protocol.endpoint import Answer, Asked, Endpoint
+from controller.protocol.messages import Empty, Problem
+
+Ask = Callable[[str, bytes], Awaitable[web.Response]]
+
+KEPT_SECONDS = 1.0
+_MOST_KEPT = 64
+_MOST_HELD = 20  # volumes whose cure the page asks for
+_FINE = {"ok", "starting", "kept"}
+
+
+class Viewing:
+    """``ask``: a path of the protocol and a request's JSON -> the acting controller's answer."""
+
+    def __init__(self, ask: Ask, clock: Callable[[], float]) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._kept: dict[tuple[str, bytes], tuple[float, int, bytes]] = {}
+        self._one = asyncio.Lock()
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        yield from (web.get(each.path, self._reader(each)) for each in READS)
+        yield web.get(PATH, self._document)
+        yield web.get("/ui", self._page)
+
+    def _reader(self, read: Read) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def answer(request: web.Request) -> web.Response:
+            try:
+                asked = read.request({**request.query, **request.match_info})
+            except msgspec.ValidationError as error:
+                return reply(Rejection(Status.BAD, f"a parameter is wrong: {error}"))
+            status, body = await self._answered(read.endpoint.path, asked)
+            if status == Status.DONE and read.picked is not None:
+                found = msgspec.json.decode(body, type=read.endpoint.answers[Status.DONE])
+                body = msgspec.json.encode(read.picked(found))
+            return web.Response(status=status, body=body, content_type="application/json")
+
+        return answer
+
+    async def _document(self, _: web.Request) -> web.Response:
+        return web.Response(body=msgspec.json.encode(document()), content_type="application/json")
+
+    async def _page(self, request: web.Request) -> web.Response:
+        found = await self._shown()
+        status = Status.UNAVAILABLE if found.status is None else Status.DONE
+        text = page(found, still="still" in request.query)
+        return web.Response(status=status, text=text, content_type="text/html", headers=HEADERS)
+
+    async def _shown(self) -> Shown:
+        status = await self._view(operator.STATUS, Empty())
+        if isinstance(status, str):
+            return Shown(None, why=status)
+        moves = await self._view(operator.HISTORY, operator.History())
+        doctor = await self._view(operator.DOCTOR, Empty())
+        held = [each.volume for each in status.volumes if each.state not in _FINE][:_MOST_HELD]
+        told = [await self._view(operator.EXPLAIN, operator.Explain(each)) for each in held]
+        return Shown(
+            status,
+            () if isinstance(moves, str) else moves.moves,
+            doctor if isinstance(doctor, str) else doctor.findings,
+            tuple(each for each in told if not isinstance(each, str)),
+        )
+
+    async def _view(self, endpoint: Endpoint[Asked, Answer], asked: Asked) -> Answer | str:
+        """Or why there is no answer."""
+        status, body = await self._answered(endpoint.path, asked)
+        if status != Status.DONE:
+            return msgspec.json.decode(body, type=Problem).why
+        return msgspec.json.decode(body, type=endpoint.answers[Status.DONE])
+
+    async def _answered(self, path: str, asked: msgspec.Struct) -> tuple[int, bytes]:
+        key = (path, msgspec.json.encode(asked))
+        async with self._one:
+            kept = self._kept.get(key)
+            if kept is not None and self._clock() - kept[0] < KEPT_SECONDS:
+                return kept[1:]
+            answer = await self._ask(*key)
+            found = (answer.status, answer.body if isinstance(answer.body, bytes) else b"{}")
+            if found[0] == Status.DONE:
+                self._keep(key, found)
+            return found
+
+    def _keep(self, key: tuple[str, bytes], found: tuple[int, bytes]) -> None:
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept.clear()
+        self._kept[key] = (self._clock(), *found)

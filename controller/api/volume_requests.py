@@ -1,0 +1,299 @@
+"""The volumes that people make and remove: ``docker volume create|rm``, and what the stack files ask for."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from controller.api.routes import Route, route
+from controller.api.status import details
+from controller.api.volume_rights import holds, may_see, not_wanted, other_options, wanted_by
+from controller.model import Claim, Epoch, HistoryEntry, Moment, NodeId, Phase, Serial, Spec, VolumeName, VolumeRecord
+from controller.protocol import endpoints
+from controller.protocol.answers import Rejection, Status, unavailable
+from controller.protocol.identity import Peer, Role
+from controller.protocol.messages import (
+    CreateVolume,
+    Details,
+    Empty,
+    GetVolume,
+    KnownNames,
+    Names,
+    RemoveVolume,
+    Volume,
+    Volumes,
+)
+from controller.reconciler.state import LoopState, VolumeNames
+from controller.records.base import Records, RecordsUnavailable, Stale
+from controller.volumes.naming import BadName, volume_key, volume_name
+from controller.volumes.options import BadOptions, copied_from, difference, parse_copy, parse_options
+
+LOOK_SECONDS = 6.0  # a gate gives up on an answer after 10 s
+LONGEST_WAIT = 60.0
+ATTEMPTS = 3
+
+
+class VolumeRequests:
+    """
+    ``no_storage``: why there is no storage driver, or None. ``clones``: whether it can copy a disk.
+    ``keep``: seconds for which the disk of a removed volume is kept.
+    """
+
+    def __init__(
+        self,
+        state: LoopState,
+        records: Records,
+        no_storage: str | None = None,
+        *,
+        clones: bool = False,
+        keep: float = 0.0,
+    ) -> None:
+        self._state = state
+        self._records = records
+        self._wakeup = state.wakeup
+        self._no_storage = no_storage
+        self._clones = clones
+        self._names = VolumeNames(state)
+        self._keep = keep
+
+    def routes(self) -> Iterable[Route]:
+        yield route(endpoints.CREATE_VOLUME, self._create_as)
+        yield route(endpoints.GET_VOLUME, self._get_as)
+        yield route(endpoints.INSPECT_VOLUME, self._inspect_as)
+        yield route(endpoints.LIST_VOLUMES, self._list_as)
+        yield route(endpoints.NAMES, lambda _, asked: self.names(asked))
+        yield route(endpoints.REMOVE_VOLUME, self._remove_as)
+
+    # As whom? A manager's node may do all of it; a worker what volume_rights.py says.
+
+    async def _create_as(self, peer: Peer, asked: CreateVolume) -> Volume | Rejection:
+        if peer.role is not Role.MANAGER:
+            why = await self._not_asked_for(peer.node, VolumeName(asked.name), asked.options)
+            if why is not None:
+                return why
+        return await self.create(asked)
+
+    async def _not_asked_for(self, node: NodeId, name: VolumeName, options: Mapping[str, str]) -> Rejection | None:
+        """A task that was placed a moment ago is in the next look."""
+        world = self._state.world
+        if world is not None and options in wanted_by(world, node, name):
+            return None
+        self._wakeup(f"node {node} wants to make volume {name}")
+        look = await self._state.fresh_look(LOOK_SECONDS)
+        if look is None or look.world.claims is None:
+            return unavailable(f"it cannot be seen just now whether a service uses volume {name}")
+        wanted = wanted_by(look.world, node, name)
+        if options in wanted:
+            return None
+        hostname = self._hostname(node)
+        why = other_options(hostname, name, options) if wanted else not_wanted(hostname, name)
+        return Rejection(Status.FORBIDDEN, why)
+
+    async def _get_as(self, peer: Peer, asked: GetVolume) -> Volume | Rejection:
+        found = await self.get(asked)
+        return found if isinstance(found, Rejection) else self._seen_by(peer, found)
+
+    async def _inspect_as(self, peer: Peer, asked: GetVolume) -> Details | Rejection:
+        found = await self.get(asked)
+        if isinstance(found, Rejection):
+            return found
+        record = self._state.record(VolumeName(asked.name))
+        if record is None or not self._may_see(peer, record):
+            return Details(asked.name, why=self._seen_by(peer, found).status)
+        return details(self._state, record)
+
+    async def _list_as(self, peer: Peer, _: Empty) -> Volumes | Rejection:
+        found = await self.list()
+        return (
+            found
+            if isinstance(found, Rejection)
+            else Volumes(tuple(self._seen_by(peer, each) for each in found.volumes))
+        )
+
+    def _seen_by(self, peer: Peer, volume: Volume) -> Volume:
+        record = self._state.record(VolumeName(volume.name))
+        if peer.role is Role.MANAGER or (record is not None and self._may_see(peer, record)):
+            return volume
+        return Volume(volume.name, 0, "", "managers are told more: `reberth explain`")
+
+    def _may_see(self, peer: Peer, record: VolumeRecord) -> bool:
+        return peer.role is Role.MANAGER or may_see(self._state.world, peer.node, record)
+
+    async def _remove_as(self, peer: Peer, asked: RemoveVolume) -> Empty | Rejection:
+        record = self._state.record(VolumeName(asked.name))
+        world = self._state.world
+        if asked.now and peer.role is not Role.MANAGER:
+            return Rejection(Status.FORBIDDEN, "only managers delete a volume at once")
+        if peer.role is Role.MANAGER or record is None or (world is not None and holds(world, peer.node, record)):
+            return await self.remove(asked)
+        return Rejection(
+            Status.FORBIDDEN,
+            f"volume {asked.name} is not on node {self._hostname(peer.node)}: remove it on the node that has it, or "
+            "on a manager",
+        )
+
+    def _hostname(self, node: NodeId) -> str:
+        nodes = None if self._state.world is None else self._state.world.nodes
+        found = (nodes or {}).get(node)
+        return node if found is None else found.hostname
+
+    async def create(self, asked: CreateVolume) -> Volume | Rejection:
+        name = volume_name(asked.name)
+        if isinstance(name, BadName):
+            return Rejection(Status.BAD, name.why)
+        try:
+            return await self._create(name, asked)
+        except RecordsUnavailable as error:
+            return unavailable(error)
+
+    async def _create(self, name: VolumeName, asked: CreateVolume) -> Volume | Rejection:
+        known = await self._records.volumes()
+        found = known.get(name)
+        if found is None:
+            if self._no_storage is not None:
+                return Rejection(Status.BAD, self._no_storage)
+            spec = self._spec(name, asked.options, known)
+            if isinstance(spec, BadOptions):
+                return Rejection(Status.BAD, f"volume {name}: {spec.why}")
+            made = await self._records.create_volume(_new_record(name, spec))
+            if isinstance(made, VolumeRecord):
+                self._state.wrote(made)
+                self._wakeup(f"volume {name} was created")
+                return self._volume(made)
+            found = (await self._records.volumes()).get(name)  # two nodes create it in the same moment
+        return self._same(name, asked, found)
+
+    def _spec(
+        self, name: VolumeName, options: Mapping[str, str], known: Mapping[VolumeName, VolumeRecord]
+    ) -> Spec | BadOptions:
+        origin = copied_from(options)
+        if origin is None:
+            return parse_options(options)
+        if not self._clones:
+            return BadOptions("this storage driver cannot copy disks: leave clone-from out, and say a size")
+        return parse_copy(options, name, known.get(origin))
+
+    def _same(self, name: VolumeName, asked: CreateVolume, found: VolumeRecord | None) -> Volume | Rejection:
+        if found is None:
+            return unavailable(f"volume {name} was made and removed in the same moment")
+        if found.phase is Phase.DELETING:
+            return Rejection(Status.CONFLICT, _removed(found))
+        differs = difference(asked.options, found.spec)
+        if differs is not None:
+            return Rejection(Status.CONFLICT, f"volume {name}: {differs}")
+        return self._volume(found)
+
+    def _epoch(self) -> Epoch:
+        return Epoch(0) if self._state.world is None else self._state.world.epoch
+
+    async def get(self, asked: GetVolume) -> Volume | Rejection:
+        record = self._state.record(VolumeName(asked.name))
+        unreadable = self._state.unreadable(VolumeName(asked.name))
+        if unreadable is not None:  # there is one: MISSING would make Docker take an empty local volume for it
+            return Volume(asked.name, 0, "", unreadable)
+        if record is None:
+            try:
+                record = (await self._records.volumes()).get(VolumeName(asked.name))
+            except RecordsUnavailable as error:
+                return unavailable(error)
+        if record is None or record.phase is Phase.DELETING:
+            return Rejection(Status.MISSING, f"there is no volume {asked.name}")
+        return self._volume(record)
+
+    async def list(self) -> Volumes | Rejection:
+        try:
+            records = await self._records.volumes()
+        except RecordsUnavailable as error:
+            return unavailable(error)
+        living = (record for _, record in sorted(records.items()) if record.phase is not Phase.DELETING)
+        return Volumes(tuple(self._volume(record) for record in living))
+
+    async def names(self, known: KnownNames) -> Names | Rejection:
+        """All names, for any node: a worker may know them."""
+        found = await self._names.news(known, min(known.wait, LONGEST_WAIT))
+        return unavailable("the volume records were not read yet") if found is None else found
+
+    async def remove(self, asked: RemoveVolume) -> Empty | Rejection:
+        """Mark the volume for deletion; the loop unmounts, detaches and deletes it."""
+        name = VolumeName(asked.name)
+        self._wakeup(f"volume {name} is to be removed")
+        look = await self._state.fresh_look(LOOK_SECONDS)
+        if look is None or look.world.claims is None:
+            return unavailable(f"it cannot be seen just now whether a service uses volume {name}")
+        claim = look.world.claims.get(name)
+        if claim is not None and (claim.tasks or claim.services):
+            return Rejection(Status.CONFLICT, _in_use(claim))
+        try:
+            return await self._mark(name, now=asked.now)
+        except RecordsUnavailable as error:
+            return unavailable(error)
+
+    async def _mark(self, name: VolumeName, *, now: bool) -> Empty | Rejection:
+        for _ in range(ATTEMPTS):
+            known = await self._records.volumes()
+            record = known.get(name)
+            if record is None:
+                return Rejection(Status.MISSING, f"there is no volume {name}")
+            if record.phase is Phase.DELETING and not (now and record.delete_at is not None):
+                return Empty()
+            copies = _copies_under_way(record, known.values())
+            if copies:
+                return Rejection(Status.CONFLICT, _being_copied(name, copies))
+            change = self._marked(record, now=now)
+            written = await self._records.replace_volume(change)
+            if not isinstance(written, Stale):
+                self._state.wrote(written)
+                self._wakeup(f"volume {name} was removed")
+                return Empty()
+        return unavailable(f"the record of volume {name} is being changed all the time")
+
+    def _marked(self, record: VolumeRecord, *, now: bool) -> VolumeRecord:
+        """A volume that nobody ever wrote to is not kept."""
+        wall = self._state.wall()
+        at = wall + self._keep if self._keep > 0 and record.formatted and not now else None
+        how = "by `reberth remove --now`" if now else "by `docker volume rm`"
+        told = HistoryEntry(Moment.DELETED, wall, self._epoch(), f"it was removed {how}")
+        return replace(record, phase=Phase.DELETING, delete_at=at, history=(*record.history, told))
+
+    def _volume(self, record: VolumeRecord) -> Volume:
+        spec = record.spec
+        return Volume(record.name, spec.size_bytes, spec.fstype, self._state.why(record.name))
+
+
+def _new_record(name: VolumeName, spec: Spec) -> VolumeRecord:
+    # A gate that knew an older volume of this name refuses all serials up to that one's last: start above them.
+    born = Serial(int(time.time()))
+    return VolumeRecord(name=name, key=volume_key(name), spec=spec, fs_uuid=str(uuid.uuid4()), serial=born)
+
+
+def _removed(record: VolumeRecord) -> str:
+    if record.delete_at is None:
+        return f"volume {record.name} is being deleted: wait until it is gone, or take another name"
+    return (
+        f"volume {record.name} was removed, and its data is kept for a while: `reberth undelete {record.name}` on a "
+        f"manager gives it back. To begin with an empty one: remove the service, then `reberth remove {record.name} "
+        "--now`"
+    )
+
+
+def _copies_under_way(record: VolumeRecord, known: Iterable[VolumeRecord]) -> list[VolumeName]:
+    """Volumes that are being made as copies of this one."""
+    return sorted(each.name for each in known if each.copying is not None and each.copying == record.disk)
+
+
+def _being_copied(name: VolumeName, copies: list[VolumeName]) -> str:
+    return (
+        f"volume {', '.join(copies)} is being made as a copy of volume {name}: wait until that is done (`reberth "
+        f"explain {copies[0]}` shows it), or remove that volume first"
+    )
+
+
+def _in_use(claim: Claim) -> str:
+    services = ", ".join(claim.services or sorted({task.service for task in claim.tasks}))
+    state = "is used by" if claim.tasks else "belongs to"
+    return (
+        f"volume {claim.volume} {state} service {services}: remove the service first (`docker service rm`); also "
+        "scaled to 0 it keeps its data"
+    )

@@ -1,0 +1,60 @@
+"""What all commands share: the application that each adds itself to, how answers are printed, and when to ask."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pkgutil
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+
+from controller.cli.client import Unanswered
+from controller.cli.forms import Form, written
+
+COMMANDS = "controller.cli.commands"
+WIDE = 1000  # columns: more than any line has, so that no cell of a table is broken
+
+app = typer.Typer(help="Reberth moves a stateful Swarm task's disk with the task.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="The same as -o json (docs/explain.md).")]
+Output = Annotated[Form, typer.Option("-o", "--output", help="wide: nothing is broken into lines, and more columns.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask: for scripts.")]
+
+T = TypeVar("T")
+
+
+def load() -> typer.Typer:
+    """With every command: each is a module that adds itself when it is imported."""
+    for each in pkgutil.iter_modules(import_module(COMMANDS).__path__):
+        import_module(f"{COMMANDS}.{each.name}")
+    return app
+
+
+def show(found: T, picture: Callable[[Console, T], None], form: Form, *, json: bool = False) -> None:
+    """An answer for a person, or as it came."""
+    form = Form.JSON if json else form
+    if form.drawn:
+        picture(Console(width=WIDE) if form is Form.WIDE else Console(), found)
+    else:
+        sys.stdout.write(written(found, form))
+
+
+def must_type(name: str) -> None:
+    """A person goes on by typing the name of what is at stake. Raises Unanswered."""
+    if not sys.stdin.isatty():
+        raise Unanswered(f"nothing was done: this asks for {name} at a terminal (`docker exec -it`); or say --yes")
+    if typer.prompt(f"Type {name} to go on") != name:
+        raise Unanswered("nothing was done: that is another name")
+
+
+def who() -> str:
+    """The person at the terminal, as far as the system knows."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return "root"

@@ -1,0 +1,125 @@
+"""
+Work that outlives the calls that wait for it.
+
+Docker gives up on a call while the work goes on, and calls again: so a call waits for a job, which it starts or joins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+
+from controller.gate.state_file import StateUnwritable
+
+log = structlog.get_logger()
+
+Work = Callable[[], Awaitable[None]]
+
+
+class GateError(Exception):
+    """What Docker is told: it ends up in the ERROR column of `docker service ps`."""
+
+
+class Interrupted(Exception):
+    """A wait was ended: nobody waits for it any more, or the grant was taken back."""
+
+
+class Job:
+    """At most one piece of work of its kind is under way. Its outcome is what went wrong, or None."""
+
+    def __init__(self) -> None:
+        self._outcome: asyncio.Future[GateError | None] | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._outcome is not None
+
+    def start(self, group: asyncio.TaskGroup, work: Work) -> None:
+        """Nothing of its kind may be under way."""
+        outcome: asyncio.Future[GateError | None] = asyncio.get_running_loop().create_future()
+        self._outcome = outcome
+
+        async def job() -> None:
+            failure: GateError | None = GateError("the gate is being stopped")
+            try:
+                failure = await _outcome(work)
+            finally:
+                self._outcome = None
+                if not outcome.done():
+                    outcome.set_result(failure)
+
+        group.create_task(job())
+
+    async def outcome(self) -> GateError | None:
+        """Wait for the end of what is under way, if anything is. Leaving the wait does not end the work."""
+        return None if self._outcome is None else await asyncio.shield(self._outcome)
+
+
+class Waiters:
+    """The calls that wait for one job. A wait inside the job ends when nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+        self._wait: asyncio.Timeout | None = None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Who waits, each once, the first that came first."""
+        return tuple(dict.fromkeys(self._ids))
+
+    def join(self, mount_id: str) -> None:
+        self._ids.append(mount_id)
+
+    def leave(self, mount_id: str) -> None:
+        """One call of it ends; it may have been made twice."""
+        self._ids.remove(mount_id)
+        if not self._ids:
+            self.interrupt()
+
+    def interrupt(self) -> None:
+        if self._wait is not None and not self._wait.expired():
+            self._wait.reschedule(asyncio.get_running_loop().time())
+
+    @asynccontextmanager
+    async def interruptible(self) -> AsyncIterator[None]:
+        """For waits only, never around work on the disk. Raises Interrupted."""
+        wait: asyncio.Timeout | None = None
+        try:
+            async with asyncio.timeout(None) as wait:
+                self._wait = wait
+                try:
+                    yield
+                finally:
+                    self._wait = None
+        except TimeoutError as error:
+            if wait is not None and wait.expired():
+                raise Interrupted from error
+            raise
+
+
+async def _outcome(work: Work) -> GateError | None:
+    try:
+        await work()
+    except GateError as error:
+        return error
+    except StateUnwritable as error:
+        return GateError(str(error))
+    except Interrupted:
+        return GateError("nobody waited for it any more")
+    except Exception as error:  # a crash of the plugin would take every volume of the node with it
+        log.exception("job.failed")
+        return GateError(f"{type(error).__name__}: {error}")
+    return None
+
+
+async def for_ever(work: Work) -> None:
+    """A mistake in one round must not end the plugin: dockerd's next start would suffer. It is logged, and goes on."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("loop.failed")
+        await asyncio.sleep(1)

@@ -1,0 +1,199 @@
+"""
+Block devices as the kernel sees them: find, pin, measure, read, tell whether they are in use or dead.
+
+The functions here block; `block_devices` runs them in threads: a read from a disk that lost its path can hang.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import mmap
+import os
+import stat
+import struct
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+BY_ID = Path("/dev/disk/by-id")
+SYS_BLOCK = Path("/sys/dev/block")
+SYS_NAMES = Path("/sys/block")
+BLKGETSIZE64 = 0x80081272  # linux/fs.h, on 64-bit
+BLKFLSBUF = 0x1261
+GONE = frozenset({errno.ENXIO, errno.ENODEV, errno.ENOENT, errno.ENOMEDIUM})
+DEAD_SCSI_STATES = frozenset({"offline", "transport-offline", "deleted", "cancel"})
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """
+    An open block device. While ``fd`` is open the kernel gives its number and name to no other disk, so the path that
+    programs are given stays this disk's.
+    """
+
+    path: str  # resolved: /dev/sdb
+    number: str  # "major:minor"
+    size: int  # bytes
+    fd: int
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+class NotABlockDevice(Exception):
+    """The name is there and is something else."""
+
+
+def number_of(rdev: int) -> str:
+    return f"{os.major(rdev)}:{os.minor(rdev)}"
+
+
+def open_device(names: Sequence[str], by_id: Path = BY_ID) -> Device | None:
+    """
+    The first of the names that is a block device with a size; None while there is none. Raises NotABlockDevice.
+
+    A name is a plain file name: it comes over the network, and must not lead elsewhere.
+    """
+    for name in names:
+        if "/" in name or name in {"", ".", ".."}:
+            raise NotABlockDevice(f"the device name {name!r} is not a name under {by_id}")
+        for path in (by_id / name, _in_sysfs(name)):
+            device = None if path is None else _open(path)
+            if device is not None:
+                return device
+    return None
+
+
+def _in_sysfs(name: str) -> Path | None:
+    """
+    What udev will name so in a second or two: the kernel knows the disk's number already.
+
+    ``wwn-0x5000c5...`` is the ``wwid`` file "naa.5000c5..." of a SCSI disk; ``virtio-SERIAL`` a virtio disk's serial.
+    """
+    kind, _, rest = name.partition("-")
+    pattern, wanted = {
+        "wwn": ("*/device/wwid", f"naa.{rest.removeprefix('0x')}"),
+        "virtio": ("vd*/serial", rest),
+    }.get(kind, ("", ""))
+    if not pattern or not rest:
+        return None
+    for file in SYS_NAMES.glob(pattern):
+        if text_of(file) == wanted:
+            return Path("/dev") / file.relative_to(SYS_NAMES).parts[0]
+    return None
+
+
+def _open(link: Path) -> Device | None:
+    try:
+        path = link.resolve(strict=True)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in GONE:
+            return None
+        raise
+    status = os.fstat(fd)
+    if not stat.S_ISBLK(status.st_mode):
+        os.close(fd)
+        raise NotABlockDevice(f"{link} leads to {path}, which is not a block device")
+    try:
+        size: int = struct.unpack("Q", fcntl.ioctl(fd, BLKGETSIZE64, bytes(8)))[0]
+    except OSError:
+        size = 0
+    if size == 0:  # still being set up, or already dead
+        os.close(fd)
+        return None
+    return Device(str(path), number_of(status.st_rdev), size, fd)
+
+
+def drop_cache(device: Device) -> None:
+    """What another node wrote since this kernel last read the disk must be seen."""
+    fcntl.ioctl(device.fd, BLKFLSBUF)
+
+
+def is_zero(device: Device, offset: int, length: int) -> bool:
+    """Raises OSError: a disk that cannot be read is not a blank one."""
+    while length > 0:
+        block = os.pread(device.fd, min(length, CHUNK), offset)
+        if not block:
+            raise OSError(errno.EIO, f"{device.path} ends before its size")
+        if block.count(0) != len(block):
+            return False
+        offset += len(block)
+        length -= len(block)
+    return True
+
+
+def in_use(number: str) -> bool:
+    """
+    Whether a file system (or anything else) in this kernel holds the disk exclusively, in whatever mount namespace.
+
+    This, not the success of umount(2), tells that nobody here can write: a container or a service that copied the mount
+    into a namespace of its own keeps the file system alive. False for a disk that is gone.
+    """
+    try:
+        os.close(_open_number(number, os.O_EXCL | os.O_NONBLOCK))
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            return True
+        if error.errno in GONE:
+            return False
+        raise
+    return False
+
+
+def _open_number(number: str, flags: int) -> int:
+    """Open a disk by its number for reading: under its usual name if there is one, else by a node of our own."""
+    major, minor = (int(part) for part in number.split(":"))
+    usual = Path("/dev") / (SYS_BLOCK / number).resolve().name
+    if usual.is_block_device() and usual.stat().st_rdev == os.makedev(major, minor):
+        return os.open(usual, os.O_RDONLY | os.O_CLOEXEC | flags)
+    with tempfile.TemporaryDirectory(prefix="reberth-") as directory:
+        node = Path(directory, "device")
+        os.mknod(node, stat.S_IFBLK | 0o600, os.makedev(major, minor))
+        return os.open(node, os.O_RDONLY | os.O_CLOEXEC | flags)
+
+
+def gone(number: str) -> bool:
+    """The kernel has no such disk any more, or one of no size: nothing can be written to it from here."""
+    base = SYS_BLOCK / number
+    return not base.exists() or text_of(base / "size") == "0"
+
+
+def sickness(number: str) -> str | None:
+    """Why the disk is dead, or None. A single failed read is only a symptom: the caller asks twice."""
+    base = SYS_BLOCK / number
+    if not base.exists():
+        return "the disk was taken from this VM"
+    if text_of(base / "size") == "0":
+        return "the disk has no size any more"
+    state = text_of(base / "device" / "state")
+    if state in DEAD_SCSI_STATES:
+        return f"the SCSI device is {state}"
+    return _read_fails(number)
+
+
+def text_of(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+
+
+def _read_fails(number: str) -> str | None:
+    """One block, past the page cache."""
+    try:
+        fd = _open_number(number, os.O_DIRECT)
+    except OSError as error:
+        return "the disk cannot be opened any more" if error.errno in {errno.ENXIO, errno.ENODEV} else None
+    try:
+        with mmap.mmap(-1, 4096) as page:
+            os.preadv(fd, [page], 0)
+    except OSError as error:
+        # An unaligned 4Kn disk says EINVAL: that says nothing about the disk.
+        return f"the disk cannot be read ({error.strerror})" if error.errno != errno.EINVAL else None
+    finally:
+        os.close(fd)
+    return None

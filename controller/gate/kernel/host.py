@@ -1,0 +1,89 @@
+"""The border between the gate and the node's kernel: tests that are not about the kernel put a fake in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from controller.gate.kernel import filesystem, growth, subprocesses
+from controller.gate.kernel.block_devices import BlockDevices
+from controller.gate.kernel.device import BY_ID, Device, in_use
+from controller.gate.kernel.disk_check import Wanted
+from controller.gate.kernel.filesystem import Proceed, Say
+from controller.gate.kernel.handout import Nameplate, Owner
+from controller.gate.kernel.mount_table import Mount, MountTable
+
+T = TypeVar("T")
+
+
+class InThread(Protocol):
+    async def __call__(self, work: Callable[[], T]) -> T:
+        """Run a call that may hang on a sick disk; see `subprocesses.in_thread`."""
+        ...
+
+
+class Host(Protocol):
+    async def in_thread(self, work: Callable[[], T]) -> T: ...
+
+    async def find(self, names: Sequence[str]) -> Device | None:
+        """The first of these under /dev/disk/by-id that is a disk with a size. Raises NotABlockDevice, OSError."""
+        ...
+
+    async def prepare(self, device: Device, wanted: Wanted, say: Say, proceed: Proceed) -> None: ...
+
+    def mounted(self) -> Mapping[Path, Mount]: ...
+
+    async def mount(
+        self, device: str, fstype: str, target: Path, *, twin: bool, options: Sequence[str] = ()
+    ) -> None: ...
+
+    async def dress(self, target: Path, plate: Nameplate, epoch: int, owner: Owner) -> Path: ...
+
+    async def nameplate(self, target: Path) -> Nameplate | None: ...
+
+    async def shut_down(self, target: Path) -> bool:
+        """Whether the file system that is mounted there refuses all work after an error."""
+        ...
+
+    async def usage(self, target: Path) -> tuple[int, int] | None:
+        """Bytes that are used and available on the file system mounted there; None where that cannot be told."""
+        ...
+
+    async def fit(self, mount: Mount, fitted: int) -> int:
+        """See `growth.fit`."""
+        ...
+
+    async def flush(self, target: Path) -> None: ...
+
+    async def unmount(self, target: Path, *, lazy: bool = False) -> None: ...
+
+    async def in_use(self, number: str) -> bool: ...
+
+    async def gone(self, number: str) -> bool: ...
+
+    async def sickness(self, number: str) -> str | None: ...
+
+    async def remove(self, number: str) -> bool: ...
+
+    async def rescue(self, names: Sequence[str]) -> None:
+        """Look again for disks that the storage has attached, and bring back those that the kernel gave up."""
+        ...
+
+
+class KernelHost(BlockDevices, MountTable):
+    """The real one. ``root`` is where volumes are mounted: the plugin's propagated mount."""
+
+    in_thread = staticmethod(subprocesses.in_thread)
+    fit = staticmethod(growth.fit)
+
+    @staticmethod
+    async def prepare(device: Device, wanted: Wanted, say: Say, proceed: Proceed) -> None:
+        await filesystem.prepare(device, wanted, say, proceed)
+        proceed()
+        if not await subprocesses.in_thread(lambda: in_use(device.number)):
+            await growth.fit_before_mount(device, wanted.fstype, say)
+
+    def __init__(self, root: Path, by_id: Path = BY_ID) -> None:
+        BlockDevices.__init__(self, by_id)
+        MountTable.__init__(self, root)

@@ -1,0 +1,194 @@
+"""
+One volume as its claim sees it: the facts of the World that concern it, joined once. Pure.
+
+`WorldIndex` joins what all volumes share, so that a plan over thousands of volumes looks each thing up once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from controller.model import (
+    Attachment,
+    AttachmentState,
+    Claim,
+    DiskId,
+    GateView,
+    GateVolume,
+    Grant,
+    Node,
+    NodeState,
+    Phase,
+    Policy,
+    Power,
+    Serial,
+    TaskId,
+    VmId,
+    VolumeName,
+    VolumeRecord,
+    World,
+)
+
+if TYPE_CHECKING:
+    from controller.planner.rules import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class WorldIndex:
+    """The World, joined for look-ups. ``storm`` is a sentence when too many nodes are down at once."""
+
+    world: World
+    policy: Policy
+    rules: Rules
+    node_on: Mapping[VmId, Node]  # the node on a VM: a ready one before others (a rejoined node left its old ID behind)
+    shared_vms: frozenset[VmId]  # reported by two ready nodes
+    off: frozenset[VmId]  # seen powered off in this look
+    disks: Mapping[DiskId, tuple[Attachment, ...]]
+    load: Counter[VmId] = field(default_factory=Counter)
+    copies: Mapping[DiskId, VolumeName] = field(default_factory=dict)  # disk -> a volume that is to begin as its copy
+    storm: str | None = None
+
+    def power(self, vm: VmId) -> Power:
+        """What was read, UNKNOWN for everything that was not."""
+        return (self.world.power or {}).get(vm, Power.UNKNOWN)
+
+    def fresh(self, view: GateView | None) -> bool:
+        return view is not None and view.age <= self.policy.gate_fresh
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeContext:
+    """One volume. ``foreign`` are grants anywhere but on the claim's VM in its present boot; ``home`` the others."""
+
+    index: WorldIndex
+    name: VolumeName
+    record: VolumeRecord | None
+    claim: Claim | None
+    target: Node | None
+    disk_on: tuple[Attachment, ...]
+    foreign: tuple[Grant, ...]
+    home: tuple[Grant, ...]
+    rules: Rules
+    wanted: frozenset[TaskId]
+    disk_vm: VmId | None  # the VM that has the disk, the claim's own before others
+
+    @property
+    def entry(self) -> VolumeRecord:
+        """The record, where the placement says that there is one."""
+        if self.record is None:
+            msg = f"volume {self.name} has no record"
+            raise LookupError(msg)
+        return self.record
+
+    def attachment(self, vm: VmId | None) -> Attachment | None:
+        return next((a for a in self.disk_on if a.vm == vm), None)
+
+    @property
+    def kept_for(self) -> float | None:
+        """Seconds until the disk of this removed volume may be deleted."""
+        return self.index.world.kept.get(self.name)
+
+    @property
+    def copier(self) -> VolumeName | None:
+        """The volume that is to begin as a copy of this one."""
+        return None if self.entry.disk is None else self.index.copies.get(self.entry.disk)
+
+    @property
+    def unlisted(self) -> bool:
+        """Whether its disk may be on a machine that could not be read: it is listed nowhere, and the list has gaps."""
+        return bool(self.index.world.unlisted) and self.entry.disk is not None and not self.disk_on
+
+    def gate_word(self, vm: VmId | None) -> GateVolume | None:
+        """What that VM's gate last said about this volume, in whatever boot."""
+        view = None if vm is None else self.index.world.gates.get(vm)
+        return None if view is None else view.volumes.get(self.name)
+
+    def floor(self, vm: VmId) -> Serial:
+        """Grants up to it are refused by that VM's gate."""
+        said = self.gate_word(vm)
+        return Serial(0) if said is None else said.floor
+
+
+def index_world(world: World, policy: Policy, rules: Rules) -> WorldIndex:
+    node_on, shared = _nodes_by_vm(world)
+    disks: defaultdict[DiskId, tuple[Attachment, ...]] = defaultdict(tuple)
+    for attachment in world.attachments or ():
+        disks[attachment.disk] += (attachment,)
+    load = Counter(a.vm for a in world.attachments or ())
+    off = frozenset(vm for vm, power in (world.power or {}).items() if rules.seen_off(power))
+    index = WorldIndex(world, policy, rules, node_on, shared, off, dict(disks), load, _copies(world))
+    return replace(index, storm=_storm(index))
+
+
+def _nodes_by_vm(world: World) -> tuple[Mapping[VmId, Node], frozenset[VmId]]:
+    """The node on each VM, and the VMs that two ready nodes claim."""
+    node_on: dict[VmId, Node] = {}
+    shared: set[VmId] = set()
+    for node in (world.nodes or {}).values():
+        if node.vm is None:
+            continue
+        other = node_on.get(node.vm)
+        if other is None or other.state is not NodeState.READY:
+            node_on[node.vm] = node
+        elif node.state is NodeState.READY:
+            shared.add(node.vm)
+    return node_on, frozenset(shared)
+
+
+def _copies(world: World) -> Mapping[DiskId, VolumeName]:
+    return {each.copying: each.name for each in (world.volumes or {}).values() if each.copying is not None}
+
+
+def _storm(index: WorldIndex) -> str | None:
+    """
+    Why fencing would be wrong now. A node whose VM is seen off is explained; the others that are not ready count.
+
+    Old entries of a VM that is ready under another node ID (it rejoined) are no nodes any more.
+    """
+    nodes = (index.world.nodes or {}).values()
+    real = [n for n in nodes if n.vm is None or index.node_on[n.vm] is n]
+    lost = [n for n in real if n.state is not NodeState.READY and n.vm not in index.off]
+    if len(lost) <= index.policy.max_down_fraction * len(real):
+        return None
+    names = ", ".join(sorted(n.hostname for n in lost)[:5])
+    return (
+        f"{len(lost)} of {len(real)} nodes are not ready at once and not seen powered off ({names}): "
+        "that looks like a fault of the network or of this side, so nothing is fenced"
+    )
+
+
+def volume_context(index: WorldIndex, name: VolumeName) -> VolumeContext:
+    record = (index.world.volumes or {}).get(name)
+    claim = (index.world.claims or {}).get(name)
+    target = None
+    if claim is not None and claim.node is not None:
+        target = (index.world.nodes or {}).get(claim.node)
+    wanted = frozenset() if claim is None else frozenset(task.id for task in claim.tasks)
+    if record is None:
+        return VolumeContext(index, name, None, claim, target, (), (), (), index.rules, wanted, None)
+    disk_on = index.disks.get(record.disk, ()) if record.disk is not None else ()
+    foreign, home = _grants(index, record, target)
+    disk_vm = _disk_vm(disk_on, target)
+    return VolumeContext(index, name, record, claim, target, disk_on, foreign, home, index.rules, wanted, disk_vm)
+
+
+def _disk_vm(disk_on: tuple[Attachment, ...], target: Node | None) -> VmId | None:
+    vms = [each.vm for each in disk_on]
+    return target.vm if target is not None and target.vm in vms else next(iter(vms), None)
+
+
+def _grants(
+    index: WorldIndex, record: VolumeRecord, target: Node | None
+) -> tuple[tuple[Grant, ...], tuple[Grant, ...]]:
+    """Foreign and home. Of a removed volume, and on a VM that is seen off, every grant is foreign."""
+    if target is None or record.phase is Phase.DELETING or target.vm in index.off:
+        return record.grants, ()
+    home = tuple(g for g in record.grants if (g.vm, g.boot) == (target.vm, target.boot))
+    return tuple(g for g in record.grants if g not in home), home
+
+
+def attached(attachments: Iterable[Attachment]) -> bool:
+    return all(a.state is AttachmentState.ATTACHED for a in attachments)

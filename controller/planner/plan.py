@@ -1,0 +1,122 @@
+"""
+The decision: one action for each volume, as a function of what was read. Pure.
+
+The laws (ARCHITECTURE.md#the-laws) that this file and its neighbours must obey: one writer (1), evidence before
+attach, made anew from this cycle's reading (2), a call in doubt may still happen (3).
+
+`plan` sees the level, not the edge: it remembers nothing, so any leader finishes what another began. It has no clock:
+ages come in the World.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from controller.model import Policy, VolumeKey, VolumeName, World
+from controller.planner.actions import Action, Alarm, Attach, Wait
+from controller.planner.context import VolumeContext, WorldIndex, index_world, volume_context
+from controller.planner.placement import Placement, classify
+from controller.planner.rules import RULES, Rules
+from controller.planner.table import TABLE
+from controller.volumes.naming import volume_key
+
+INTERNAL = (
+    "Nothing is done for this volume; the others go on. Report it with the controller's log, which has the details."
+)
+UNREADABLE = "Nothing is done for this volume; the others go on."
+LONGEST = 400  # characters of a sentence that may have been made by anything
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """
+    What is done about one volume, and where it was seen. Two are equal when nothing changed that a person would want
+    to read again.
+
+    ``placement`` is None while nothing is decided for any volume, ``context`` while parts of the World are unread.
+    ``fault`` is what went wrong while this one was decided: a bug of ours, which holds no other volume.
+    """
+
+    volume: VolumeName
+    placement: Placement | None
+    action: Action
+    context: VolumeContext | None = field(default=None, compare=False, repr=False)
+    fault: Exception | None = field(default=None, compare=False)
+
+
+def plan(world: World, policy: Policy, rules: Rules = RULES) -> tuple[Decision, ...]:
+    """
+    Exactly one decision for each volume that has a record or a claim, in the order of their names.
+
+    ``rules`` is for tests: they replace one, to show that it is needed.
+    """
+    names = sorted({*(world.volumes or {}), *(world.claims or {}), *_nameless(world)})
+    held = _hold_everything(world, policy)
+    if held is None:
+        return tuple(_decide(index_world(world, policy, rules), names))
+    if _missing(world):
+        return tuple(Decision(name, None, Wait(name, held)) for name in names)
+    index = index_world(world, policy, rules)
+    return tuple(Decision(name, None, Wait(name, held), volume_context(index, name)) for name in names)
+
+
+def _decide(index: WorldIndex, names: list[VolumeName]) -> Iterator[Decision]:
+    for name in names:
+        why = _unreadable(index.world, name)
+        if why is not None:
+            yield Decision(name, None, Alarm(name, f"Volume {name}: {why}", UNREADABLE))
+            continue
+        try:
+            yield _decide_one(index, name)
+        except Exception as error:  # noqa: BLE001 -- one volume's bug must not hold the others
+            why = f"Volume {name}: internal error while it was decided ({type(error).__name__}: {error})"[:LONGEST]
+            yield Decision(name, None, Alarm(name, why, INTERNAL), fault=error)
+
+
+def _decide_one(index: WorldIndex, name: VolumeName) -> Decision:
+    ctx = volume_context(index, name)
+    place = classify(ctx)
+    action = TABLE[place].step(ctx)
+    if isinstance(action, Attach) and ctx.attachment(action.vm) is None:
+        index.load[action.vm] += 1  # the next volume of this plan finds the slot taken
+    return Decision(name, place, action, ctx)
+
+
+def _unreadable(world: World, name: VolumeName) -> str | None:
+    return (
+        (world.unreadable.get(volume_key(name)) or world.unreadable.get(VolumeKey(name))) if world.unreadable else None
+    )
+
+
+def _nameless(world: World) -> set[VolumeName]:
+    """Of a record that cannot be read only the key is known, unless somebody claims it by its name."""
+    if not world.unreadable:
+        return set()
+    return {VolumeName(each) for each in {*world.unreadable} - {volume_key(name) for name in world.claims or {}}}
+
+
+def _hold_everything(world: World, policy: Policy) -> str | None:
+    """Why nothing at all can be done now: a person's pause, or a part of the World that could not be read."""
+    if world.paused is not None:
+        return f'Reberth is paused: "{world.paused}". `reberth resume` ends that.'
+    missing = _missing(world)
+    if missing:
+        reasons = f" ({'; '.join(world.unread)})" if world.unread else ""
+        return f"Waiting, because {' and '.join(missing)} could not be read{reasons}."
+    if policy.capabilities.max_disks_per_vm <= 0:
+        return "No storage is configured: name a driver under [storage] in the controller's configuration."
+    if not policy.capabilities.exclusive_attach:
+        name = policy.capabilities.name
+        return f"Storage driver {name} allows a disk on two VMs at once: one writer cannot be kept. Use another."
+    return None
+
+
+def _missing(world: World) -> list[str]:
+    parts = {
+        "Swarm's nodes": world.nodes,
+        "Swarm's tasks": world.claims,
+        "the volume records": world.volumes,
+        "the storage's list of attachments": world.attachments,
+    }
+    return [part for part, value in parts.items() if value is None]

@@ -1,0 +1,231 @@
+"""
+The law book: every rule that carries safety or progress, one named predicate a rule. Pure.
+
+The planner asks nothing but these where a law is at stake, through the `Rules` that it is handed. Tests, and only
+they, replace one: the exhaustive search must then find a story that goes wrong (tests/sim/test_rules.py). Checks
+without an entry here are caution: see docs/safety.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controller.model import (
+    AttachmentState,
+    BootId,
+    Capabilities,
+    Confirmation,
+    Epoch,
+    Evidence,
+    GateView,
+    GateVolume,
+    Grant,
+    MountState,
+    NodeState,
+    Operation,
+    Phase,
+    Power,
+    Serial,
+    VmId,
+)
+from controller.planner.context import VolumeContext
+from controller.planner.evidence import evidence, idle_evidence
+
+Holder = tuple[VmId, BootId]
+
+
+def superseded(ctx: VolumeContext) -> bool:
+    """A grant elsewhere that still counts is taken back before anything is done about its holder."""
+    return any(g.serial == ctx.entry.serial for g in ctx.foreign)
+
+
+def obeyed(ctx: VolumeContext, said: GateVolume) -> bool:
+    """A gate's word counts only if it knows the newest serial: an older one says nothing about later grants."""
+    return said.serial >= ctx.entry.serial
+
+
+def boot_agreed(ctx: VolumeContext, view: GateView) -> bool:
+    """
+    Another boot counts only if the node's record agrees with the gate.
+
+    The record is written before any grant in that boot, and read after the volume's.
+    """
+    node = ctx.index.node_on.get(view.vm)
+    return node is not None and node.boot == view.boot
+
+
+def seen_off(power: Power) -> bool:
+    """Only a power state read as off is off; unknown is not."""
+    return power is Power.OFF
+
+
+def confirmed_boot(said: Confirmation, boot: BootId) -> bool:
+    """A person's word counts for one boot only."""
+    return said.boot == boot
+
+
+def vm_seen(power: Power) -> bool:
+    """
+    A VM that cannot be seen has not lost its disk because no list shows it.
+
+    One that left the inventory, or is hidden by permissions, is in no list, and may still write.
+    """
+    return power is not Power.UNKNOWN
+
+
+def detach_proves(capabilities: Capabilities) -> bool:
+    """A detach is evidence only where the driver's detach cuts I/O."""
+    return capabilities.detach_cuts_io
+
+
+def detach_agreed(ctx: VolumeContext, vm: VmId, boot: BootId) -> bool:
+    """
+    No list of the storage proves a detach against whoever uses the disk: it may only have moved, or been renamed.
+
+    The gate of a node that is ready says itself when the disk is gone. Of one that is not, a word counts against the
+    list that came after Swarm had missed the node: then it lives, and will say so, too.
+    """
+    node, view, said = ctx.index.node_on.get(vm), ctx.index.world.gates.get(vm), ctx.gate_word(vm)
+    if node is not None and node.state is NodeState.READY:
+        return False
+    if view is None or said is None or not ctx.index.fresh(view) or view.boot != boot:
+        return True
+    heard = node is None or view.age < (node.down_for or 0.0)
+    return said.state is not MountState.MOUNTED or not heard
+
+
+def holder(ctx: VolumeContext) -> Holder | None:
+    """
+    Nothing moves while another VM or boot holds a grant: the first of them may still write.
+
+    Without a grant: a fresh gate that says "mounted" on a VM that has the disk (records from an old backup).
+    """
+    if ctx.foreign:
+        return ctx.foreign[0].vm, ctx.foreign[0].boot
+    vm = ctx.disk_vm
+    at_home = ctx.target is not None and ctx.target.vm == vm and ctx.entry.phase is not Phase.DELETING
+    return None if vm is None or at_home else _holder_without_grant(ctx, vm)
+
+
+def _holder_without_grant(ctx: VolumeContext, vm: VmId) -> Holder | None:
+    view, said = ctx.index.world.gates.get(vm), ctx.gate_word(vm)
+    mounted = said is not None and said.state is MountState.MOUNTED
+    if view is None or not mounted or not ctx.index.fresh(view) or idle_evidence(ctx, vm) is not None:
+        return None
+    return vm, view.boot
+
+
+def deposed(ctx: VolumeContext) -> bool:
+    """
+    A controller that meets a later epoch than its own decides nothing.
+
+    A leader that stalled learns of its successor from the record that it acts on. Without this it grants on a VM from
+    which its successor's detach is on the way.
+    """
+    record = ctx.entry
+    met = [a.epoch or 0 for a in ctx.disk_on] + [g.epoch for g in record.grants]
+    if record.intent is not None:
+        met.append(record.intent.epoch)
+    return any(epoch > ctx.index.world.epoch for epoch in met)
+
+
+def stamped(ctx: VolumeContext, vm: VmId) -> bool:
+    """A grant needs the present epoch stamped on the VM."""
+    return has_stamp(ctx, vm, ctx.index.world.epoch)
+
+
+def has_stamp(ctx: VolumeContext, vm: VmId, epoch: Epoch) -> bool:
+    there = ctx.attachment(vm)
+    if there is None:
+        return False
+    return not ctx.index.policy.capabilities.epoch_guard or (there.epoch or 0) >= epoch
+
+
+def in_doubt(ctx: VolumeContext) -> bool:
+    """
+    After a call in doubt a new epoch is taken: an intent of our own epoch whose call may still happen.
+
+    It got no answer, or the list does not agree with it. That the list agrees does not settle a call without an
+    answer: an older call may have done the same, and ours comes later. An intent of an older epoch needs no care: the
+    stamp of the present one, before a grant, refuses its call.
+    """
+    intent = ctx.entry.intent
+    if intent is None or intent.vm is None or intent.epoch != ctx.index.world.epoch:
+        return False
+    if intent.in_doubt:
+        return True
+    there = ctx.attachment(intent.vm)
+    if intent.operation is Operation.DETACH:
+        return there is not None
+    if intent.operation is not Operation.ATTACH:
+        return False
+    done = there is not None and there.state is AttachmentState.ATTACHED
+    return not (done and has_stamp(ctx, intent.vm, intent.epoch))
+
+
+def on_many(ctx: VolumeContext) -> bool:
+    """Nothing is granted while the disk is on several VMs."""
+    return len(ctx.disk_on) > 1
+
+
+def has_disk(ctx: VolumeContext) -> bool:
+    """A disk that exists is never made anew."""
+    return ctx.entry.disk is not None
+
+
+def on_target(ctx: VolumeContext, vm: VmId) -> bool:
+    """A grant needs the disk on the VM of the claim."""
+    return ctx.target is not None and vm == ctx.target.vm
+
+
+def outdated(ctx: VolumeContext) -> tuple[Grant, ...]:
+    """
+    Grants on the target of tasks that Swarm wants no more, which their gate may still hand out a mount under.
+
+    A Mount that comes late would make a second container beside that of the next task: they are void before it is
+    granted anything.
+    """
+    wanted = ctx.wanted
+    return tuple(g for g in ctx.home if g.task not in wanted and g.serial > ctx.floor(g.vm))
+
+
+def strangers(ctx: VolumeContext) -> tuple[Serial, ...]:
+    """
+    Mounts on the target that are not of a wanted task: nobody is granted anything beside them.
+
+    So the successor of a task waits for the end of its container, however long that takes; only tasks that Swarm wants
+    at the same time share a volume. Told by the serial of the grant that each was handed out under.
+    """
+    said = None if ctx.target is None else ctx.gate_word(ctx.target.vm)
+    if said is None:
+        return ()
+    known = {g.serial for g in ctx.home if g.task in ctx.wanted}
+    return tuple(serial for serial in said.users if serial not in known)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the planner asks. ``evidence``: a grant is dropped only on evidence; a node that is down is none."""
+
+    evidence: Callable[[VolumeContext, VmId, BootId], Evidence | None] = evidence
+    superseded: Callable[[VolumeContext], bool] = superseded
+    obeyed: Callable[[VolumeContext, GateVolume], bool] = obeyed
+    boot_agreed: Callable[[VolumeContext, GateView], bool] = boot_agreed
+    seen_off: Callable[[Power], bool] = seen_off
+    confirmed_boot: Callable[[Confirmation, BootId], bool] = confirmed_boot
+    vm_seen: Callable[[Power], bool] = vm_seen
+    detach_proves: Callable[[Capabilities], bool] = detach_proves
+    detach_agreed: Callable[[VolumeContext, VmId, BootId], bool] = detach_agreed
+    holder: Callable[[VolumeContext], Holder | None] = holder
+    deposed: Callable[[VolumeContext], bool] = deposed
+    stamped: Callable[[VolumeContext, VmId], bool] = stamped
+    in_doubt: Callable[[VolumeContext], bool] = in_doubt
+    on_many: Callable[[VolumeContext], bool] = on_many
+    has_disk: Callable[[VolumeContext], bool] = has_disk
+    on_target: Callable[[VolumeContext, VmId], bool] = on_target
+    outdated: Callable[[VolumeContext], tuple[Grant, ...]] = outdated
+    strangers: Callable[[VolumeContext], tuple[Serial, ...]] = strangers
+
+
+RULES = Rules()

@@ -1,0 +1,206 @@
+"""
+What people are shown, as values: the answers to `reberth status` and `reberth explain VOLUME`. Pure.
+
+The JSON form is described in docs/explain.md; other programs read it, so fields are only ever added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from controller.model import AttachmentState, EvidenceKind, Moment
+
+
+class EvidenceView(msgspec.Struct, frozen=True):
+    """``at``: unix seconds of the look it was read in."""
+
+    kind: EvidenceKind
+    vm: str
+    node: str
+    text: str
+    source: str
+    at: float
+
+
+class HistoryView(msgspec.Struct, frozen=True):
+    moment: Moment
+    at: float
+    epoch: int
+    text: str
+    node: str
+    evidence: EvidenceKind | None
+
+
+class EventView(HistoryView, frozen=True, kw_only=True):
+    volume: str
+
+
+class EventsView(msgspec.Struct, frozen=True):
+    """Of all volumes, the oldest first, as far as their records reach back."""
+
+    events: tuple[EventView, ...] = ()
+
+
+class GrantView(msgspec.Struct, frozen=True):
+    task: str
+    node: str
+    vm: str
+    boot: str
+    epoch: int
+    serial: int
+    at: float
+    revoked: bool
+
+
+class AttachmentView(msgspec.Struct, frozen=True):
+    vm: str
+    node: str
+    state: AttachmentState
+    epoch: int | None
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """One volume. ``placement`` and ``decision`` are words of the planner, ``why`` and ``cure`` sentences."""
+
+    volume: str
+    state: str
+    placement: str
+    decision: str
+    why: str
+    cure: str
+    phase: str
+    disk: str | None
+    size_bytes: int
+    fstype: str
+    formatted: bool
+    claim: str
+    attachments: tuple[AttachmentView, ...] = ()
+    evidence: tuple[EvidenceView, ...] = ()
+    history: tuple[HistoryView, ...] = ()
+    grants: tuple[GrantView, ...] = ()
+    refused: tuple[str, ...] = ()
+    copy_of: str | None = None
+    setback: str | None = None
+    unread: tuple[str, ...] = ()
+    looked_at: float = 0.0
+    advice: tuple[str, ...] = ()  # what would make its next failover quicker
+    warnings: tuple[str, ...] = ()  # what will go wrong on some node, with the cure
+    labels: tuple[str, ...] = ()  # NAME=text
+
+
+class VolumeLine(msgspec.Struct, frozen=True):
+    volume: str
+    node: str
+    vm: str
+    state: str
+    reason: str
+    warnings: tuple[str, ...] = ()
+    service: str = ""  # that got its newest permission
+    size_bytes: int = 0
+    fstype: str = ""
+    disk: str = ""
+
+
+class NodeLine(msgspec.Struct, frozen=True):
+    """
+    ``gate``: the node service's last word about it (once a minute); ``heard``: the gate's own age in seconds;
+    ``concerns``: what will hurt some day about the node or its VM, with the cure.
+    """
+
+    node: str
+    id: str
+    state: str
+    vm: str | None
+    gate: str
+    heard: float | None
+    concerns: tuple[str, ...] = ()
+    labelled: bool = False  # bears the label that tells Swarm that it is dead
+
+
+class FindingView(msgspec.Struct, frozen=True):
+    """``severity``: error, warning or note. ``code`` is stable: docs/doctor.md has them all."""
+
+    code: str
+    severity: str
+    subject: str
+    text: str
+    cure: str
+
+
+class DoctorView(msgspec.Struct, frozen=True):
+    """The worst first."""
+
+    findings: tuple[FindingView, ...] = ()
+
+
+class DriverView(msgspec.Struct, frozen=True):
+    """The storage driver. ``can``: of ``clones`` (clone-from) and ``grows`` (`reberth grow`)."""
+
+    name: str
+    can: tuple[str, ...] = ()
+
+
+class StatusView(msgspec.Struct, frozen=True):
+    """The acting controller's view of all volumes."""
+
+    epoch: int
+    holder: str
+    paused: str | None
+    looked_at: float
+    volumes: tuple[VolumeLine, ...] = ()
+    nodes: tuple[NodeLine, ...] = ()
+    unread: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()  # services whose failover could be quicker, one sentence each
+    version: str = ""  # of the controller
+
+
+class MoveView(msgspec.Struct, frozen=True):
+    """
+    One move of one volume to another node. ``at``: unix seconds of its first word; ``seconds``: from there to each
+    phase that was reached, the last one (mounted) where it ended. ``why``: what was said of the evidence, and whose
+    word it is. ``planned``: the old gate was asked and let go.
+    """
+
+    volume: str
+    at: float
+    source: str
+    target: str
+    evidence: EvidenceKind | None
+    why: str
+    planned: bool
+    seconds: Mapping[str, float]
+    total: float | None = None
+
+
+class MovesView(msgspec.Struct, frozen=True):
+    """The newest first. A volume's record keeps its last 20 entries, some three moves."""
+
+    moves: tuple[MoveView, ...] = ()
+
+
+class PlanStep(msgspec.Struct, frozen=True):
+    """``at``: seconds of waiting before it; what operations themselves take is not in it."""
+
+    at: float
+    action: str
+    why: str
+
+
+class VolumePlan(msgspec.Struct, frozen=True):
+    """``state``, ``why`` and ``cure``: where it ends, as `Explanation` says it; ``node``: where its disk is then."""
+
+    volume: str
+    node: str
+    state: str
+    why: str
+    cure: str
+    steps: tuple[PlanStep, ...] = ()
+
+
+class PlanView(msgspec.Struct, frozen=True):
+    """``about``: one sentence on what was supposed. Nothing was done."""
+
+    about: str
+    volumes: tuple[VolumePlan, ...] = ()

@@ -1,0 +1,265 @@
+"""
+One look at everything a decision may know: Swarm, the records, the storage, the gates -> World.
+
+A part that could not be read is None, with a sentence in ``unread``; nothing is remembered from an earlier look except
+since when a node is not ready, and a VM off. Order matters: the volume records are read first (see `World`), power
+last, because which VMs are asked for follows from the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import structlog
+
+from controller.model import (
+    Attachment,
+    Claim,
+    DiskId,
+    Epoch,
+    Node,
+    NodeId,
+    NodeState,
+    Power,
+    TaskId,
+    VmId,
+    VolumeName,
+    VolumeRecord,
+    World,
+)
+from controller.reconciler.gate_reports import GateReports
+from controller.reconciler.nodes.power_readings import PowerJudge, Readings
+from controller.reconciler.nodes.suspects import PACE, Suspects
+from controller.records.base import NodeRecord, Records, RecordsUnavailable
+from controller.records.epochs import absurd
+from controller.records.vanished import vanished
+from drivers.base import DriverError, PowerDriver, StorageDriver
+from watchers.base import SwarmSource, SwarmUnread, SwarmView
+
+_log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where a look goes. ``no_driver``: why there are no drivers, when they are None."""
+
+    swarm: SwarmSource
+    records: Records
+    driver: StorageDriver | None
+    power: PowerDriver | None
+    gates: GateReports
+    no_driver: str = "no storage is configured"
+    suspects: Suspects | None = None
+
+
+class Observer:
+    def __init__(
+        self,
+        sources: Sources,
+        clock: Callable[[], float],
+        deadline: float,
+        gate_fresh: float,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._from = sources
+        self._wall = wall
+        self._clock = clock
+        self._deadline = deadline
+        self._gate_fresh = gate_fresh
+        self._not_ready_since: dict[NodeId, float] = {}
+        self._running_since: dict[TaskId, float] = {}
+        self._judge = PowerJudge(gate_fresh)
+        self._unlisted: tuple[str, ...] = ()
+        self._odd: Mapping[DiskId, str] = {}
+        self._with_list: Mapping[VmId, Power] | None = None  # powers in the answer that had the attachments
+        self.again: float | None = None  # seconds after which looking again makes sense by itself
+
+    async def look(self, epoch: Epoch, paused: str | None = None) -> World:
+        reading = _Reading(self._deadline)
+        records = self._from.records
+        stored = await reading.read("the volume records", records.volumes())
+        volumes = None if stored is None else stored.readable
+        unreadable = {} if stored is None else stored.unreadable
+        async with asyncio.TaskGroup() as group:
+            swarm = group.create_task(reading.read("Swarm's nodes and tasks", self._from.swarm.snapshot()))
+            reports = group.create_task(reading.read("the node records", records.nodes()))
+            confirmed = group.create_task(reading.read("the confirmations", records.confirmations()))
+            listed = group.create_task(self._attachments(reading))
+        seen, known = swarm.result(), reports.result()
+        nodes = None if seen is None or known is None else self._join(seen.nodes, known)
+        attachments = listed.result()
+        departed = () if unreadable else _departed(nodes, known, volumes, self._whole(attachments))
+        claims = _claims(seen, volumes)
+        holders = {each.vm for each in attachments or ()} | _granted(volumes) | _wanted_on(nodes, claims)
+        readings = await self._power(reading, nodes, holders)
+        world = World(
+            epoch=epoch,
+            nodes=nodes,
+            claims=claims,
+            volumes=volumes,
+            attachments=attachments,
+            power=readings.power,
+            gates=readings.gates,
+            confirmations=confirmed.result() or (),
+            paused=paused,
+            unread=(*reading.unread, *readings.alarms),
+            unlisted=self._unlisted,
+            odd=self._odd,
+            unreadable=unreadable,
+            kept=_kept(volumes, self._wall()),
+            departed=departed,
+            running={} if claims is None else self._running(claims),
+        )
+        return replace(world, unread=(*world.unread, *absurd(world), *vanished(world)))
+
+    def _running(self, claims: Mapping[VolumeName, Claim]) -> Mapping[TaskId, float]:
+        now = self._clock()
+        started = (task.id for claim in claims.values() for task in claim.tasks if task.started)
+        self._running_since = {task: self._running_since.get(task, now) for task in started}
+        return {task: now - since for task, since in self._running_since.items()}
+
+    async def _attachments(self, reading: _Reading) -> tuple[Attachment, ...] | None:
+        """Where some of it could not be read: the rest. A disk that is listed is nowhere else (exclusive_attach)."""
+        self._unlisted, self._odd = (), {}
+        if self._from.driver is None:
+            reading.unread.append(self._from.no_driver)
+            return None
+        listed = await reading.read("the storage's attachments", self._from.driver.list_attachments())
+        powers: object = self._from.power  # where they come from elsewhere, the storage's word on them is not asked for
+        self._with_list = listed.power if listed is not None and powers is self._from.driver else None
+        if listed is None:
+            return None
+        self._unlisted, self._odd = tuple(listed.unread), dict(listed.odd)
+        reading.unread.extend(listed.unread)
+        return listed.attachments
+
+    def _whole(self, attachments: tuple[Attachment, ...] | None) -> tuple[Attachment, ...] | None:
+        return None if self._unlisted else attachments
+
+    async def _power(
+        self, reading: _Reading, nodes: Mapping[NodeId, Node] | None, holders: AbstractSet[VmId]
+    ) -> Readings:
+        """Of every VM that gives reason to ask: all of them would be a burden on the hypervisor for nothing."""
+        self.again = None
+        if self._from.power is None or nodes is None:
+            return Readings(None, self._from.gates.views())
+        began = self._clock()
+        suspects = self._from.suspects.now() if self._from.suspects is not None else frozenset[VmId]()
+        lost = {node.vm for node in nodes.values() if node.vm is not None and node.state is not NodeState.READY}
+        asked = sorted(lost | self._silent(holders) | self._of_interest(nodes, suspects))
+        read = await reading.read("the VMs' power states", self._from.power.power(asked)) if asked else {}
+        read = _of_one_moment(read, self._with_list)
+        found = self._judge.judge(read, self._from.gates.views(), lost, began, self._clock())
+        self._from.gates.prod(found.prod)
+        self.again = found.again if found.again is not None or not suspects else PACE
+        return found
+
+    def _silent(self, holders: AbstractSet[VmId]) -> AbstractSet[VmId]:
+        """Of these, whose gate's word is no longer current."""
+        gates = self._from.gates.views()
+        return {vm for vm in holders if vm not in gates or gates[vm].age > self._gate_fresh}
+
+    def _of_interest(self, nodes: Mapping[NodeId, Node], suspects: AbstractSet[VmId]) -> AbstractSet[VmId]:
+        """Under a node: what something was just heard about, what was off, and what bears the label of the dead."""
+        known = {node.vm for node in nodes.values() if node.vm is not None}
+        labelled = {node.vm for node in nodes.values() if node.vm is not None and node.labelled}
+        return labelled | (known & (suspects | self._judge.off))
+
+    def _join(self, nodes: Mapping[NodeId, Node], known: Mapping[NodeId, NodeRecord]) -> Mapping[NodeId, Node]:
+        now = self._clock()
+        down = {name for name, node in nodes.items() if node.state is not NodeState.READY}
+        self._not_ready_since = {name: self._not_ready_since.get(name, now) for name in down}
+        return {name: self._with_vm(node, known.get(name), now) for name, node in nodes.items()}
+
+    def _with_vm(self, node: Node, known: NodeRecord | None, now: float) -> Node:
+        since = self._not_ready_since.get(node.id)
+        down_for = None if since is None else now - since
+        if known is None:
+            return replace(node, vm=None, boot=None, down_for=down_for)
+        return replace(node, vm=known.vm, boot=known.boot, down_for=down_for)
+
+
+def _of_one_moment(
+    read: Mapping[VmId, Power] | None, with_list: Mapping[VmId, Power] | None
+) -> Mapping[VmId, Power] | None:
+    """
+    A power counts only where the answer that had the attachments knew it too: an empty list of a VM that was not
+    connected at that moment, and a power read a moment later, would together be evidence of a detach.
+    """
+    if read is None or with_list is None:
+        return read
+    unknown = Power.UNKNOWN
+    return {vm: unknown if with_list.get(vm, unknown) is unknown else state for vm, state in read.items()}
+
+
+def _claims(
+    seen: SwarmView | None, volumes: Mapping[VolumeName, VolumeRecord] | None
+) -> Mapping[VolumeName, Claim] | None:
+    if seen is None or volumes is None:
+        return None
+    specs = {name: record.spec for name, record in volumes.items()}
+    return seen.claims(specs, {name: record.service for name, record in volumes.items()})
+
+
+def _kept(volumes: Mapping[VolumeName, VolumeRecord] | None, now: float) -> Mapping[VolumeName, float]:
+    marked = {name: record.delete_at for name, record in (volumes or {}).items() if record.delete_at is not None}
+    return {name: at - now for name, at in marked.items() if at > now}
+
+
+def _granted(volumes: Mapping[VolumeName, VolumeRecord] | None) -> frozenset[VmId]:
+    """VMs with a grant: one whose node left the swarm and whose disk is in no list may still write."""
+    return frozenset(grant.vm for record in (volumes or {}).values() for grant in record.grants)
+
+
+def _wanted_on(nodes: Mapping[NodeId, Node] | None, claims: Mapping[VolumeName, Claim] | None) -> frozenset[VmId]:
+    """VMs of nodes that are to get a volume: none is given to one that is off."""
+    found = ((nodes or {}).get(claim.node) for claim in (claims or {}).values() if claim.node is not None)
+    return frozenset(node.vm for node in found if node is not None and node.vm is not None)
+
+
+def _departed(
+    nodes: Mapping[NodeId, Node] | None,
+    known: Mapping[NodeId, NodeRecord] | None,
+    volumes: Mapping[VolumeName, VolumeRecord] | None,
+    attachments: Sequence[Attachment] | None,
+) -> tuple[NodeId, ...]:
+    """
+    Nodes whose record nothing needs any more. Swarm gives no ID twice, so who is not listed never comes back.
+
+    Only when every list was read; a swarm without nodes is none (the reader itself is one). A record still says which
+    VM a node was while a grant or a disk is there: people are told by it.
+    """
+    if not nodes or known is None or volumes is None or attachments is None:
+        return ()
+    needed = {grant.node for record in volumes.values() for grant in record.grants}
+    used = _granted(volumes) | {each.vm for each in attachments}
+    needed |= {name for name, record in known.items() if record.vm in used}
+    return tuple(sorted(known.keys() - nodes.keys() - needed))
+
+
+class _Reading:
+    """Bounded reads that turn "could not be read" into None and a sentence."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self.unread: list[str] = []
+
+    async def read(self, what: str, answer: Awaitable[T]) -> T | None:
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await answer
+        except TimeoutError:
+            self.unread.append(f"{what} could not be read: no answer within {self._deadline:g} s")
+        except (RecordsUnavailable, DriverError, SwarmUnread) as error:
+            self.unread.append(f"{what} could not be read: {error}")
+        except Exception as error:  # noqa: BLE001 -- a bug, perhaps of a driver: as unread as any fault, and told
+            _log.exception("internal.error", why=f"{what} could not be read")
+            self.unread.append(f"{what} could not be read: internal error ({type(error).__name__}: {error})"[:400])
+        return None

@@ -1,0 +1,188 @@
+"""How often the loop looks, and when what failed is tried again: after a growing time, for each volume and action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass
+from math import inf
+
+import structlog
+
+from controller.model import VmId, VolumeName
+from controller.planner.actions import Action, Alarm, Attach, CreateDisk, Wait, kind, quiet
+from controller.planner.plan import Decision
+from controller.reconciler.record_writer import Broken, Changed, Progress, Result, Setback
+from controller.reconciler.state import LoopState
+
+_DOUBLINGS = 16  # a number that no backoff_limit is above
+_FADING = 0.1  # of the time that it has waited already
+
+RETRIED = "It is tried again after a while; the other volumes go on. The controller's log has the details: report them."
+MEND = "Mend in the storage system what the reason names; nothing else is to do here."
+
+_log = structlog.get_logger(__name__)
+
+
+def _steady() -> float:
+    return 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """
+    Seconds. ``resync``: between looks when all is well; ``attentive``: while something is awaited;
+    ``backoff``: after a first failure, doubled with each up to ``backoff_limit``. ``jitter`` gives a factor near 1, so
+    that many volumes do not retry in step. ``least``: between looks that others ask for, after ``burst`` of them.
+    """
+
+    resync: float = 15.0
+    attentive: float = 1.0
+    backoff: float = 0.5
+    backoff_limit: float = 30.0
+    jitter: Callable[[], float] = _steady
+    least: float = 0.5
+    burst: int = 6
+
+
+Key = tuple[VolumeName, type[Action], VmId | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """When the same action may be tried again. Another action for the volume is not held back."""
+
+    failures: int
+    until: float
+    result: Result
+
+
+class Attempts:
+    """
+    What each volume's last actions came to.
+
+    A failed one is remembered while others succeed: after a call in doubt a new epoch comes first, and the same call
+    is not to follow it at once, again and again.
+    """
+
+    def __init__(self, pace: Pace, state: LoopState) -> None:
+        self._pace = pace
+        self._state = state
+        self._backoffs: dict[Key, Backoff] = {}
+
+    def learn(self, action: Action, result: Result) -> None:
+        volume, pace, now, key = action.volume, self._pace, self._state.clock(), _key(action)
+        if isinstance(result, Progress):
+            self._backoffs.pop(key, None)
+            self._state.setbacks.pop(volume, None)
+            return
+        before = self._backoffs.get(key)
+        failures = before.failures + 1 if before is not None and self._of_late(before) else 1
+        if isinstance(result, Changed) and failures == 1:
+            self._backoffs[key] = Backoff(failures, now, result)  # nothing is wrong: look, and go on
+            return
+        seconds = min(pace.backoff * 2 ** min(failures - 1, _DOUBLINGS), pace.backoff_limit) * pace.jitter()
+        asked = result.retry_after if isinstance(result, Setback) else None
+        wait = max(seconds, asked or 0.0)
+        self._backoffs[key] = Backoff(failures, now + wait, result)
+        self._state.setbacks[volume] = result.why
+        _log.warning("operation.failed", volume=volume, action=kind(action), why=result.why, retry_in=round(wait, 1))
+
+    def held_back(self, action: Action) -> bool:
+        backoff = self._backoffs.get(_key(action))
+        return backoff is not None and backoff.until > self._state.clock()
+
+    def broken(self, action: Action) -> Broken | None:
+        """The bug that this action met when it was tried last."""
+        backoff = self._backoffs.get(_key(action))
+        return backoff.result if backoff is not None and isinstance(backoff.result, Broken) else None
+
+    def as_told(self, action: Action) -> Action:
+        """
+        What people are told instead of an action that failed, until it succeeds: it is under way no more.
+
+        One failure is an ordinary thing: the next attempt comes at once. From the second on, or where only a person can
+        help, they read what was answered.
+        """
+        backoff = self._backoffs.get(_key(action))
+        if backoff is None or quiet(action):
+            return action
+        match backoff.result:
+            case Broken(why=why):
+                return Alarm(action.volume, why, RETRIED)
+            case Setback(why=why, cure=str(cure)):
+                # A detach that is refused is about the node that had the volume: a task elsewhere had to wait as well.
+                final = isinstance(action, CreateDisk | Attach)
+                return Alarm(action.volume, f"Volume {action.volume}: {why}", cure, final)
+            case Setback(why=why) if backoff.failures > 1 and self._of_late(backoff):
+                return Wait(action.volume, f"Volume {action.volume}: {why}. It is tried again by itself.", cure=MEND)
+            case _:
+                return action
+
+    def _of_late(self, backoff: Backoff) -> bool:
+        return self._state.clock() <= backoff.until + 2 * self._pace.backoff_limit
+
+    def next_in(self) -> float:
+        """Seconds until the next attempt is due."""
+        now = self._state.clock()
+        return min((each.until - now for each in self._backoffs.values() if each.until > now), default=inf)
+
+    def clear(self) -> None:
+        self._backoffs.clear()
+
+    def keep(self, volumes: Container[VolumeName]) -> None:
+        """Forget what is about volumes that are gone."""
+        self._backoffs = {key: each for key, each in self._backoffs.items() if key[0] in volumes}
+
+
+class Turns:
+    """
+    A bucket of looks that others may ask for: `after` says how long the next one has to wait.
+
+    What the loop itself did is looked at at once: that is bounded by the operations and their backoff.
+    """
+
+    def __init__(self, pace: Pace, clock: Callable[[], float]) -> None:
+        self._pace = pace
+        self._clock = clock
+        self._left = float(pace.burst)
+        self._at = clock()
+
+    def after(self) -> float:
+        """Seconds until a look may begin; it is counted."""
+        now = self._clock()
+        self._left = min(float(self._pace.burst), self._left + (now - self._at) / self._pace.least)
+        self._at = now
+        self._left -= 1.0
+        return max(0.0, -self._left * self._pace.least)
+
+
+class Attention:
+    """How soon to look again by itself: what has waited for long is looked at less often."""
+
+    def __init__(self, pace: Pace, clock: Callable[[], float]) -> None:
+        self._pace = pace
+        self._clock = clock
+        self._since: dict[VolumeName, tuple[Decision, float]] = {}
+
+    def seconds(self, decisions: Iterable[Decision]) -> float:
+        now, before = self._clock(), self._since
+        self._since = {}
+        waits = [self._pace.resync]
+        for decision in decisions:
+            if not isinstance(decision.action, Wait | Alarm):
+                continue
+            known = before.get(decision.volume)
+            since = known[1] if known is not None and known[0] == decision else now
+            self._since[decision.volume] = decision, since
+            waits.append(self._wait(decision.action, now - since))
+        return min(waits)
+
+    def _wait(self, action: Wait | Alarm, age: float) -> float:
+        faded = min(self._pace.resync, max(self._pace.attentive, age * _FADING))
+        if isinstance(action, Wait) and action.counting and action.until is not None:
+            return min(faded, action.until)
+        return faded
+
+
+def _key(action: Action) -> Key:
+    return action.volume, type(action), getattr(action, "vm", None)

@@ -1,0 +1,282 @@
+"""
+Records <-> the text kept in Swarm Configs. Pure.
+
+Each record is one Config. Its data, which Swarm never changes, says what the record is about; the label
+``reberth.state`` holds all that changes. Both are JSON with a ``schema`` number: a controller that meets a number or
+a field that it does not know refuses to read the record, and so never overwrites it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+import msgspec
+
+from controller.model import (
+    BootId,
+    Confirmation,
+    DiskId,
+    Epoch,
+    FencePolicy,
+    Grant,
+    Handout,
+    HistoryEntry,
+    Intent,
+    NodeId,
+    Phase,
+    Serial,
+    Source,
+    Spec,
+    VmId,
+    VolumeKey,
+    VolumeName,
+    VolumeRecord,
+)
+from controller.records.base import Leadership, NodeRecord, UnreadableRecord, bounded
+
+SCHEMA = 1
+KIND_LABEL, STATE_LABEL = "reberth.kind", "reberth.state"
+
+
+class Kind(Enum):
+    VOLUME = "volume"
+    NODE = "node"
+    CONFIRMATION = "confirmation"
+    LEADER = "leader"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One Config as Swarm keeps it. ``version`` is the token of compare-and-set."""
+
+    id: str
+    name: str
+    facts: bytes
+    state: bytes
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is written: ``facts`` once, ``state`` again and again."""
+
+    facts: bytes
+    state: bytes
+
+
+class _Schema(msgspec.Struct, frozen=True):
+    schema: int
+
+
+class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    schema: int = SCHEMA
+
+
+class _Spec(msgspec.Struct, frozen=True):
+    size_bytes: int
+    fstype: str = "ext4"
+    policy: FencePolicy | None = None
+
+
+class _VolumeFacts(_Record, frozen=True, kw_only=True):
+    """
+    ``source`` is written for copies only, and here: a controller that knows no copies must not read the record of one
+    as that of an empty volume, and reads all others. ``handout`` and ``labels`` are written where they were said.
+    """
+
+    name: VolumeName
+    key: VolumeKey
+    spec: _Spec
+    fs_uuid: str
+    source: Source | msgspec.UnsetType = msgspec.UNSET
+    handout: Handout | msgspec.UnsetType = msgspec.UNSET
+    labels: tuple[tuple[str, str], ...] | msgspec.UnsetType = msgspec.UNSET
+
+
+class _VolumeState(_Record, frozen=True, kw_only=True):
+    """
+    ``delete_at`` is written only where it is set: a controller that knows of no grace must not delete that disk.
+    ``grown_to``: the size, where it is not that of the facts any more, which are those of its making.
+    """
+
+    phase: Phase
+    disk: DiskId | None
+    formatted: bool
+    serial: Serial
+    grants: tuple[Grant, ...]
+    intent: Intent | None
+    service: str = ""
+    history: tuple[HistoryEntry, ...]
+    delete_at: float | msgspec.UnsetType = msgspec.UNSET
+    grown_to: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class _NodeFacts(_Record, frozen=True, kw_only=True):
+    node: NodeId
+
+
+class _NodeState(_Record, frozen=True, kw_only=True):
+    vm: VmId
+    boot: BootId
+    hostname: str
+
+
+class _ConfirmationState(_Record, frozen=True, kw_only=True):
+    vm: VmId
+    boot: BootId | None
+    reason: str
+    by: str
+    at: float
+
+
+class _LeaderFacts(_Record, frozen=True, kw_only=True):
+    pass
+
+
+class _LeaderState(_Record, frozen=True, kw_only=True):
+    epoch: Epoch
+    holder: NodeId
+    address: str
+    beat: int
+    paused: str | None
+
+
+_F = TypeVar("_F", bound=_Record)
+_R = TypeVar("_R", bound=_Record)
+
+
+def volume_config(key: VolumeKey) -> str:
+    return f"reberth.volume.{key}"
+
+
+def key_of(config: str) -> VolumeKey:
+    """The key in the name of a volume's config, also when nothing in it can be read."""
+    return VolumeKey(config.removeprefix(volume_config(VolumeKey(""))))
+
+
+def node_config(node: NodeId) -> str:
+    return f"reberth.node.{node}"
+
+
+def confirmation_config(node: NodeId) -> str:
+    return f"reberth.confirmation.{node}"
+
+
+def volume_content(record: VolumeRecord) -> Content:
+    record = bounded(record)
+    facts = _VolumeFacts(
+        name=record.name,
+        key=record.key,
+        spec=_Spec(record.spec.made_bytes, record.spec.fstype, record.spec.policy),
+        fs_uuid=record.fs_uuid,
+        source=record.spec.source or msgspec.UNSET,
+        handout=msgspec.UNSET if record.spec.handout == Handout() else record.spec.handout,
+        labels=record.spec.labels or msgspec.UNSET,
+    )
+    state = _VolumeState(
+        phase=record.phase,
+        disk=record.disk,
+        formatted=record.formatted,
+        serial=record.serial,
+        grants=record.grants,
+        intent=record.intent,
+        service=record.service,
+        history=record.history,
+        delete_at=msgspec.UNSET if record.delete_at is None else record.delete_at,
+        grown_to=msgspec.UNSET if record.spec.first_bytes is None else record.spec.size_bytes,
+    )
+    return _content(facts, state)
+
+
+def decode_volume(stored: Stored) -> VolumeRecord:
+    """Raises UnreadableRecord."""
+    facts, state = _decode(stored, _VolumeFacts, _VolumeState)
+    made = Spec(
+        facts.spec.size_bytes,
+        facts.spec.fstype,
+        facts.spec.policy,
+        None if isinstance(facts.source, msgspec.UnsetType) else facts.source,
+        Handout() if isinstance(facts.handout, msgspec.UnsetType) else facts.handout,
+        labels=() if isinstance(facts.labels, msgspec.UnsetType) else facts.labels,
+    )
+    return VolumeRecord(
+        name=facts.name,
+        key=facts.key,
+        spec=made if isinstance(state.grown_to, msgspec.UnsetType) else made.grown(state.grown_to),
+        fs_uuid=facts.fs_uuid,
+        phase=state.phase,
+        disk=state.disk,
+        formatted=state.formatted,
+        serial=state.serial,
+        grants=state.grants,
+        intent=state.intent,
+        service=state.service,
+        history=state.history,
+        delete_at=None if isinstance(state.delete_at, msgspec.UnsetType) else state.delete_at,
+        version=stored.version,
+    )
+
+
+def node_content(record: NodeRecord) -> Content:
+    state = _NodeState(vm=record.vm, boot=record.boot, hostname=record.hostname)
+    return _content(_NodeFacts(node=record.node), state)
+
+
+def decode_node(stored: Stored) -> NodeRecord:
+    """Raises UnreadableRecord."""
+    facts, state = _decode(stored, _NodeFacts, _NodeState)
+    return NodeRecord(facts.node, state.vm, state.boot, state.hostname, stored.version)
+
+
+def confirmation_content(said: Confirmation) -> Content:
+    state = _ConfirmationState(vm=said.vm, boot=said.boot, reason=said.reason, by=said.by, at=said.at)
+    return _content(_NodeFacts(node=said.node), state)
+
+
+def decode_confirmation(stored: Stored) -> Confirmation:
+    """Raises UnreadableRecord."""
+    facts, state = _decode(stored, _NodeFacts, _ConfirmationState)
+    return Confirmation(facts.node, state.vm, state.boot, state.reason, state.by, state.at)
+
+
+def leader_content(leadership: Leadership) -> Content:
+    state = _LeaderState(
+        epoch=leadership.epoch,
+        holder=leadership.holder,
+        address=leadership.address,
+        beat=leadership.beat,
+        paused=leadership.paused,
+    )
+    return _content(_LeaderFacts(), state)
+
+
+def decode_leader(stored: Stored) -> Leadership:
+    """Raises UnreadableRecord."""
+    _, state = _decode(stored, _LeaderFacts, _LeaderState)
+    return Leadership(state.epoch, state.holder, state.address, state.beat, state.paused, stored.version)
+
+
+def _content(facts: _Record, state: _Record) -> Content:
+    return Content(msgspec.json.encode(facts), msgspec.json.encode(state))
+
+
+def _decode(stored: Stored, facts: type[_F], state: type[_R]) -> tuple[_F, _R]:
+    return _part(stored, stored.facts, facts), _part(stored, stored.state, state)
+
+
+def _part(stored: Stored, text: bytes, form: type[_R]) -> _R:
+    try:
+        schema = msgspec.json.decode(text, type=_Schema).schema
+        if schema != SCHEMA:
+            raise UnreadableRecord(
+                f"config {stored.name} has schema {schema}, this controller knows {SCHEMA}: "
+                "run the version of Reberth that wrote it on all managers"
+            )
+        return msgspec.json.decode(text, type=form)
+    except msgspec.MsgspecError as error:
+        raise UnreadableRecord(
+            f"config {stored.name} is not a record that this controller can read ({error}): it was written by another "
+            "version or by hand; run that version, or restore the config"
+        ) from error

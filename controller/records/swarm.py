@@ -1,0 +1,115 @@
+"""
+Records in Swarm Configs: Swarm's Raft is the only store.
+
+One config a record; see `codec` for what is in it, `configs` for how it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+import aiodocker
+import structlog
+
+from controller.model import Confirmation, NodeId, VolumeKey, VolumeRecord
+from controller.names import LEADER_CONFIG
+from controller.records import codec
+from controller.records.base import Leadership, NodeRecord, RecordsUnavailable, Stale, UnreadableRecord, VolumeRecords
+from controller.records.codec import Kind, Stored
+from controller.records.configs import DEADLINE, Configs
+
+_log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class SwarmRecords:
+    """`Records` through the Docker socket of any manager. ``docker`` stays the caller's to close."""
+
+    def __init__(self, docker: aiodocker.Docker, deadline: float = DEADLINE) -> None:
+        self._configs = Configs(docker, deadline)
+        self._told: set[tuple[str, int]] = set()
+        self._decoded: dict[str, VolumeRecord] = {}  # by config ID: most volumes do not change between two looks
+
+    async def volumes(self) -> VolumeRecords:
+        """One that cannot be read holds only its own volume."""
+        decoded: dict[str, VolumeRecord] = {}
+        unreadable: dict[VolumeKey, str] = {}
+        for config in await self._configs.list(Kind.VOLUME):
+            try:
+                decoded[config.id] = self._decode(config)
+            except UnreadableRecord as error:
+                unreadable[codec.key_of(config.name)] = str(error)
+        self._decoded = decoded
+        return VolumeRecords({record.name: record for record in decoded.values()}, unreadable)
+
+    async def keep(self) -> None:
+        await self._configs.keep()
+
+    async def create_volume(self, record: VolumeRecord) -> VolumeRecord | Stale:
+        return await self._put_volume(record, 0)
+
+    async def replace_volume(self, record: VolumeRecord) -> VolumeRecord | Stale:
+        return await self._put_volume(record, record.version)
+
+    async def delete_volume(self, record: VolumeRecord) -> None:
+        await self._configs.remove(codec.volume_config(record.key), record.version)
+
+    async def nodes(self) -> Mapping[NodeId, NodeRecord]:
+        records = self._readable(await self._configs.list(Kind.NODE), codec.decode_node)
+        return {record.node: record for record in records}
+
+    async def put_node(self, record: NodeRecord) -> NodeRecord | Stale:
+        name = codec.node_config(record.node)
+        stored = await self._configs.put(name, Kind.NODE, codec.node_content(record), record.version)
+        return stored if isinstance(stored, Stale) else codec.decode_node(stored)
+
+    async def delete_node(self, node: NodeId) -> None:
+        await self._configs.remove(codec.node_config(node), None)
+
+    async def confirmations(self) -> tuple[Confirmation, ...]:
+        return tuple(self._readable(await self._configs.list(Kind.CONFIRMATION), codec.decode_confirmation))
+
+    async def confirm(self, confirmation: Confirmation) -> None:
+        name = codec.confirmation_config(confirmation.node)
+        earlier = await self._configs.find(name)
+        if earlier is not None:
+            codec.decode_confirmation(earlier)  # refuses to overwrite what a newer version wrote
+        version = earlier.version if earlier is not None else 0
+        stored = await self._configs.put(name, Kind.CONFIRMATION, codec.confirmation_content(confirmation), version)
+        if isinstance(stored, Stale):
+            raise RecordsUnavailable(
+                f"somebody else confirmed node {confirmation.node} at the same moment: look and repeat"
+            )
+
+    async def withdraw(self, node: NodeId) -> None:
+        await self._configs.remove(codec.confirmation_config(node), None)
+
+    async def leadership(self) -> Leadership | None:
+        stored = await self._configs.find(LEADER_CONFIG)
+        return None if stored is None else codec.decode_leader(stored)
+
+    async def replace_leadership(self, leadership: Leadership) -> Leadership | Stale:
+        content = codec.leader_content(leadership)
+        stored = await self._configs.put(LEADER_CONFIG, Kind.LEADER, content, leadership.version)
+        return stored if isinstance(stored, Stale) else codec.decode_leader(stored)
+
+    def _readable(self, configs: list[Stored], decode: Callable[[Stored], T]) -> Iterator[T]:
+        """Without its record nothing is granted to a node; without a confirmation none is said to be dead."""
+        for config in configs:
+            try:
+                yield decode(config)
+            except UnreadableRecord as error:
+                if (config.id, config.version) not in self._told:
+                    _log.error("record.unreadable", config=config.name, why=str(error))
+                self._told.add((config.id, config.version))
+
+    async def _put_volume(self, record: VolumeRecord, version: int) -> VolumeRecord | Stale:
+        name, content = codec.volume_config(record.key), codec.volume_content(record)
+        stored = await self._configs.put(name, Kind.VOLUME, content, version)
+        return stored if isinstance(stored, Stale) else codec.decode_volume(stored)
+
+    def _decode(self, stored: Stored) -> VolumeRecord:
+        known = self._decoded.get(stored.id)
+        return known if known is not None and known.version == stored.version else codec.decode_volume(stored)

@@ -1,0 +1,31 @@
+"""All options of a volume with their forms and defaults, for people: `reberth driver options`. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controller.volumes.handout_options import SAFE_MOUNT_OPTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """``needs``: what the storage driver must be able to; empty for an option of every driver."""
+
+    key: str
+    form: str
+    default: str
+    about: str
+    needs: str = ""
+
+
+OPTIONS = (
+    Option("size", "a number with a unit: 10GiB, 500MB, 1.5TiB", "required; of a copy its source's", "of the disk"),
+    Option("fstype", "ext4 or xfs", "ext4; of a copy its source's", "the file system on it"),
+    Option("policy", "detach, power-off or hold", "the cluster's", "what may be done to a VM that does not answer"),
+    Option("clone-from", "name of another volume", "none: it begins empty", "begin as a copy of it", "clones"),
+    Option("uid", "a number", "0", "owner of the volume's directory, when it is made"),
+    Option("gid", "a number", "0", "its group"),
+    Option("mode", 'octal, in quotes: "0750"', '"0755"', "its mode"),
+    Option("mount-options", f"of {', '.join(SAFE_MOUNT_OPTIONS)}, with commas", "none", "how it is mounted"),
+    Option("label.NAME", "any text", "none", "for people: shown by `docker volume inspect` and `reberth explain`"),
+)

@@ -1,0 +1,180 @@
+"""What must be true when everything is cured: asked of the kernel, the storage, Swarm and the writers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from controller.settings import PolicySettings
+from deploy.drill.chaos.writers import Writer
+from deploy.drill.errors import DrillError
+from deploy.drill.proxy.controller_process import controller_of
+from deploy.drill.swarm.cluster import Trouble
+from deploy.drill.swarm.scenario import Scenario
+from deploy.drill.workload.client import CommitClient
+from deploy.lab.kernel import loop_devices
+from deploy.lab.lab import Lab
+from deploy.lab.names import LabError, Layout
+
+STEP = 1.0
+UNREADABLE = (DrillError, LabError, OSError, psycopg.Error, *Trouble)
+RECORD = "reberth.volume."
+DATABASE_VOLUME = "postgres-data"
+VIOLATED = "law.violated"
+LABEL = PolicySettings().node_label
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One process at one moment."""
+
+    at: float
+    node: str
+    pid: int
+    kibibytes: int
+    files: int
+
+
+@dataclass(slots=True)
+class Auditor:
+    scenario: Scenario
+    lab: Lab
+    client: CommitClient
+    writers: Sequence[Writer]
+    usage: list[Usage] = field(default_factory=list)
+
+    def recovered(self, seconds: float) -> tuple[str, float]:
+        """Until nodes, services and writers are as before: what is not, and how long it took."""
+        began = time.monotonic()
+        while complaint := self._not_recovered():
+            if time.monotonic() > began + seconds:
+                break
+            time.sleep(STEP)
+        return complaint, round(time.monotonic() - began, 1)
+
+    def _start_fenced(self) -> None:
+        """What an operator does with a machine that Reberth powered off: also one that was healed just before."""
+        for node in self.lab.nodes:
+            if self.lab.power(node.name) == "off":
+                self.lab.power_on(node.name)
+
+    def _not_recovered(self) -> str:
+        try:
+            self._start_fenced()
+            if complaint := self.scenario.cluster.all_ready():
+                return complaint
+            self.scenario.ready(0.0)
+            if labelled := self._labelled():
+                return f"{', '.join(labelled)} still have the label of a dead node"
+            for writer in self.writers:
+                writer.audit(self.scenario)
+            self.client.read_back()
+            self.scenario.cluster.place()  # it answers before Swarm lists its task as running
+        except UNREADABLE as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    def _labelled(self) -> list[str]:
+        """Nodes that bear the label of the dead: all are ready, so nobody may."""
+        nodes = self.scenario.cluster.api().nodes()
+        return [str(each["Description"]["Hostname"]) for each in nodes if each["Spec"].get("Labels", {}).get(LABEL)]
+
+    def held(self) -> dict[str, str]:
+        """Why each volume that is not served waits, in Reberth's words."""
+        found = {}
+        for volume in (DATABASE_VOLUME, *(writer.volume for writer in self.writers)):
+            try:
+                told = self.scenario.cluster.explain(volume)
+            except UNREADABLE as error:
+                found[volume] = f"no explanation: {error}"
+            else:
+                if told.state != "ok":
+                    found[volume] = f"{told.state}: {told.placement}: {told.why} CURE: {told.cure}"
+        return found
+
+    def judge(self) -> tuple[str, ...]:
+        """One sentence for each thing that is wrong."""
+        self._measure()
+        looks: dict[str, Callable[[], Iterator[str]]] = {
+            "the ledger": self._ledger,
+            "the writers": self._lines,
+            "the storage": self._storage,
+            "the records": self._records,
+            "the logs": self._laws,
+        }
+        return tuple(sentence for name, look in looks.items() for sentence in _each(name, look))
+
+    def _ledger(self) -> Iterator[str]:
+        found = self.client.read_back()
+        if found.lost:
+            yield f"{len(found.lost)} acknowledged commits are lost, the first is number {found.lost[0]}"
+        if found.invented:
+            yield f"{len(found.invented)} rows are there that nobody sent, or twice, first {found.invented[0]}"
+
+    def _lines(self) -> Iterator[str]:
+        for writer in self.writers:
+            yield from writer.audit(self.scenario)
+
+    def _storage(self) -> Iterator[str]:
+        """Disks are where their services run; the kernel's loop devices are those disks and no others; none leaked."""
+        listed = self.lab.attachments()
+        loops = {image.stem: image.parent.name for image in loop_devices.backed_under(self._layout.machines)}
+        if listed != loops:
+            yield f"attachments {listed} differ from the kernel's loop devices {loops}"
+        places = {writer.volume: writer.place(self.scenario).node for writer in self.writers}
+        places[DATABASE_VOLUME] = self.scenario.cluster.place().node
+        for volume, node in places.items():
+            held = {vm for disk, vm in listed.items() if disk.startswith(f"{volume}-")}
+            if held != {self.lab.node(node).vm}:
+                yield f"{volume} runs on {node}, its disk is attached to {held or 'no machine'}"
+        yield from self._leaked(places)
+
+    def _leaked(self, places: Mapping[str, str]) -> Iterator[str]:
+        disks = [str(disk["id"]) for disk in self.lab.host.call("GET", "/v1/disks")]
+        strange = [disk for disk in disks if not any(disk.startswith(f"{volume}-") for volume in places)]
+        if len(disks) != len(places) or strange:
+            yield f"{len(disks)} disks for {len(places)} volumes; strange ones: {strange}"
+
+    def _records(self) -> Iterator[str]:
+        names = [str(each["Spec"]["Name"]) for each in self.scenario.cluster.api().configs()]
+        records = [name for name in names if name.startswith(RECORD)]
+        if len(records) != len(self.writers) + 1:
+            yield f"{len(records)} records for {len(self.writers) + 1} volumes: {records}"
+
+    def _laws(self) -> Iterator[str]:
+        for node, container in self.scenario.cluster.controllers():
+            text = container.logs(tail=20_000).decode(errors="replace")
+            broken = [line for line in text.splitlines() if VIOLATED in line]
+            if broken:
+                yield f"a law was violated on {node}: {broken[-1][:400]}"
+
+    def _measure(self) -> None:
+        """Memory and open files of the controllers, for the trend."""
+        for node in self.lab.nodes:
+            pid = controller_of(self.lab.spec.name)(node.name)
+            if pid is not None:
+                self.usage.append(_usage(node.name, pid))
+
+    @property
+    def _layout(self) -> Layout:
+        return Layout(self.lab.spec.name)
+
+
+def _usage(node: str, pid: int) -> Usage:
+    proc = Path(f"/proc/{pid}")
+    try:
+        pages = int((proc / "statm").read_text().split()[1])
+        return Usage(time.time(), node, pid, pages * 4, len(list((proc / "fd").iterdir())))
+    except OSError:
+        return Usage(time.time(), node, pid, 0, 0)
+
+
+def _each(name: str, look: Callable[[], Iterator[str]]) -> Iterator[str]:
+    try:
+        yield from look()
+    except UNREADABLE as error:
+        yield f"{name} could not be audited: {type(error).__name__}: {error}"

@@ -1,0 +1,171 @@
+"""Plays episodes on a lab, one after the other, each followed by an audit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from deploy.drill.chaos.audit import Auditor, Usage
+from deploy.drill.chaos.faults import FAULTS, Act, Breaker, harmless
+from deploy.drill.chaos.report import ChaosReport, Entry, Trend, write
+from deploy.drill.chaos.schedule import Episode, Planned
+from deploy.drill.chaos.writers import Writer, numbers, writers
+from deploy.drill.errors import DrillError
+from deploy.drill.interrupts import interruptible, undisturbed
+from deploy.drill.labs.namespaces import NamespacesProvider
+from deploy.drill.progress import Progress
+from deploy.drill.settings import DrillSettings
+from deploy.drill.swarm.cluster import wait_for
+from deploy.drill.testbed import Testbed
+from deploy.drill.workload.client import CommitClient
+from deploy.lab.lab import Lab
+
+START = 600.0  # for a lab with everything on it: nothing is measured before
+WORKERS = 12
+
+
+@dataclass(slots=True)
+class Chaos:
+    settings: DrillSettings
+    seed: int
+    progress: Progress
+    entries: list[Entry] = field(default_factory=list)
+    _began: float = field(default_factory=time.monotonic)
+
+    @contextmanager
+    def on_a_lab(self) -> Iterator[tuple[Testbed, Auditor]]:
+        """With all writers at work; nothing is left of it."""
+        provider = NamespacesProvider()
+        testbed = Testbed(provider, self.settings, self.progress, START)
+        with interruptible():
+            try:
+                testbed.prepare()
+                with CommitClient(testbed.target()) as client:
+                    auditor = Auditor(testbed.scenario, _lab(testbed), client, writers())
+                    self._start(auditor)
+                    yield testbed, auditor
+            finally:
+                testbed.close()
+                with undisturbed():
+                    provider.down(self.settings)
+
+    def _start(self, auditor: Auditor) -> None:
+        with self.progress.phase("writers deployed"):
+            for writer in auditor.writers:
+                writer.deploy(auditor.scenario)
+            for writer in auditor.writers:
+                wait_for(lambda writer=writer: _silent(writer, auditor), START)  # type: ignore[misc]
+
+    def play(self, auditor: Auditor, episode: Episode) -> Entry:
+        self.progress.note(str(episode), "bold")
+        breaker = Breaker(auditor.scenario, auditor.lab, tuple(writer.service for writer in auditor.writers))
+        with self.progress.phase(f"episode {episode.number}") as line:
+            said = tuple(_played(breaker, episode, self.settings.patience))
+            complaint, seconds = auditor.recovered(self.settings.patience)
+            wrong = tuple(filter(None, [complaint, *auditor.judge()]))
+            held = auditor.held() if complaint else {}
+            line.say(f"well again after {seconds:.0f} s" if not wrong else "; ".join(wrong)[:300])
+        entry = Entry(
+            number=episode.number,
+            text=str(episode),
+            faults=tuple(sorted({each.fault for each in episode.faults})),
+            seconds=seconds,
+            wrong=wrong,
+            held=held,
+            said=said,
+        )
+        self.entries.append(entry)
+        return entry
+
+    def run(self, episodes: Iterable[Episode], minutes: float) -> ChaosReport:
+        """Until the time is over, an episode fails, or there are no more."""
+        with self.on_a_lab() as (testbed, auditor):
+            end = time.monotonic() + minutes * 60
+            for episode in episodes:
+                entry = self.play(auditor, episode)
+                self._write(auditor)
+                if entry.wrong:
+                    testbed.collect(self.settings.report / "logs")
+                if entry.wrong or time.monotonic() > end:
+                    break
+            return self._write(auditor)
+
+    def fails(self, episode: Episode) -> bool:
+        """On a lab of its own."""
+        with self.on_a_lab() as (_, auditor):
+            return bool(self.play(auditor, episode).wrong)
+
+    def _write(self, auditor: Auditor, smallest: str = "") -> ChaosReport:
+        report = ChaosReport(
+            seed=self.seed,
+            lab=self.settings.lab,
+            verdict="fail" if any(entry.wrong for entry in self.entries) else "pass",
+            minutes=round((time.monotonic() - self._began) / 60, 1),
+            entries=tuple(self.entries),
+            acknowledged=len(auditor.client.journal.commits()),
+            numbers=dict(numbers(list(auditor.writers))),
+            trends=tuple(trends(auditor.usage)),
+            smallest=smallest,
+        )
+        write(self.settings.report, report)
+        return report
+
+
+def _lab(testbed: Testbed) -> Lab:
+    if not isinstance(testbed.scenario.lab, Lab):
+        raise DrillError("chaos needs a lab of namespaces")
+    return testbed.scenario.lab
+
+
+def _silent(writer: Writer, auditor: Auditor) -> str:
+    writer.audit(auditor.scenario)
+    return "" if writer.least else f"{writer.name} has written nothing yet"
+
+
+def _played(breaker: Breaker, episode: Episode, patience: float) -> Iterator[str]:
+    """What could not be done. Every fault in a thread of its own: they overlap, and some take long."""
+    began = time.monotonic()
+    running: list[tuple[str, Future[str]]] = []
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for at, begins, planned in episode.moments():
+            time.sleep(max(0.0, began + at - time.monotonic()))
+            running.append((_word(planned, begins=begins), _begin(pool, breaker, planned, begins=begins)))
+    yield from (f"{word}: {problem}" for word, each in running if (problem := each.result()))
+    for planned in episode.faults:  # once more, when nothing overlaps any more
+        if problem := _again(FAULTS[planned.fault].cure, breaker, planned.node, patience):
+            yield f"cure of {planned.fault} {planned.node}: {problem}"
+
+
+def _word(planned: Planned, *, begins: bool) -> str:
+    return f"{'act' if begins else 'cure'} {planned.fault} {planned.node}"
+
+
+def _begin(pool: ThreadPoolExecutor, breaker: Breaker, planned: Planned, *, begins: bool) -> Future[str]:
+    fault = FAULTS[planned.fault]
+    return pool.submit(harmless, fault.act if begins else fault.cure, breaker, planned.node)
+
+
+def _again(cure: Act, breaker: Breaker, node: str, patience: float) -> str:
+    """A cure may need a Swarm with a leader: asked until there is one."""
+    end = time.monotonic() + patience
+    while problem := harmless(cure, breaker, node):
+        if time.monotonic() > end:
+            return problem
+        time.sleep(1)
+    return ""
+
+
+def trends(usage: Iterable[Usage]) -> Iterator[Trend]:
+    """Of each process that was seen for some minutes."""
+    seen: dict[tuple[str, int], list[Usage]] = {}
+    for each in usage:
+        if each.kibibytes:
+            seen.setdefault((each.node, each.pid), []).append(each)
+    for (node, _), found in seen.items():
+        first, last = found[0], found[-1]
+        if last.at - first.at >= 60:
+            minutes = round((last.at - first.at) / 60, 1)
+            yield Trend(node, minutes, (first.kibibytes, last.kibibytes), (first.files, last.files))

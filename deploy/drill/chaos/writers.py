@@ -1,0 +1,142 @@
+"""Services that write all the time, each into a volume of its own, and what is read back from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from docker.errors import APIError
+
+from deploy.drill.chaos.lines import judge, parse
+from deploy.drill.errors import DrillError
+from deploy.drill.swarm.cluster import Place
+from deploy.drill.swarm.scenario import Scenario
+
+PYTHON = "/opt/reberth/bin/python"
+SECOND = 10**9  # Docker's durations are nanoseconds
+_APPEND = """
+import os, time, signal
+path, who = "/data/lines", os.environ["REBERTH_TASK"]
+handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+text = os.pread(handle, 1 << 30, 0).decode(errors="replace")
+os.fsync(handle)
+if text and not text.endswith("\\n"):
+    os.write(handle, b"\\n")
+numbers = [int(l.split()[0]) for l in text.splitlines() if len(l.split()) == 3 and l.split()[0].isdigit()]
+number = numbers[-1] if numbers else 0
+while True:
+    number += 1
+    os.write(handle, f"{number} {who} {time.time():.3f}\\n".encode())
+    os.fsync(handle)
+    time.sleep(0.1)
+"""
+_SQLITE = """
+import os, sqlite3, time
+base = sqlite3.connect("/data/base.sqlite", isolation_level=None)
+base.execute("pragma journal_mode=wal"); base.execute("pragma synchronous=full")
+base.execute("create table if not exists line (number integer primary key, writer text, at real)")
+number = base.execute("select coalesce(max(number), 0) from line").fetchone()[0]
+while True:
+    number += 1
+    base.execute("insert into line values (?, ?, ?)", (number, os.environ["REBERTH_TASK"], time.time()))
+    time.sleep(0.1)
+"""
+_READ_LINES = "import sys; sys.stdout.write(open('/data/lines', errors='replace').read())"
+_READ_BASE = """
+import sqlite3
+base = sqlite3.connect("/data/base.sqlite")
+said = base.execute("pragma integrity_check").fetchone()[0]
+assert said == "ok", said
+for row in base.execute("select number, writer, at from line order by rowid"):
+    print(*row)
+"""
+
+
+@dataclass(slots=True)
+class Writer:
+    """``stubborn``: it ignores SIGTERM, as a container that hangs does; Swarm kills it after its grace period."""
+
+    name: str
+    program: str
+    reader: str
+    fstype: str = "ext4"
+    stubborn: bool = False
+    grace: int = 5  # seconds that it has to end
+    constraints: tuple[str, ...] = ()
+    least: int = 0  # the last number that was read back
+
+    @property
+    def service(self) -> str:
+        return f"chaos_{self.name}"
+
+    @property
+    def volume(self) -> str:
+        return f"chaos-{self.name}"
+
+    def template(self, image: str) -> dict[str, Any]:
+        answer = "signal.SIG_IGN" if self.stubborn else "lambda *_: sys.exit()"  # a first process has no default one
+        prologue = f"import signal, sys\nsignal.signal(signal.SIGTERM, {answer})\n"
+        return {
+            "ContainerSpec": {
+                "Image": image,
+                "Command": [PYTHON, "-c", prologue + self.program],
+                "Env": ["REBERTH_TASK={{.Task.ID}}"],
+                "StopGracePeriod": self.grace * SECOND,
+                "Mounts": [
+                    {
+                        "Type": "volume",
+                        "Source": self.volume,
+                        "Target": "/data",
+                        "VolumeOptions": {
+                            "NoCopy": True,
+                            "DriverConfig": {"Name": "reberth", "Options": {"size": "512MiB", "fstype": self.fstype}},
+                        },
+                    }
+                ],
+            },
+            "RestartPolicy": {"Condition": "any", "Delay": SECOND},
+            "Placement": {"Constraints": list(self.constraints)},
+        }
+
+    def deploy(self, scenario: Scenario) -> None:
+        template = self.template(scenario.stacks.variables["REBERTH_IMAGE"])
+        update = {"Parallelism": 1, "Order": "stop-first"}
+        try:
+            scenario.cluster.api().create_service(
+                name=self.service, task_template=template, update_config=update, mode={"Replicated": {"Replicas": 1}}
+            )
+        except APIError as error:
+            if error.status_code != 409:
+                raise
+
+    def place(self, scenario: Scenario) -> Place:
+        return scenario.cluster.place_of(self.service)
+
+    def audit(self, scenario: Scenario) -> tuple[str, ...]:
+        """Sentences. Raises DrillError and what Docker raises while it cannot be read."""
+        place = self.place(scenario)
+        code, out, error = scenario.cluster.run(place.node, place.container, PYTHON, "-c", self.reader)
+        if code != 0:
+            raise DrillError(f"{self.name} cannot be read on {place.node}: {error.strip()[-300:]}")
+        lines, torn = parse(out.decode(errors="replace"))
+        found = tuple(judge(self.name, lines, torn, self.least))
+        self.least = max(self.least, lines[-1].number if lines else 0)
+        return found
+
+
+def stubborn(name: str, grace: int, *constraints: str) -> Writer:
+    """It appends, and Swarm has to kill it."""
+    return Writer(name, _APPEND, _READ_LINES, stubborn=True, grace=grace, constraints=constraints)
+
+
+def writers() -> list[Writer]:
+    return [
+        Writer("append", _APPEND, _READ_LINES),
+        replace(stubborn("stubborn", 10), fstype="xfs"),
+        Writer("sqlite", _SQLITE, _READ_BASE),
+    ]
+
+
+def numbers(found: list[Writer]) -> Mapping[str, int]:
+    return {each.name: each.least for each in found}

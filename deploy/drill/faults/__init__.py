@@ -1,0 +1,1 @@
+"""What a drill breaks, one file a kind, and what must be true afterwards."""

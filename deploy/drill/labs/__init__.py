@@ -1,0 +1,1 @@
+"""Labs as a drill needs them: one file a kind of lab."""

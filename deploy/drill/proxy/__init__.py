@@ -1,0 +1,1 @@
+"""Stands between a controller and Docker, and strikes at one write or call of a failover."""

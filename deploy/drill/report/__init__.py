@@ -1,0 +1,1 @@
+"""What a drill found: data, verdict, timeline, and a page."""

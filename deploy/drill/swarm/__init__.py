@@ -1,0 +1,1 @@
+"""The lab's Swarm as a drill sees it: stacks, tasks, logs, and the controller's answers."""

@@ -1,0 +1,1 @@
+"""Debian's packages for labs and images, and keeping their services from starting."""

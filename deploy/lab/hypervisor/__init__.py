@@ -1,0 +1,1 @@
+"""The machine host of a lab in namespaces: plays the hypervisor and the shared storage."""

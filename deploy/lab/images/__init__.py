@@ -1,0 +1,1 @@
+"""Images for labs: built once, kept in .cache, pushed to the lab's registry."""

@@ -1,0 +1,149 @@
+"""
+Attach and detach on one VM. Blocking: runs in a thread.
+
+The order is what makes them safe against a controller that was replaced and does not know it: stamp the epoch first,
+read again, then act, then read back. What is read back decides, also when libvirt said that it failed, or nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+
+from controller.model import DiskId, Epoch, VmId
+from drivers.base import Done, InDoubt, Outcome, Refused
+from drivers.libvirt.client import Host
+from drivers.libvirt.decide import changeable, stays
+from drivers.libvirt.devices import Place, disk_xml, places
+from drivers.libvirt.faults import Fault, Kind
+from drivers.libvirt.inventory import HeldDisk, Pool, Seat
+from drivers.libvirt.settings import Settings
+from drivers.shared.faults import CallError
+
+_CLEAR = {Kind.BUSY, Kind.DENIED, Kind.STATE, Kind.NO_DOMAIN}  # the detach was not begun
+_POLL = 0.05
+
+
+class Change:
+    def __init__(self, host: Host, pool: Pool, epoch: Epoch, settings: Settings) -> None:
+        self._host = host
+        self._pool = pool
+        self._epoch = epoch
+        self._settings = settings
+
+    def attach(self, seat: Seat, disks: Sequence[DiskId]) -> Mapping[DiskId, Outcome]:
+        try:
+            seat = self._host.seat(seat.vm)
+            given = places(seat, len(disks))
+            ready = self._stamped(seat, given)
+        except CallError as error:
+            return dict.fromkeys(disks, _refused(error))
+        if isinstance(ready, Refused):
+            return dict.fromkeys(disks, ready)
+        failed = {disk: self._attach_one(ready, disk, place) for disk, place in zip(disks, given, strict=False)}
+        return self._attached(ready, disks, failed)
+
+    def restamp(self, seat: Seat, disks: Sequence[DiskId]) -> Mapping[DiskId, Outcome]:
+        return dict.fromkeys(disks, self._restamp(seat))
+
+    def _restamp(self, seat: Seat) -> Outcome:
+        try:
+            ready = self._stamped(self._host.seat(seat.vm), ())
+        except CallError as error:
+            return _refused(error) if isinstance(error, Fault) else InDoubt(str(error))
+        return ready if isinstance(ready, Refused) else Done()
+
+    def _stamped(self, seat: Seat, given: Sequence[Place]) -> Seat | Refused:
+        if (why := changeable([seat], self._epoch)) is not None:
+            return Refused(why)
+        unit = given[-1].unit if given else seat.last_unit
+        if unit != seat.last_unit or any(max(side.stamps, default=None) != self._epoch for side in seat.sides):
+            self._host.stamp(seat, self._epoch, unit)
+            seat = self._host.seat(seat.vm)
+        why = changeable([seat], self._epoch)
+        return seat if why is None else Refused(why)
+
+    def _attach_one(self, seat: Seat, disk: DiskId, place: Place) -> CallError | None:
+        alias = f"ua-reberth-{self._epoch}-{secrets.token_hex(6)}"
+        try:
+            self._host.attach(seat, disk_xml(disk, place, alias, self._settings))
+        except CallError as error:
+            return error
+        return None
+
+    def _attached(
+        self, seat: Seat, disks: Sequence[DiskId], failed: Mapping[DiskId, CallError | None]
+    ) -> Mapping[DiskId, Outcome]:
+        try:
+            after = self._host.seat(seat.vm)
+        except CallError as error:
+            return dict.fromkeys(disks, InDoubt(str(error)))
+        held = after.holds(self._pool)
+        outcomes: dict[DiskId, Outcome] = {}
+        for disk in disks:
+            wrong = failed.get(disk, Fault(Kind.OTHER, f"VM {seat.name} has no free place for another disk"))
+            if len(held.get(disk, ())) == len(after.sides):
+                outcomes[disk] = Done()
+            elif disk in held or not isinstance(wrong, Fault):
+                outcomes[disk] = InDoubt(f"{disk} is not surely on {seat.name}: {wrong or 'it was there and is not'}")
+            else:
+                outcomes[disk] = _refused(wrong)
+        return outcomes
+
+    def detach(self, seat: Seat, disks: Sequence[DiskId]) -> Mapping[DiskId, Outcome]:
+        try:
+            ready = self._stamped(self._host.seat(seat.vm), ())
+        except CallError as error:
+            return dict.fromkeys(disks, _refused(error))
+        if isinstance(ready, Refused):
+            return dict.fromkeys(disks, ready)
+        if (why := stays([ready])) is not None:  # since the look
+            return dict.fromkeys(disks, Refused(why))
+        failed = {disk: self._detach_one(ready, disk) for disk in disks}
+        return self._gone(ready, failed)
+
+    def _detach_one(self, seat: Seat, disk: DiskId) -> CallError | None:
+        live = _device(seat.live.disks if seat.live else (), disk)
+        kept = _device(seat.kept.disks if seat.kept else (), disk)
+        try:
+            self._host.detach(seat, live, kept)
+        except CallError as error:
+            return error
+        return None
+
+    def _gone(self, seat: Seat, failed: Mapping[DiskId, CallError | None]) -> Mapping[DiskId, Outcome]:
+        """Waits until QEMU has let go of what it was asked for."""
+        deadline = time.monotonic() + self._settings.detach_wait
+        while True:
+            held = self._held(seat.vm)
+            if isinstance(held, InDoubt):
+                return dict.fromkeys(failed, held)
+            waiting = [disk for disk, error in failed.items() if error is None and disk in held]
+            if not waiting or time.monotonic() > deadline:
+                return {disk: self._judged(seat, error, disk in held) for disk, error in failed.items()}
+            time.sleep(_POLL)
+
+    def _held(self, vm: VmId) -> Mapping[DiskId, Sequence[HeldDisk]] | InDoubt:
+        try:
+            seat = self._host.seat(vm)
+        except CallError as error:
+            return InDoubt(str(error))
+        why = seat.unread or stays([seat])  # saved, perhaps, while it was done
+        return InDoubt(why) if why else seat.holds(self._pool)
+
+    def _judged(self, seat: Seat, error: CallError | None, there: bool) -> Outcome:
+        if not there:
+            return Done()
+        if isinstance(error, Fault) and error.kind in _CLEAR:
+            return _refused(error)
+        return InDoubt(f"VM {seat.name} still has it: {error or 'QEMU has not let go of it yet'}")
+
+
+def _device(disks: Sequence[HeldDisk], disk: DiskId) -> HeldDisk | None:
+    return next((each for each in disks if each.files and each.files[0] == disk), None)
+
+
+def _refused(error: CallError) -> Refused:
+    """For what came before the act itself, or is libvirt's clear no. A stamp alone changes nothing for anybody."""
+    return Refused(str(error), error.pause if isinstance(error, Fault) else None)

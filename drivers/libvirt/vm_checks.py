@@ -1,0 +1,30 @@
+"""What about a node's VM will hurt some day, one sentence each, with the cure. Pure."""
+
+from __future__ import annotations
+
+from controller.model import VmId
+from drivers.libvirt.decide import Look
+from drivers.libvirt.inventory import Seat
+from drivers.libvirt.standing import Standing
+
+
+def concerns(look: Look, vm: VmId) -> tuple[str, ...]:
+    seats = look.of(vm)
+    if not seats:
+        return () if look.lost else (f"no host of uris knows the VM {vm}: add its host, or this node has no storage",)
+    return tuple(sentence for seat in seats for sentence in _about(seat, alone=len(seats) == 1))
+
+
+def _about(seat: Seat, *, alone: bool) -> list[str]:
+    found = [seat.unread] if seat.unread else []
+    if seat.standing not in {Standing.RUNS, Standing.OFF}:
+        found.append(f"VM {seat.name} {seat.standing.value}")
+    if not alone and seat.live is None:
+        found.append(
+            f"VM {seat.name} has a configuration on a second host, where it does not run: `virsh undefine` it there"
+        )
+    if seat.live is not None and seat.kept is None:
+        found.append(f"VM {seat.name} has no persistent configuration: `virsh define` it, else it is gone when it ends")
+    if seat.live is not None and seat.live.controller is None:
+        found.append(f"VM {seat.name} has no virtio-scsi controller, so no disk can be attached to it: `virsh edit`")
+    return found

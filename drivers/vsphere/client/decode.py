@@ -1,0 +1,130 @@
+"""vCenter's properties of a VM as a `Vm`. Pure: it is given pyVmomi's classes instead of importing them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from drivers.vsphere.inventory import KEPT_KEYS, Controller, Disk, File, Vm, parse_path
+
+Properties = Mapping[str, Any]  # property path -> value; a property that is not set is not there
+_CHAIN = 256  # more than the longest snapshot chain that vSphere allows (32)
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    disk: type[Any]
+    controller: type[Any]
+    paravirtual: type[Any]
+
+
+def decode_vm(ref: str, properties: Properties, kinds: Kinds) -> Vm:
+    host = properties.get("runtime.host")
+    devices = properties.get("config.hardware.device") or ()
+    version = _said(properties, "config.changeVersion")
+    return Vm(
+        ref=ref,
+        name=str(properties.get("name", ref)),
+        uuid=_said(properties, "config.uuid"),
+        power=_said(properties, "runtime.powerState"),
+        connection=_said(properties, "runtime.connectionState"),
+        host=host._moId if host is not None else None,  # noqa: SLF001 - pyVmomi has no other name for it
+        change_version=version,
+        extra=_extra([*(properties.get("config.extraConfig") or ()), *_keyed(properties)]),
+        disks=_disks(devices, kinds),
+        controllers=_controllers(devices, kinds),
+        unread=_unread(properties, devices, version),
+        disk_uuids=bool(properties.get("config.flags.diskUuidEnabled")),
+        datastores=frozenset(found._moId for found in properties.get("datastore") or ()),  # noqa: SLF001
+    )
+
+
+def _said(properties: Properties, name: str) -> str:
+    return str(properties.get(name) or "")
+
+
+def _unread(properties: Properties, devices: Any, version: str) -> str:
+    """
+    What vCenter did not tell, or "".
+
+    While a host loses its power, vCenter may show a VM that is connected and has no devices at all; a real one has
+    controllers, a keyboard, a video card.
+    """
+    if "config.uuid" not in properties:
+        return "no configuration"
+    if not devices:
+        return "an empty device list"
+    return "" if version else "a configuration without a version"
+
+
+def _keyed(properties: Properties) -> list[Any]:
+    """Settings that were asked for one by one, as ``config.extraConfig["reberth.epoch"]``."""
+    return [value for path, value in properties.items() if path.startswith("config.extraConfig[")]
+
+
+def _extra(options: Any) -> dict[str, str]:
+    # The simulator appends where vCenter replaces: the last value counts in both.
+    kept = {}
+    for option in options:
+        key = str(option.key)
+        if key.lower() in KEPT_KEYS:
+            kept[key.lower()] = str(option.value)
+    return kept
+
+
+def _disks(devices: Any, kinds: Kinds) -> tuple[Disk, ...]:
+    return tuple(disk for device in devices if (disk := _disk(device, kinds)) is not None)
+
+
+def _disk(device: Any, kinds: Kinds) -> Disk | None:
+    if not isinstance(device, kinds.disk):
+        return None
+    backing = getattr(device, "backing", None)
+    unit = getattr(device, "unitNumber", None)
+    return Disk(
+        key=int(device.key or 0),
+        controller=int(device.controllerKey or 0),
+        unit=-1 if unit is None else int(unit),
+        files=_chain(backing),
+        uuid=getattr(backing, "uuid", None) or None,
+        name=_text(backing, "fileName"),
+        capacity_kib=int(device.capacityInKB or 0),
+        mode=_text(backing, "diskMode"),
+    )
+
+
+def _chain(backing: Any) -> tuple[File, ...]:
+    files: list[File] = []
+    while backing is not None and len(files) < _CHAIN:
+        file = _file(backing)
+        if file is not None:
+            files.append(file)
+        backing = getattr(backing, "parent", None)
+    return tuple(files)
+
+
+def _text(backing: Any, name: str) -> str:
+    return str(getattr(backing, name, None) or "")
+
+
+def _file(backing: Any) -> File | None:
+    parsed = parse_path(getattr(backing, "fileName", None) or "")
+    if parsed is None:
+        return None
+    datastore = getattr(backing, "datastore", None)
+    return File(parsed[0] if datastore is None else datastore._moId, parsed[1])  # noqa: SLF001
+
+
+def _controllers(devices: Any, kinds: Kinds) -> tuple[Controller, ...]:
+    taken: dict[int, set[int]] = defaultdict(set)
+    for device in devices:
+        key, unit = getattr(device, "controllerKey", None), getattr(device, "unitNumber", None)
+        if key is not None and unit is not None:
+            taken[key].add(unit)
+    return tuple(
+        Controller(device.key, device.busNumber, isinstance(device, kinds.paravirtual), frozenset(taken[device.key]))
+        for device in devices
+        if isinstance(device, kinds.controller)
+    )

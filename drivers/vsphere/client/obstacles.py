@@ -1,0 +1,105 @@
+"""Reading what keeps VMs from being changed: only of those that are asked for, and not in each look."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from pyVmomi import vim
+
+from controller.model import DiskId
+from drivers.vsphere.client.parts import Collector, properties_of, ref_of
+from drivers.vsphere.client.reading import retrieve
+from drivers.vsphere.client.session import Open
+from drivers.vsphere.inventory import Place
+from drivers.vsphere.obstacles import Obstacles
+
+_VM = (
+    *("snapshot.currentSnapshot", "runtime.consolidationNeeded", "runtime.question", "disabledMethod"),
+    *("config.keyId", "config.version", "runtime.host", "config.hardware.device"),
+)
+_DATASTORE = ("summary.accessible", "summary.maintenanceMode", "summary.freeSpace", "host")
+_HOST = ("name", "runtime.inMaintenanceMode")
+
+
+def read_obstacles(now: Open, refs: Sequence[str], stores: Collection[str], *, wide: bool) -> dict[str, Obstacles]:
+    """
+    By managed object ID; a VM that is gone is left out.
+
+    ``stores``: all datastore objects that are our storage, one for each datacenter; without any nothing is said about
+    mounts. ``wide``: more than 15 disks go on a controller.
+    """
+    objects = [Collector.ObjectSpec(obj=vim.VirtualMachine(ref, now.stub)) for ref in refs]
+    objects += [Collector.ObjectSpec(obj=vim.Datastore(ref, now.stub)) for ref in {*stores, now.place.datastore}]
+    specs = [properties_of(vim.VirtualMachine, _VM), properties_of(vim.Datastore, _DATASTORE)]
+    read: dict[str, Any] = {ref_of(obj): values for obj, values in retrieve(now, objects, specs)}
+    hosts = _hosts(now, [values.get("runtime.host") for values in read.values()])
+    store = read.get(now.place.datastore, {})
+    mounts = [mount for ref in stores for mount in read.get(ref, {}).get("host") or ()]
+    return {
+        ref: _obstacles(read[ref], {**store, "host": mounts}, hosts, now.place, wide=wide)
+        for ref in refs
+        if ref in read
+    }
+
+
+def _hosts(now: Open, found: Sequence[Any]) -> dict[str, Any]:
+    wanted = {ref_of(host): Collector.ObjectSpec(obj=host) for host in found if host is not None}
+    if not wanted:
+        return {}
+    spec = properties_of(vim.HostSystem, _HOST)
+    return {ref_of(obj): values for obj, values in retrieve(now, list(wanted.values()), [spec])}
+
+
+def free_kib(now: Open) -> int | None:
+    target = Collector.ObjectSpec(obj=now.datastore)
+    for _, values in retrieve(now, [target], [properties_of(vim.Datastore, ("summary.freeSpace",))]):
+        if free := values.get("summary.freeSpace"):
+            return int(free) // 1024
+    return None
+
+
+def _obstacles(vm: Any, store: Any, hosts: Any, place: Place, *, wide: bool) -> Obstacles:
+    free = store.get("summary.freeSpace")
+    on = "" if vm.get("runtime.host") is None else ref_of(vm["runtime.host"])
+    host = hosts.get(on, {})
+    return Obstacles(
+        snapshot=vm.get("snapshot.currentSnapshot") is not None,
+        consolidation=bool(vm.get("runtime.consolidationNeeded")),
+        question=str(getattr(vm.get("runtime.question"), "text", "") or ""),
+        disabled=frozenset(str(each) for each in vm.get("disabledMethod") or ()),
+        encrypted=vm.get("config.keyId") is not None,
+        datastore=place.name,
+        accessible=bool(store.get("summary.accessible", True)),
+        maintenance=str(store.get("summary.maintenanceMode") or ""),
+        free_bytes=None if free is None else int(free),
+        host=str(host.get("name", "")),
+        mount=_mount(store.get("host") or (), on),
+        leaving=bool(host.get("runtime.inMaintenanceMode")),
+        hardware=_hardware(str(vm.get("config.version") or "")),
+        wide=wide,
+        sharing=_shared(vm.get("config.hardware.device") or (), place),
+    )
+
+
+def _mount(mounts: Any, host: str) -> str:
+    """What is wrong with the datastore on this host; "" where the datastore does not tell which hosts have it."""
+    if not mounts or not host:
+        return ""
+    found = next((each.mountInfo for each in mounts if ref_of(each.key) == host), None)
+    if found is None or found.mounted is False:
+        return "has not mounted"
+    if found.accessible is False:
+        return "cannot reach"
+    return "may only read" if found.accessMode == "readOnly" else ""
+
+
+def _hardware(version: str) -> int | None:
+    digits = version.removeprefix("vmx-")
+    return int(digits) if digits.isdecimal() else None
+
+
+def _shared(devices: Any, place: Place) -> tuple[str, ...]:
+    backings: list[Any] = [each.backing for each in devices if isinstance(each, vim.vm.device.VirtualDisk)]
+    files = (str(each.fileName) for each in backings if getattr(each, "sharing", None) not in {None, "", "sharingNone"})
+    return tuple(file for file in files if place.refusal(DiskId(file)) is None)

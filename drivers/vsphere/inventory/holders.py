@@ -1,0 +1,136 @@
+"""Who has which disk of ours, and what nobody can say. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+from controller.model import Attachment, AttachmentState, DiskId, Power, VmId
+from drivers.base import Listing
+from drivers.shared.smbios import orders
+from drivers.vsphere.inventory.identity import identity, stamp, stamped_as_another
+from drivers.vsphere.inventory.keys import pins
+from drivers.vsphere.inventory.place import Place
+from drivers.vsphere.inventory.values import CONNECTED, SUSPENDED, Disk, Inventory, Vm
+
+
+def ours(vm: Vm, place: Place) -> dict[DiskId, Disk]:
+    """Our disks on a VM, also those under a snapshot."""
+    found: dict[DiskId, Disk] = {}
+    for disk in vm.disks:
+        for file in disk.files:
+            name = place.find(file)
+            if name is not None:
+                found[name] = disk
+    return found
+
+
+def moved(vm: Vm, place: Place) -> dict[DiskId, Disk]:
+    """Our disks on a VM whose files vCenter has moved or renamed: the devices in slots that we gave to them."""
+    if stamped_as_another(vm):
+        return {}
+    buses = {controller.key: controller.bus for controller in vm.controllers}
+    known, found = pins(vm), dict[DiskId, Disk]()
+    for disk in vm.disks:
+        key = known.get((buses.get(disk.controller, -1), disk.unit))
+        if key is not None and disk.files and not any(place.find(file) for file in disk.files):
+            found[place.disk(key)] = disk
+    return found
+
+
+def unread_vms(vms: Sequence[Vm], place: Place, known: Collection[str] = ()) -> list[Vm]:
+    """
+    VMs that may hold a disk of ours, and of which vCenter does not tell.
+
+    ``known``: managed object IDs of VMs that were read before. One that never was, is on no host and has no file is
+    only being made (see `Vm.placeholder`): those come and go all day.
+    """
+    return [
+        vm
+        for vm in vms
+        if not vm.readable
+        and (not vm.datastores or vm.datastores & place.refs)
+        and (vm.ref in known or not vm.placeholder)
+    ]
+
+
+def whole(vms: Sequence[Vm], place: Place, known: Collection[str] = ()) -> str | None:
+    """Why nobody can say that a disk is attached nowhere, or None."""
+    found = unread_vms(vms, place, known)
+    return "; ".join(_unread(vm) for vm in found) if found else None
+
+
+def _unread(vm: Vm) -> str:
+    return (
+        f"vCenter cannot read the configuration of {vm.name} ({vm.connection or 'no state'}: {vm.unread}), which may "
+        "hold a disk: repair it; if it is dead, remove it from the inventory (never from disk)"
+    )
+
+
+def attachments(vms: Sequence[Vm], place: Place) -> list[Attachment]:
+    """Of the VMs that can be read. A disk that vCenter moved away from its place is uncertain."""
+    holders = [vm for vm in vms if vm.readable]
+    counts = Counter(order for vm in holders for order in orders(vm.uuid))
+    found = []
+    for vm in holders:
+        state = _state(vm, counts)
+        found += [Attachment(disk, identity(vm), state, stamp(vm)) for disk in sorted(ours(vm, place))]
+        away = AttachmentState.UNCERTAIN
+        found += [Attachment(disk, identity(vm), away, stamp(vm)) for disk in sorted(moved(vm, place))]
+    return found
+
+
+def odd(vms: Sequence[Vm], place: Place) -> dict[DiskId, str]:
+    """What is wrong with a disk that somebody has, and the cure."""
+    return {
+        disk: (
+            f"{disk} is on {vm.name} as {found.name}: Storage vMotion or Storage DRS has moved it. Move it back: "
+            f"detach it by hand, move the file to {disk} with the datastore browser, and attach it again; switch "
+            "Storage DRS off for this VM"
+        )
+        for vm in vms
+        for disk, found in moved(vm, place).items()
+    }
+
+
+def listing(now: Inventory, place: Place, known: Collection[str] = ()) -> Listing:
+    """Attachments and power of one moment: a VM's list and its power are evidence only together."""
+    states = powers(now)
+    seen = {
+        name for vm in now.vms if vm.readable for name in orders(vm.uuid) if states[VmId(name)] is not Power.UNKNOWN
+    }
+    return Listing(
+        tuple(attachments(now.vms, place)),
+        frozenset(VmId(name) for name in seen),
+        tuple(_unread(vm) for vm in unread_vms(now.vms, place, known)),
+        power=states,
+        odd=odd(now.vms, place),
+    )
+
+
+def powers(now: Inventory) -> dict[VmId, Power]:
+    """By both IDs by which a VM's guest may know it; unknown where two VMs have one."""
+    counts = Counter(order for vm in now.vms for order in orders(vm.uuid))
+    return {
+        VmId(order): power(vm, now.hosts) if counts[order] == 1 else Power.UNKNOWN
+        for vm in now.vms
+        for order in orders(vm.uuid)
+    }
+
+
+def _state(vm: Vm, counts: Mapping[str, int]) -> AttachmentState:
+    # Two VMs with one UUID: nobody can say which of them is the node.
+    unique = bool(orders(vm.uuid)) and all(counts[order] == 1 for order in orders(vm.uuid))
+    return AttachmentState.ATTACHED if unique else AttachmentState.UNCERTAIN
+
+
+def power(vm: Vm, hosts: Mapping[str, str]) -> Power:
+    """
+    The power state, if vCenter can know it now.
+
+    When the host is not connected, vCenter goes on showing the last state that it knew. A suspended VM is on: it goes
+    on writing where it was once it is resumed.
+    """
+    if not vm.connected or vm.host is None or hosts.get(vm.host) != CONNECTED:
+        return Power.UNKNOWN
+    return {"poweredOff": Power.OFF, "poweredOn": Power.ON, SUSPENDED: Power.ON}.get(vm.power, Power.UNKNOWN)

@@ -1,0 +1,38 @@
+"""What about a node's VM will hurt some day, one sentence each, with the cure. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from controller.model import VmId
+from drivers.vsphere.inventory import Place, Vm, find, odd, shows_uuids
+from drivers.vsphere.obstacles import Obstacles, sentences
+
+
+def concerns(
+    vms: Sequence[Vm], place: Place, wanted: VmId, hostname: str, obstacles: Mapping[str, Obstacles]
+) -> tuple[str, ...]:
+    """``obstacles`` by managed object ID."""
+    vm = find(vms, wanted)
+    if isinstance(vm, str):
+        return (vm,)
+    found = [*odd([vm], place).values()]
+    if not vm.readable:
+        found.append(f"vCenter cannot read the configuration of {vm.name} ({vm.unread})")
+    if not _same(vm.name, hostname):
+        found.append(
+            f"the VM with the SMBIOS UUID of node {hostname} is called {vm.name} in vCenter: if that is another "
+            "machine, give one of them a new uuid.bios; else rename the VM"
+        )
+    if not shows_uuids(vm):
+        found.append(
+            f"{vm.name} does not show its disks' UUIDs, so no disk can be attached to it: set disk.EnableUUID = TRUE "
+            "in its advanced settings while it is off"
+        )
+    return (*found, *sentences(vm.name, obstacles.get(vm.ref, Obstacles())))
+
+
+def _same(name: str, hostname: str) -> bool:
+    """Whether they may be meant for the same machine: in either, the domain may be left out."""
+    one, two = name.casefold(), hostname.casefold()
+    return one == two or (("." in one) != ("." in two) and one.partition(".")[0] == two.partition(".")[0])

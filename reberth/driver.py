@@ -1,0 +1,70 @@
+"""
+The contract of storage and power drivers, for those of other packages: docs/drivers.md.
+
+A package offers its driver by an entry point of the group ``reberth.drivers`` or ``reberth.power``,
+``NAME = "module:create"`` with ``create(settings: Mapping[str, object])``; the settings are the table
+``[storage.NAME]`` or ``[power.NAME]`` of reberth.toml. What is wrong with them is a ValueError with a sentence that
+names the key and the cure.
+"""
+
+from controller.model import (
+    Attachment,
+    AttachmentState,
+    BootId,
+    Capabilities,
+    DiskId,
+    Epoch,
+    Power,
+    Spec,
+    VmId,
+    VolumeKey,
+)
+from drivers.base import (
+    Created,
+    CreateOutcome,
+    DeviceHint,
+    Done,
+    DriverError,
+    Grower,
+    HypervisorDriver,
+    InDoubt,
+    Inspector,
+    Listing,
+    Outcome,
+    PowerDriver,
+    PowerEvent,
+    Refused,
+    StorageDriver,
+    Unreachable,
+    Witness,
+)
+
+__all__ = [
+    "Attachment",
+    "AttachmentState",
+    "BootId",
+    "Capabilities",
+    "CreateOutcome",
+    "Created",
+    "DeviceHint",
+    "DiskId",
+    "Done",
+    "DriverError",
+    "Epoch",
+    "Grower",
+    "HypervisorDriver",
+    "InDoubt",
+    "Inspector",
+    "Listing",
+    "Outcome",
+    "Power",
+    "PowerDriver",
+    "PowerEvent",
+    "Refused",
+    "Spec",
+    "StorageDriver",
+    "Unreachable",
+    "VmId",
+    "VolumeKey",
+    "Witness",
+]

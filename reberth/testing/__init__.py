@@ -1,0 +1,38 @@
+"""
+The conformance suite: what every driver must do, as classes of tests that a driver's own tests inherit.
+
+It needs pytest and pytest-asyncio. Each class asks for a fixture ``rig``, which makes a storage system of its own for
+one test (`StorageRig` and its kin), and, where it says so, ``kind`` (`Kind`): what that system cannot do. See
+docs/drivers.md.
+"""
+
+import pytest
+
+# Before they are imported: so that a failed assert shows its values.
+pytest.register_assert_rewrite(
+    "reberth.testing.clones",
+    "reberth.testing.growth",
+    "reberth.testing.hypervisor",
+    "reberth.testing.power",
+    "reberth.testing.storage",
+)
+
+from reberth.testing.clones import CloneSuite  # noqa: E402
+from reberth.testing.growth import GrowthSuite  # noqa: E402
+from reberth.testing.hypervisor import HypervisorSuite  # noqa: E402
+from reberth.testing.power import PowerSuite  # noqa: E402
+from reberth.testing.rigs import CloneRig, HypervisorRig, Kind, PowerRig, StorageRig  # noqa: E402
+from reberth.testing.storage import StorageSuite  # noqa: E402
+
+__all__ = [
+    "CloneRig",
+    "CloneSuite",
+    "GrowthSuite",
+    "HypervisorRig",
+    "HypervisorSuite",
+    "Kind",
+    "PowerRig",
+    "PowerSuite",
+    "StorageRig",
+    "StorageSuite",
+]

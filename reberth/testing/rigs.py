@@ -1,0 +1,90 @@
+"""What the suite needs of a storage system: to make machines and press their buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from reberth.driver import DiskId, HypervisorDriver, Power, PowerDriver, StorageDriver, VmId, VolumeKey
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """
+    What the system behind a driver cannot do.
+
+    ``can_lose_host``: it has hosts whose loss can be played. ``tells_sizes``: it knows the size of a disk.
+    """
+
+    name: str
+    can_lose_host: bool = True
+    tells_sizes: bool = True
+
+
+class Machines(Protocol):
+    """Machines with a power button, made for one test. They are made switched on."""
+
+    async def add_vm(self) -> VmId: ...
+
+    async def switch(self, vm: VmId, power: Power) -> None: ...
+
+
+class PowerRig(Machines, Protocol):
+    @property
+    def driver(self) -> PowerDriver: ...
+
+    async def lose_host(self, vm: VmId) -> None:
+        """Nobody can say any more whether the machine runs: its hypervisor's host, or its BMC, is away."""
+        ...
+
+
+class StorageRig(Machines, Protocol):
+    """``driver`` and ``rival`` are two clients of the storage, as two controllers are."""
+
+    @property
+    def driver(self) -> StorageDriver: ...
+
+    @property
+    def rival(self) -> StorageDriver: ...
+
+    async def write(self, vm: VmId, disk: DiskId) -> None:
+        """The VM has the disk open (mounted) from now on."""
+        ...
+
+    async def go_away(self) -> None:
+        """Nothing of the storage system answers any more."""
+        ...
+
+
+class CloneRig(StorageRig, Protocol):
+    """For a driver with the capability ``clones``."""
+
+    async def put(self, disk: DiskId, text: bytes) -> None:
+        """The disk, attached nowhere, begins with this text from now on."""
+        ...
+
+    async def got(self, disk: DiskId, length: int) -> bytes:
+        """With what the disk, attached nowhere, begins."""
+        ...
+
+    async def leave_half(self, key: VolumeKey, source: DiskId) -> None:
+        """What is there when whoever copied this disk to that key died in the middle of it."""
+        ...
+
+    async def remains(self) -> Sequence[str]:
+        """Whatever lies where the disks are and is none."""
+        ...
+
+
+class HypervisorRig(StorageRig, PowerRig, Protocol):
+    """For a driver of both: one system that has the disks and runs the machines."""
+
+    @property
+    def driver(self) -> HypervisorDriver: ...
+
+    async def suspend(self, vm: VmId) -> None:
+        """Its memory is kept: it goes on where it was."""
+        ...
+
+    async def resume(self, vm: VmId) -> None: ...

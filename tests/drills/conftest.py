@@ -1,0 +1,58 @@
+"""A lab of a manager and a worker with Reberth as a user deploys it, one for all tests of a module."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from rich.console import Console
+
+from deploy.drill.interrupts import delayed
+from deploy.drill.labs.namespaces import NamespacesProvider
+from deploy.drill.settings import DrillSettings
+from deploy.drill.swarm.cluster import Cluster
+from deploy.drill.swarm.scenario import Scenario
+from deploy.lab.lab import Lab
+from tests.drills.tiny import Village
+
+
+@pytest.fixture(scope="module")
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
+    settings = DrillSettings(
+        name=f"errors{os.getpid()}",
+        subnet=f"10.81.{os.getpid() % 200}.0/24",
+        managers=1,
+        workers=1,
+        heartbeat="1s",
+        report=tmp_path_factory.mktemp("errors"),
+    )
+    provider, say = NamespacesProvider(), Console(highlight=False).print
+    cluster = None
+    try:
+        provider.packages(say)
+        lab = provider.up(settings, say)
+        cluster = Cluster(lab)
+        made = Scenario(lab, cluster, provider.stacks(lab, cluster, settings, say))
+        made.stacks.deploy_system()
+        made.ready(180)
+        yield made
+    finally:
+        if cluster is not None:
+            cluster.close()
+        with delayed():
+            provider.down(settings)
+    assert Lab.leftovers(settings.name) == ()
+
+
+@pytest.fixture
+def village(scenario: Scenario) -> Iterator[Village]:
+    made = Village(scenario)
+    yield made
+    made.clear()
+
+
+@pytest.fixture(scope="module")
+def lab(scenario: Scenario) -> Lab:
+    assert isinstance(scenario.lab, Lab)
+    return scenario.lab

@@ -1,0 +1,163 @@
+"""A volume's ordinary life, on a lab of a manager and a worker: it grows under PostgreSQL; files come in and go out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy.drill.errors import DrillError
+from deploy.lab.lab import Lab
+from tests.drills.tiny import Tiny, Village
+from tests.support.labs import until
+
+pytestmark = pytest.mark.timeout(600)
+
+MANAGER, WORKER = "swarm01", "swarm02"
+POSTGRES = (
+    "sh",
+    "-c",
+    "echo secret >/tmp/word; export PGDATA=/data/pgdata POSTGRES_PASSWORD_FILE=/tmp/word; exec reberth-postgres",
+)
+DATA_SH = Path(__file__).resolve().parents[2] / "deploy" / "data.sh"
+
+
+def sql(village: Village, node: str, text: str) -> str:
+    found = village.running(node, "db")
+    words = ("env", "PGPASSWORD=secret", "psql", "-h", "127.0.0.1", "-U", "postgres", "-XAtqc", text)
+    done = village.cli(node, "exec", found[0], *words)
+    return done.stdout.strip() if done.returncode == 0 else f"ERROR {done.stderr}"
+
+
+def room(village: Village, node: str, service: str) -> int:
+    """MiB of the service's volume."""
+    found = village.running(node, service)
+    done = village.cli(node, "exec", found[0], "df", "-m", "--output=size", "/data")
+    return int(done.stdout.split()[-1])
+
+
+def reberth(village: Village, *words: str) -> str:
+    return village.scenario.cluster.ask_controller(*words)
+
+
+def test_a_volume_grows_under_a_postgresql_that_writes_and_moves_with_all_rows(village: Village) -> None:
+    village.make(Tiny("db", "db", {"size": "320MiB", "fstype": "xfs"}, WORKER, command=POSTGRES, grace=30.0))
+    village.runs("db")
+    until(lambda: sql(village, WORKER, "SELECT 1") == "1", "PostgreSQL answers")
+    sql(village, WORKER, "CREATE TABLE rows AS SELECT n, repeat('x', 900) AS text FROM generate_series(1, 20000) n")
+    container, before = village.running(WORKER, "db"), room(village, WORKER, "db")
+
+    assert "has 1342177280 bytes now" in reberth(village, "grow", "db", "1280MiB")
+    until(lambda: room(village, WORKER, "db") > before * 9 // 5, "the file system is larger")
+    more = "INSERT INTO rows SELECT n, repeat('y', 900) FROM generate_series(20001, 400000) n"
+    assert sql(village, WORKER, more) == ""
+
+    assert village.running(WORKER, "db") == container
+    assert sql(village, WORKER, "SELECT pg_table_size('rows') > 320 * 1024 * 1024") == "t"
+    village.renew("db", MANAGER)
+    until(lambda: sql_or_nothing(village, "SELECT count(*), sum(length(text)) FROM rows"), "it is on the other node")
+    assert sql(village, MANAGER, "SELECT count(*), sum(length(text)) FROM rows") == "400000|360000000"
+    assert room(village, MANAGER, "db") > before * 9 // 5
+
+
+def sql_or_nothing(village: Village, text: str) -> bool:
+    return bool(village.running(MANAGER, "db")) and not sql(village, MANAGER, text).startswith("ERROR")
+
+
+def test_a_volume_does_not_grow_beyond_the_storage_and_never_shrinks(village: Village) -> None:
+    village.make(Tiny("steady", "steady", {"size": "32MiB"}, WORKER))
+    village.runs("steady")
+    for size, words in (("60TiB", "No room for a disk"), ("16MiB", "no volume becomes smaller")):
+        with pytest.raises(DrillError, match=words):
+            reberth(village, "grow", "steady", size)
+    village.runs("steady")
+
+
+def test_labels_are_shown_on_every_node_and_the_options_with_what_the_driver_can(village: Village) -> None:
+    village.make(Tiny("named", "named", {"size": "32MiB", "label.team": "storage & co", "label.tier": "1"}, WORKER))
+    village.runs("named")
+    for node in (MANAGER, WORKER):
+        shown = village.cli(node, "volume", "inspect", "-f", "{{.Status.labels}}", "named")
+        assert shown.stdout.strip() == "team=storage & co, tier=1", shown.stderr
+    assert "Storage driver lab: clones, grows" in reberth(village, "driver", "options")
+
+
+def test_the_disk_of_a_stopped_service_leaves_a_drained_node(village: Village, lab: Lab) -> None:
+    village.make(Tiny("stopped", "stopped", {"size": "32MiB"}, WORKER))
+    village.runs("stopped")
+    village.scale("stopped", 0)
+    village.ended("stopped")
+
+    def place() -> list[str]:
+        return [held["vm"] for held in lab.host.call("GET", "/v1/attachments") if "stopped" in held["disk"]]
+
+    assert place() == [lab.node(WORKER).vm]
+    village.scenario.cluster.set_availability(WORKER, "drain")
+    try:
+        until(lambda: place() == [], "it has left")
+    finally:
+        village.scenario.cluster.set_availability(WORKER, "active")
+    village.scale("stopped", 1)
+    village.runs("stopped")
+    assert place() == [lab.node(WORKER).vm]
+
+
+# --- in and out
+
+
+def data(lab: Lab, *words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, **lab.environment(MANAGER)}
+    return subprocess.run(
+        [DATA_SH, *words], env=environment, input=given, capture_output=True, check=False, timeout=150
+    )
+
+
+def docker(lab: Lab, *words: str, given: bytes = b"") -> bytes:
+    environment = {**os.environ, **lab.environment(MANAGER)}
+    done = subprocess.run(
+        ["docker", *words], env=environment, input=given, capture_output=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+MAKE = """
+umask 022; mkdir -p /from/deep/er; echo plain >/from/file; echo secret >/from/deep/er/secret
+chown 999:998 /from/deep/er/secret; chmod 4640 /from/deep/er/secret; ln -s ../file /from/deep/link
+ln /from/file /from/hard
+touch -d '2001-02-03 04:05:06' /from/deep; head -c 3000000 /dev/urandom >/from/noise; truncate -s 5M /from/sparse
+"""
+SHOW = r"""
+cd {}; find . -mindepth 1 -printf '%P %y %m %U %G %n %l %T@\n' | sort; find . -type f | sort | xargs sha256sum
+"""
+
+
+def test_the_files_of_a_local_volume_come_in_and_go_out_as_they_were(village: Village, lab: Lab) -> None:
+    image = village.scenario.stacks.variables["POSTGRES_IMAGE"]
+
+    def on(volume: str, target: str, script: str, given: bytes = b"") -> bytes:
+        words = ("run", "--rm", "-i", "--entrypoint", "sh", "-v", f"{volume}:{target}", image, "-c", script)
+        return docker(lab, *words, given=given)
+
+    on("old", "/from", MAKE)
+    taken = on("old", "/from", "tar -C /from --numeric-owner --xattrs -cf - .")
+    came = data(lab, "import", "new", "-o", "size=64MiB", given=taken)
+    assert (came.returncode, b"has the files" in came.stderr) == (0, True), came.stderr
+
+    again = data(lab, "import", "new", given=taken)
+    assert (again.returncode, b"is not empty" in again.stderr) == (1, True), again.stderr
+    village.make(Tiny("user", "new", {"size": "64MiB"}, WORKER))
+    village.runs("user")
+    used = data(lab, "export", "new")
+    assert (used.returncode, b"docker service scale user=0" in used.stderr) == (1, True), used.stderr
+    village.scale("user", 0)
+    village.ended("user")
+
+    left = data(lab, "export", "new")
+    assert left.returncode == 0, left.stderr
+    on("back", "/to", "tar -C /to --numeric-owner --xattrs -xpf -", given=left.stdout)
+    assert on("back", "/to", SHOW.format("/to")) == on("old", "/from", SHOW.format("/from"))
+    assert docker(lab, "service", "ls", "-q", "-f", "name=reberth-data") == b""
+    docker(lab, "volume", "rm", "old", "back")

@@ -1,0 +1,36 @@
+"""What an administrator reads in vCenter about a VM's disks."""
+
+from __future__ import annotations
+
+from structlog.testing import capture_logs
+
+from drivers.base import Done
+from drivers.vsphere.driver import VsphereDriver
+from reberth.testing.asking import ONE, TWO, new_disk
+from tests.conformance.vsphere_rig import VsphereFaultsRig
+
+
+async def test_each_volume_that_comes_or_goes_is_an_event_of_its_vm() -> None:
+    async with VsphereFaultsRig() as rig:
+        one, two, vm = await new_disk(rig, "one"), await new_disk(rig, "two"), await rig.add_vm()
+        await rig.driver.attach([one, two], vm, ONE)
+        await rig.driver.attach([one], vm, ONE)  # nothing to do, nothing to tell
+        await rig.driver.detach([two], vm, TWO)
+        told = [line.split("\t") for line in (await rig.fault("events")).splitlines()]
+        of = rig.admin.vm(vm)._moId
+        assert told == [
+            [of, "reberth: volumes one, two attached (epoch 1)"],
+            [of, "reberth: volume two detached (epoch 2)"],
+        ]
+
+
+async def test_a_user_who_may_log_no_events_is_asked_once_and_fails_nothing() -> None:
+    async with VsphereFaultsRig() as rig:
+        disk, vm = await new_disk(rig), await rig.add_vm()
+        assert isinstance(rig.driver, VsphereDriver)
+        await rig.fault("noevents")
+        with capture_logs() as logs:
+            assert await rig.driver.attach([disk], vm, ONE) == [Done()]
+            assert await rig.driver.detach([disk], vm, ONE) == [Done()]
+        assert [each["event"] for each in logs].count("event.not_logged") == 1
+        assert rig.driver.sent["LogUserEvent"] == 1

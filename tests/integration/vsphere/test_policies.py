@@ -1,0 +1,70 @@
+"""Storage policies, room, and what is wrong with hosts before a disk has to go there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from structlog.testing import capture_logs
+
+from controller.model import Spec, VolumeKey
+from drivers.base import Created, Done, Refused
+from drivers.vsphere import create
+from drivers.vsphere.driver import VsphereDriver
+from reberth.testing.asking import ONE, TWO, new_disk
+from tests.conformance.vsphere_rig import VsphereFaultsRig
+
+POLICY = "vSAN Default Storage Policy"
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[VsphereFaultsRig]:
+    async with VsphereFaultsRig() as made:
+        yield made
+
+
+async def test_a_disk_that_is_attached_is_given_the_policy_that_its_device_does_not_show(rig: VsphereFaultsRig) -> None:
+    disk, vm = await new_disk(rig), await rig.add_vm()
+    driver = create(rig.simulator.settings(storage_policy=POLICY))
+    assert await driver.attach([disk], vm, ONE) == [Done()]
+    assert (await rig.fault("policies")).split("\t")[0] == disk
+    assert [each.epoch for each in (await driver.list_attachments()).attachments] == [ONE]
+    await driver.close()
+
+
+async def test_a_policy_that_cannot_be_given_keeps_no_disk_from_its_task(rig: VsphereFaultsRig) -> None:
+    disk, vm = await new_disk(rig), await rig.add_vm()
+    driver = create(rig.simulator.settings(storage_policy="gone"))
+    with capture_logs() as logs:
+        assert await driver.attach([disk], vm, TWO) == [Done()]
+    assert [each["disks"] for each in logs if each["event"] == "policy.not_given"] == [[disk]]
+    await driver.close()
+
+
+async def test_a_policy_that_encrypts_is_refused_at_creation(rig: VsphereFaultsRig) -> None:
+    driver = create(rig.simulator.settings(storage_policy="VM Encryption Policy"))
+    refused = await driver.create(VolumeKey("secret"), Spec(2**26))
+    assert isinstance(refused, Refused)
+    assert "encrypts" in refused.why
+    await driver.close()
+
+
+async def test_a_thick_disk_for_which_there_is_no_room_is_refused_before_it_is_begun(rig: VsphereFaultsRig) -> None:
+    driver = create(rig.simulator.settings(disk_format="eager-zeroed"))
+    refused = await driver.create(VolumeKey("large"), Spec(2**60))
+    assert isinstance(refused, Refused)
+    assert "make room" in refused.why
+    assert await driver.keys("large") == []
+    assert isinstance(await driver.create(VolumeKey("small"), Spec(2**26)), Created)
+    await driver.close()
+
+
+async def test_a_host_in_maintenance_mode_is_told_of_before_a_disk_has_to_go_there(rig: VsphereFaultsRig) -> None:
+    assert isinstance(rig.driver, VsphereDriver)
+    vm = await rig.add_vm()
+    nodes = {vm: rig.admin.name(vm)}
+    assert await rig.driver.concerns(nodes) == {}
+    host = rig.admin.vm(vm).runtime.host
+    assert rig.admin.wait(host.EnterMaintenanceMode(0)) is None
+    ((sentence,),) = (await rig.driver.concerns(nodes)).values()
+    assert "maintenance mode" in sentence

@@ -1,0 +1,115 @@
+"""The wire to vCenter: what of an answer reaches the decoder, on a real TLS server that answers packed or not."""
+
+from __future__ import annotations
+
+import gzip
+import ssl
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPException
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from drivers.vsphere.client.transport import Wires
+from drivers.vsphere.settings import Settings
+from tests.vcsim.server import certificate, thumbprint
+
+PACKED: Mapping[str, Callable[[bytes], bytes]] = {
+    "identity": bytes,
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "broken": bytes,
+}
+
+
+class _Echo(BaseHTTPRequestHandler):
+    """Answers with the body it got, packed as the path says; ``/fail`` is an error of the server."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        name = self.path.strip("/")
+        packed = PACKED.get(name, bytes)(body)
+        self.send_response(500 if name == "fail" else 200)
+        self.send_header("Content-Length", str(len(packed)))
+        if name in PACKED:
+            self.send_header("Content-Encoding", {"broken": "gzip"}.get(name, name))
+        self.end_headers()
+        self.wfile.write(packed)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing to the terminal."""
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    cert, key = certificate()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    with HTTPServer(("127.0.0.1", 0), _Echo) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def wires(port: int) -> Iterator[Wires]:
+    raw = {"host": "127.0.0.1", "port": port, "user_file": "/u", "password_file": "/p", "datacenter": "d"}
+    made = Wires(Settings.parse({**raw, "datastore": "s", "thumbprint": thumbprint()}), 10.0)
+    try:
+        yield made
+    finally:
+        made.cut()
+
+
+def post(made: Wires, port: int, path: str) -> tuple[int, str | None, bytes]:
+    connection = made.connection("127.0.0.1", port)
+    try:
+        connection.request("POST", path, b"one two")
+        answer = connection.getresponse()
+        return answer.status, answer.getheader("Content-Encoding"), answer.read()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("packed", ["identity", "gzip", "deflate"])
+def test_an_answer_is_unpacked_before_it_is_shortened_and_no_longer_said_to_be_packed(port: int, packed: str) -> None:
+    with wires(port) as made, made.shortening(lambda body: body.replace(b"one ", b"")):
+        assert post(made, port, f"/{packed}") == (200, None, b"two")
+
+
+def test_only_answers_of_a_shortening_are_shortened(port: int) -> None:
+    with wires(port) as made:
+        with made.shortening(lambda _: b""):
+            pass
+        assert post(made, port, "/") == (200, None, b"one two")
+
+
+def test_another_threads_answers_are_not_shortened(port: int) -> None:
+    found: list[tuple[int, str | None, bytes]] = []
+    with wires(port) as made, made.shortening(lambda _: b""):
+        thread = threading.Thread(target=lambda: found.append(post(made, port, "/")))
+        thread.start()
+        thread.join()
+    assert found == [(200, None, b"one two")]
+
+
+def test_a_fault_is_not_shortened(port: int) -> None:
+    with wires(port) as made, made.shortening(lambda _: b""):
+        assert post(made, port, "/fail") == (500, None, b"one two")
+
+
+def test_an_answer_that_cannot_be_unpacked_is_an_error_of_the_connection(port: int) -> None:
+    with (
+        wires(port) as made,
+        made.shortening(lambda body: body),
+        pytest.raises(HTTPException, match="cannot be unpacked"),
+    ):
+        post(made, port, "/broken")

@@ -1,0 +1,110 @@
+"""A kernel that is made of two dictionaries, for tests of the gate that are not about the kernel."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from controller.gate.kernel.device import Device
+from controller.gate.kernel.disk_check import Wanted
+from controller.gate.kernel.filesystem import Proceed, Say
+from controller.gate.kernel.handout import Nameplate, Owner
+from controller.gate.kernel.mount_table import Mount, MountFailed
+from controller.protocol import messages
+
+T = TypeVar("T")
+
+
+@dataclass
+class FakeHost:
+    """``fsck_seconds``: how long the disk's check takes; ``hung``: mount(2) does not return before it is set."""
+
+    disks: dict[str, str] = field(default_factory=lambda: {"disk": "8:16"})
+    table: dict[Path, Mount] = field(default_factory=dict)
+    fsck_seconds: float = 0.0
+    checks: int = 0
+    hung: asyncio.Event | None = None
+    sick: str | None = None
+    vanished: bool = False
+    rescues: int = 0
+    removed: list[str] = field(default_factory=list)
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        return work()
+
+    async def find(self, names: Sequence[str]) -> Device | None:
+        number = next((self.disks[name] for name in names if name in self.disks), None)
+        return None if number is None else Device("/dev/fake", number, 1 << 30, os.open(os.devnull, os.O_RDONLY))
+
+    async def prepare(self, device: Device, wanted: Wanted, say: Say, proceed: Proceed) -> None:
+        proceed()
+        self.checks += 1
+        say("checking /dev/fake (e2fsck -p)")
+        await asyncio.sleep(self.fsck_seconds)
+
+    def mounted(self) -> Mapping[Path, Mount]:
+        return dict(self.table)
+
+    async def mount(self, device: str, fstype: str, target: Path, *, twin: bool, options: Sequence[str] = ()) -> None:
+        if self.hung is not None:
+            await self.hung.wait()
+        self.table[target] = Mount(target, "8:16", fstype, device)
+
+    async def dress(self, target: Path, plate: Nameplate, epoch: int, owner: Owner) -> Path:
+        return target / "data"
+
+    async def nameplate(self, target: Path) -> Nameplate | None:
+        return None
+
+    async def shut_down(self, target: Path) -> bool:
+        return False
+
+    async def usage(self, target: Path) -> tuple[int, int] | None:
+        return (4096, 8192) if target in self.table else None
+
+    async def fit(self, mount: Mount, fitted: int) -> int:
+        return fitted
+
+    async def flush(self, target: Path) -> None:
+        if self.sick is not None:
+            raise MountFailed("input/output error")
+
+    async def unmount(self, target: Path, *, lazy: bool = False) -> None:
+        self.table.pop(target, None)
+
+    async def in_use(self, number: str) -> bool:
+        return bool(self.table)
+
+    async def gone(self, number: str) -> bool:
+        return self.vanished
+
+    async def sickness(self, number: str) -> str | None:
+        return self.sick
+
+    async def rescue(self, names: Sequence[str]) -> None:
+        self.rescues += 1
+
+    async def remove(self, number: str) -> bool:
+        self.removed.append(number)
+        return True
+
+
+def grant(serial: int = 1, epoch: int = 3, task: str = "task1", mounts: int = 1, void: int = 0) -> messages.MountGrant:
+    return messages.MountGrant(
+        volume="data",
+        key="data",
+        task=task,
+        epoch=epoch,
+        serial=serial,
+        by_id=("disk",),
+        size_bytes=1 << 30,
+        fstype="ext4",
+        fs_uuid="u",
+        may_format=False,
+        mounts=mounts,
+        void=void,
+    )

@@ -1,0 +1,115 @@
+"""What the loop reads of a swarm, in memory: its nodes and tasks, its records, and who leads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from controller.model import (
+    Claim,
+    ClaimTask,
+    Epoch,
+    Node,
+    NodeId,
+    Refusal,
+    Spec,
+    TaskId,
+    VolumeName,
+    VolumeRecord,
+)
+from controller.records.base import Leadership, Stale
+from controller.records.memory import Call, Fault, MemoryRecords, MemoryStore
+from watchers.base import SwarmUnread
+
+
+@dataclass
+class FakeSwarm:
+    """Swarm's nodes and where its tasks are: ``wants[volume] = (task, node)``."""
+
+    nodes: dict[NodeId, Node] = field(default_factory=dict)
+    wants: dict[VolumeName, tuple[TaskId, NodeId]] = field(default_factory=dict)
+    refused: dict[VolumeName, tuple[Refusal, ...]] = field(default_factory=dict)
+    started: set[TaskId] = field(default_factory=set)
+    services: dict[VolumeName, tuple[str, ...]] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=lambda: {"size": "1GiB"})
+    unread: bool = False
+
+    async def snapshot(self) -> FakeSwarm:
+        await asyncio.sleep(0)
+        if self.unread:
+            raise SwarmUnread("the swarm has no leader")
+        return FakeSwarm(
+            dict(self.nodes), dict(self.wants), dict(self.refused), set(self.started), dict(self.services), self.options
+        )
+
+    def claims(self, specs: Mapping[VolumeName, Spec], holders: Mapping[VolumeName, str]) -> Mapping[VolumeName, Claim]:
+        claims = {name: Claim(name, None, (), services=users) for name, users in self.services.items()}
+        for name, (task, node) in self.wants.items():
+            asked = {
+                each: (self.options,) for each in (node, *(one.node for one in self.refused.get(name, ()))) if each
+            }
+            tasks = (ClaimTask(task, f"service-{name}", node, started=task in self.started),)
+            claims[name] = Claim(name, node, tasks, refused=self.refused.get(name, ()), asked=asked)
+        return claims
+
+
+class FragileRecords(MemoryRecords):
+    """Fails the n-th call from now, and can end the whole controller after some writes."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        super().__init__(store)
+        self._countdown: tuple[Call, int, Fault] | None = None
+        self.writes_left: int | None = None
+        self.killed = asyncio.Event()
+
+    def fail_nth(self, call: Call, nth: int, fault: Fault) -> None:
+        """``nth`` 0 is the next one."""
+        self._countdown = (call, nth, fault)
+
+    async def replace_volume(self, record: VolumeRecord) -> VolumeRecord | Stale:
+        if self._countdown is not None:
+            call, left, fault = self._countdown
+            self._countdown = (call, left - 1, fault) if left else None
+            if not left:
+                self.fail(call, fault)
+        if self.writes_left is not None:
+            self.writes_left -= 1
+            if self.writes_left <= 0:
+                self.killed.set()
+                await asyncio.Event().wait()
+        return await super().replace_volume(record)
+
+
+class FakeLead:
+    """Leadership by hand, on the real record, so that a rival deposes us as in life."""
+
+    def __init__(self, records: MemoryRecords, me: NodeId) -> None:
+        self._records = records
+        self._me = me
+        self.epoch: Epoch | None = None
+        self.paused: str | None = None
+        self.acting_address: str | None = None
+
+    async def take(self, above: Epoch | None = None) -> bool:
+        before = await self._records.leadership()
+        epoch = Epoch(max(0 if before is None else before.epoch, above or 0) + 1)
+        version = 0 if before is None else before.version
+        written = await self._records.replace_leadership(Leadership(epoch, self._me, "here:1", version=version))
+        self.epoch = None if isinstance(written, Stale) else epoch
+        return self.epoch is not None
+
+    async def still_acting(self, epoch: Epoch) -> bool:
+        found = await self._records.leadership()
+        acting = found is not None and found.epoch == epoch and found.holder == self._me
+        if not acting and self.epoch == epoch:
+            self.epoch = None
+        return acting
+
+    async def new_epoch(self, above: Epoch | None = None) -> bool:
+        """As the real one: whoever was deposed does not depose in turn."""
+        return self.epoch is not None and await self.still_acting(self.epoch) and await self.take(above)
+
+    async def pause(self, reason: str | None) -> bool:
+        self.paused = reason
+        return True

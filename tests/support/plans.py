@@ -1,0 +1,76 @@
+"""Short words for what the planner is asked in tests, and what it decides about the volume ``data``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controller.model import (
+    BootId,
+    Confirmation,
+    DiskId,
+    Epoch,
+    Intent,
+    NodeId,
+    NodeState,
+    Operation,
+    Phase,
+    Policy,
+    Power,
+    Source,
+    Spec,
+    VolumeName,
+    World,
+)
+from controller.planner.actions import (
+    Action,
+)
+from controller.planner.plan import plan
+from tests.support.worlds import (
+    CUTS,
+    DISK,
+    EPOCH,
+    POLICY,
+    V,
+    claim,
+    grant,
+    node,
+    record,
+    vm,
+)
+
+DOWN = NodeState.DOWN
+OFF = {vm(1): Power.OFF}
+ON = {vm(1): Power.ON}
+DOWN_LONG = node(1, DOWN, down_for=60.0)
+DOWN_NOW = node(1, DOWN, down_for=1.0)
+REVOKED = record(grant(1), serial=2)
+MOVED = claim(2, "t2")
+CUTTING = replace(POLICY, capabilities=CUTS)
+
+
+def act(w: World, policy: Policy = POLICY) -> Action:
+    (decision,) = (each for each in plan(w, policy) if each.volume == V)
+    return decision.action
+
+
+def intent(operation: Operation, n: int, epoch: int = EPOCH) -> Intent:
+    return Intent(operation, Epoch(epoch), vm(n))
+
+
+def said_dead(boot: str) -> Confirmation:
+    return Confirmation(NodeId("n1"), vm(1), BootId(boot), "pulled the plug", "ann")
+
+
+ORIGINAL = DiskId("disk-original")
+ORIGIN = record(name=VolumeName("original"), disk=ORIGINAL)
+SOURCE = Source(ORIGIN.name, ORIGINAL, "uuid", "uuid")
+COPY = record(phase=Phase.CREATING, disk=None, formatted=False, spec=Spec(1 << 30, source=SOURCE))
+WANTS_COPY = record(
+    name=VolumeName("z-copy"), phase=Phase.CREATING, disk=None,
+    spec=Spec(1 << 30, source=Source(V, DISK, "uuid", "uuid")),
+)  # fmt: skip
+
+
+def copied(w: World) -> World:
+    """And another volume is to begin as a copy of it."""
+    return replace(w, volumes={**(w.volumes or {}), WANTS_COPY.name: WANTS_COPY})

@@ -1,0 +1,40 @@
+"""What may be read over HTTP, on a controller that listens: a port of its own on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp import web
+
+from controller.api.local_socket import LocalSocket
+from controller.api.routes import by_path
+from controller.api.viewing.http import Viewing
+from tests.support.api_site import Site
+
+
+@dataclass
+class View:
+    session: aiohttp.ClientSession
+    application: web.Application
+    url: str
+
+
+@asynccontextmanager
+async def viewing(place: Site) -> AsyncIterator[View]:
+    table = by_path(place.controller.routes())
+    me = place.identity
+    local = LocalSocket(table, place.lead, "own:1", lambda: me.me, lambda: me.client)
+    application = web.Application()
+    application.add_routes(Viewing(local.ask, place.controller.state.clock).routes())
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        async with aiohttp.ClientSession(url) as session:
+            yield View(session, application, url)
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,73 @@
+"""What Prometheus reads of the present state."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from controller.api.metrics.state_collector import StateCollector
+from controller.model import TaskId
+from controller.protocol.operator import Pause
+from tests.support.shell import Scene, scene
+
+pytestmark = pytest.mark.looptime
+
+
+def registry(play: Scene) -> CollectorRegistry:
+    made = CollectorRegistry()
+    made.register(StateCollector(play.one.state, play.one.lead))
+    return made
+
+
+async def test_a_volume_is_told_with_its_state_its_node_and_its_size() -> None:
+    async with scene() as play:
+        await play.make()
+        play.want("a")
+        await play.until(("a",))
+        play.cluster.swarm.started.add(TaskId("t1"))
+        play.one.state.wakeup("it runs")
+        await asyncio.sleep(5)
+        found = registry(play)
+        disk = play.cluster.record().disk
+        assert found.get_sample_value("reberth_volume_state", {"volume": "data", "state": "ok"}) == 1
+        labels = {"volume": "data", "node": "host-a", "service": "service-data", "fstype": "ext4", "disk": str(disk)}
+        assert found.get_sample_value("reberth_volume_info", labels) == 1
+        assert found.get_sample_value("reberth_volume_size_bytes", {"volume": "data"}) == 1 << 30
+
+
+async def test_states_that_no_volume_is_in_are_told_as_zero_so_that_alerts_can_rest_on_them() -> None:
+    async with scene() as play:
+        await asyncio.sleep(5)
+        found = registry(play)
+        assert found.get_sample_value("reberth_volumes", {"state": "alarm"}) == 0
+        assert found.get_sample_value("reberth_alarms") == 0
+
+
+async def test_a_gate_is_told_with_the_seconds_since_it_spoke() -> None:
+    async with scene() as play:
+        await asyncio.sleep(5)
+        heard = registry(play).get_sample_value("reberth_gate_last_heard_seconds", {"node": "host-b"})
+        assert heard is not None
+        assert 0 <= heard < 40
+
+
+async def test_a_pause_shows() -> None:
+    async with scene() as play:
+        await play.operator_requests.pause(Pause("works"))
+        await asyncio.sleep(30)
+        assert registry(play).get_sample_value("reberth_paused") == 1
+        play.one.lead.paused = None
+        await asyncio.sleep(30)
+        assert registry(play).get_sample_value("reberth_paused") == 0
+
+
+async def test_a_controller_that_stands_by_tells_only_that() -> None:
+    async with scene() as play:
+        await play.make()
+        await asyncio.sleep(5)
+        play.one.lead.epoch = None
+        found = registry(play)
+        assert found.get_sample_value("reberth_acting") == 0
+        assert found.get_sample_value("reberth_volume_size_bytes", {"volume": "data"}) is None

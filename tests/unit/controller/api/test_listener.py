@@ -1,0 +1,53 @@
+"""A controller's port while its predecessor ends. With real sockets on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from controller.api.listener import open_port
+
+HOST = "127.0.0.1"
+
+
+@asynccontextmanager
+async def runner() -> AsyncIterator[web.AppRunner]:
+    made = web.AppRunner(web.Application())
+    await made.setup()
+    try:
+        yield made
+    finally:
+        await made.cleanup()
+
+
+async def test_a_port_that_a_predecessor_still_has_is_taken_over_when_it_ends() -> None:
+    with socket.create_server((HOST, 0)) as predecessor:
+        port = predecessor.getsockname()[1]
+        async with runner() as made, asyncio.TaskGroup() as group:
+            opening = group.create_task(open_port(made, HOST, port))
+            await asyncio.sleep(0.5)
+            assert not opening.done()
+            predecessor.close()
+            await opening
+            _, writer = await asyncio.open_connection(HOST, port)
+            writer.close()
+
+
+async def test_a_port_that_stays_taken_is_an_error_that_says_so() -> None:
+    with socket.create_server((HOST, 0)) as other:
+        async with runner() as made:
+            with pytest.raises(OSError, match="address already in use") as caught:
+                await open_port(made, HOST, other.getsockname()[1], patience=0.3)
+    assert caught.value.errno == errno.EADDRINUSE
+
+
+async def test_an_address_that_is_not_ours_is_not_waited_for() -> None:
+    async with runner() as made, asyncio.timeout(5):
+        with pytest.raises(OSError, match="assign requested address"):
+            await open_port(made, "192.0.2.1", 0)

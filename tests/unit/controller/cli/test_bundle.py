@@ -1,0 +1,100 @@
+"""A support bundle has what the controller says, and no secret, wherever it turned up."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from controller.cli.bundle import LEFT_OUT, packed, paths_in, scrubbed, secrets_in, without_secrets
+from tests.support.api_site import site, swarm_ca
+from tests.support.certificates import SwarmCa
+from tests.support.terminal import reberth
+
+SETTINGS = """
+metrics_listen = "127.0.0.1"
+[storage]
+driver = "vsphere"
+[storage.vsphere]
+password_file = "{password}"
+password = "pasted by mistake"
+url = "https://anna:hunter22@vcenter.example"
+"""
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> SwarmCa:
+    return swarm_ca(tmp_path_factory.mktemp("ca"))
+
+
+def unpacked(bundle: Path) -> dict[str, str]:
+    with tarfile.open(bundle) as tar:
+        return {
+            each.name.partition("/")[2]: member.read().decode()
+            for each in tar.getmembers()
+            if (member := tar.extractfile(each)) is not None
+        }
+
+
+async def test_a_bundle_has_all_that_is_known_and_none_of_the_secrets(ca: SwarmCa, tmp_path: Path) -> None:
+    secret = tmp_path / "password.txt"
+    secret.write_text("correct horse\n")
+    config = tmp_path / "reberth.toml"
+    config.write_text(SETTINGS.format(password=secret))
+    bundle = tmp_path / "bundle.tar.gz"
+    async with site(ca, tmp_path) as place:
+        await place.granted()
+        reason = ("pause", "--reason", "the password is correct horse")
+        assert (await reberth(place.door, *reason)).returncode == 0
+        place.lead.paused = "the password is correct horse"
+        words = ("support-bundle", str(bundle))
+        made = await reberth(place.door, *words, REBERTH_CONFIG=str(config), REBERTH_STORAGE_VSPHERE_TOKEN="tok-12345")
+        assert made.returncode == 0, made.stderr
+    files = unpacked(bundle)
+    assert {"versions.json", "status.json", "doctor.json", "history.json", "plan.json", "volumes/0000.json"} <= set(
+        files
+    )
+    assert msgspec.json.decode(files["status.json"])["volumes"][0]["volume"] == "data"
+    assert msgspec.json.decode(files["settings.json"])["file"]["metrics_listen"] == "127.0.0.1"
+    assert str(secret) in files["settings.json"]
+    key = (ca.folder / "a" / "swarm-node.key").read_text().splitlines()[1]
+    for each in ("correct horse", "hunter22", "pasted by mistake", "tok-12345", key):
+        assert [name for name, text in files.items() if each in text] == [], each
+    assert bundle.stat().st_mode & 0o777 == 0o600
+
+
+async def test_without_a_controller_it_holds_the_reason_and_the_settings(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.tar.gz"
+    assert (await reberth(tmp_path / "no.sock", "support-bundle", str(bundle))).returncode == 0
+    files = unpacked(bundle)
+    assert "there is no controller" in files["status.json"]
+    assert "LOGS.txt" in files
+
+
+def test_settings_keep_their_form_and_paths_and_lose_what_sounds_secret() -> None:
+    plain = {"keep_removed": 5, "secret_file": "/run/s", "monkey": 1}
+    given = {"a": {"password": "x", "api_key": 7, **plain}, "tokens": ["t"]}
+    assert without_secrets(given) == {
+        "a": {"password": LEFT_OUT, "api_key": LEFT_OUT, **plain},
+        "tokens": [LEFT_OUT],
+    }
+    assert list(paths_in(given)) == [Path("/run/s")]
+
+
+def test_what_stands_in_a_secret_file_is_left_out_as_it_is_and_as_json_writes_it(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text('quo"ted\n')
+    (tmp_path / "short").write_text("ab")
+    (tmp_path / "gone").symlink_to("/nowhere")
+    secrets = secrets_in([tmp_path, tmp_path / "missing"])
+    assert secrets == {'quo"ted'}
+    assert (
+        scrubbed('a quo"ted b quo\\"ted ab ftp://u:p@host/x', secrets) == f"a {LEFT_OUT} b {LEFT_OUT} ab ftp://host/x"
+    )
+
+
+def test_a_bundle_is_a_folder_of_files_for_its_owner() -> None:
+    with tarfile.open(fileobj=io.BytesIO(packed({"a/b.txt": "x"}, "f"))) as tar:
+        assert [(each.name, each.mode) for each in tar.getmembers()] == [("f/a/b.txt", 0o600)]

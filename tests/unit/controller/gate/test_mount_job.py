@@ -1,0 +1,157 @@
+"""Who of those who wait is given a mount, and under which grant it counts."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from controller.protocol import messages
+from tests.support.fake_host import FakeHost, grant
+from tests.support.gate_rig import FakeController, running
+
+pytestmark = pytest.mark.looptime
+
+
+async def test_successor_of_a_running_container_gets_nothing_under_its_predecessor_s_grant(tmp_path: Path) -> None:
+    """Swarm starts it after a minute although the old one still runs: it waits until that one is gone."""
+    host, controller = FakeHost(), FakeController()
+    controller.grant(grant())
+    async with running(host, controller, tmp_path) as gate, asyncio.TaskGroup() as tasks:
+        await gate.mount("data", "old")
+        new = tasks.create_task(gate.mount("data", "new"))
+        await asyncio.sleep(60)
+        assert not new.done()
+        assert gate.volumes.volume("data").users == {"old"}
+
+        await gate.unmount("data", "old")
+        assert not new.done()
+        controller.grant(grant(serial=2, task="task2"))
+        await new
+        assert controller.said("data") is not None
+        assert gate.volumes.volume("data").users == {"new"}
+
+
+async def test_two_who_wait_are_not_let_in_by_one_grant(tmp_path: Path) -> None:
+    """The one that came first gets it; the other, whoever it is, waits for a grant of its own."""
+    controller = FakeController()
+    async with running(FakeHost(), controller, tmp_path) as gate, asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(gate.mount("data", "a"))
+        await asyncio.sleep(1)
+        second = tasks.create_task(gate.mount("data", "b"))
+        await asyncio.sleep(1)
+        controller.grant(grant())
+        await first
+        await asyncio.sleep(30)
+        assert not second.done()
+
+        controller.grant(grant(serial=2, task="task2"))
+        await second
+        await asyncio.sleep(1)
+        said = controller.said("data")
+        assert said is not None
+        assert (said.mounts, said.users) == (2, (1, 2))
+
+
+async def test_container_that_mounts_the_volume_twice_gets_both_under_its_one_grant(tmp_path: Path) -> None:
+    """At two paths; a third mount is not its own."""
+    controller = FakeController()
+    controller.grant(grant(mounts=2))
+    async with running(FakeHost(), controller, tmp_path) as gate, asyncio.TaskGroup() as tasks:
+        await gate.mount("data", "a")
+        await gate.mount("data", "b")
+        third = tasks.create_task(gate.mount("data", "c"))
+        await asyncio.sleep(10)
+        assert not third.done()
+        await gate.unmount("data", "a")
+        await third
+        assert gate.volumes.volume("data").users == {"b", "c"}
+
+
+async def test_container_that_docker_mounts_for_twice_in_a_row_needs_a_grant_each_time(tmp_path: Path) -> None:
+    """It copies image data first, unmounts, and mounts again for the start: the unmount spends the first grant."""
+    controller = FakeController()
+    controller.grant(grant())
+    async with running(FakeHost(), controller, tmp_path) as gate, asyncio.TaskGroup() as tasks:
+        await gate.mount("data", "copy")
+        await gate.unmount("data", "copy")
+        start = tasks.create_task(gate.mount("data", "start"))
+        await asyncio.sleep(5)
+        assert not start.done()
+        controller.grant(grant(serial=2))
+        await start
+
+
+async def test_refusal_while_a_container_runs_is_told_with_its_mount(tmp_path: Path) -> None:
+    """The controller may count on it: no mount will be handed out under a serial up to the floor."""
+    controller = FakeController()
+    controller.grant(grant())
+    async with running(FakeHost(), controller, tmp_path) as gate:
+        await gate.mount("data", "old")
+        controller.release("data", 4)
+        await asyncio.sleep(1)
+        said = controller.said("data")
+        assert said == messages.VolumeReport(
+            "data", "mounted", serial=4, mounts=1, users=(1,), floor=4, epoch=3, problem=None
+        )
+
+
+async def test_same_mount_asked_for_twice_is_one_user(tmp_path: Path) -> None:
+    """Docker repeats a call whose answer it lost; one that gives up takes nothing from the other."""
+    controller = FakeController()
+    async with running(FakeHost(), controller, tmp_path) as gate, asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(gate.mount("data", "a"))
+        await asyncio.sleep(1)
+        again = tasks.create_task(gate.mount("data", "a"))
+        await asyncio.sleep(1)
+        first.cancel()
+        await asyncio.sleep(1)
+        controller.grant(grant())
+        await again
+        assert gate.volumes.volume("data").users == {"a"}
+
+
+async def test_disk_that_does_not_show_up_is_looked_for_again(tmp_path: Path) -> None:
+    """The kernel gave it up in a stall, and would never find it by itself."""
+    host, controller = FakeHost(disks={}), FakeController()
+    controller.grant(grant())
+    async with running(host, controller, tmp_path) as gate, asyncio.TaskGroup() as tasks:
+        call = tasks.create_task(gate.mount("data", "a"))
+        await asyncio.sleep(2)
+        assert host.rescues == 0
+        await asyncio.sleep(20)
+        assert host.rescues == 2
+        host.disks["disk"] = "8:16"
+        await call
+
+
+async def test_nobody_is_let_in_beside_a_container_whose_grant_is_void(tmp_path: Path) -> None:
+    """It used a permission that the controller had given up, and somebody waits for its end; sharers are not void."""
+    controller = FakeController()
+    controller.grant(grant())
+    async with running(FakeHost(), controller, tmp_path) as gate, asyncio.TaskGroup() as tasks:
+        await gate.mount("data", "late")
+        controller.grant(grant(serial=3, task="task2", void=2))
+        new = tasks.create_task(gate.mount("data", "new"))
+        await asyncio.sleep(30)
+        assert not new.done()
+
+        await gate.unmount("data", "late")
+        await new
+        controller.grant(grant(serial=4, task="task3", void=2))
+        await gate.mount("data", "sharer")
+        assert set(gate.volumes.volume("data").stored.users.values()) == {3, 4}
+
+
+async def test_permission_that_a_newer_one_calls_void_is_not_used_when_it_comes_late(tmp_path: Path) -> None:
+    """The gate says so in its reports, too: from then on it refuses all up to that serial."""
+    controller = FakeController()
+    controller.grant(grant(serial=3, task="task2", void=2))
+    async with running(FakeHost(), controller, tmp_path) as gate:
+        await gate.mount("data", "new")
+        volume = gate.volumes.volume("data")
+
+        assert volume.spent(grant(serial=2)) is not None
+        assert volume.spent(grant(serial=4, task="task3", void=2)) is None
+        assert volume.report().floor == 2

@@ -1,0 +1,77 @@
+"""What the records make of Docker's rarer answers; the common ones are in the conformance suite, on a real dockerd."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, cast
+
+import aiodocker
+import pytest
+
+from controller.model import Epoch, NodeId
+from controller.names import LEADER_CONFIG
+from controller.records.base import Leadership, RecordsUnavailable, Stale
+from controller.records.codec import STATE_LABEL, leader_content
+from controller.records.swarm import SwarmRecords
+
+RECORD = Leadership(Epoch(1), NodeId("n1"), "a:1", version=7)
+
+
+class FakeConfigs:
+    """One config. ``fails``: what an update answers; ``meddled``: what somebody else writes right after it."""
+
+    def __init__(self, fails: Exception | None = None, meddled: str | None = None) -> None:
+        self.fails, self.meddled = fails, meddled
+        content = leader_content(RECORD)
+        self.labels = {STATE_LABEL: content.state.decode()}
+        self.data = base64.b64encode(content.facts).decode()
+        self.version = 7
+
+    async def inspect(self, _config_id: str) -> dict[str, Any]:
+        spec = {"Name": LEADER_CONFIG, "Labels": self.labels, "Data": self.data}
+        return {"ID": "c1", "Version": {"Index": self.version}, "Spec": spec}
+
+    async def update(self, _config_id: str, _version: str, *, labels: dict[str, str]) -> bool:
+        if self.fails is not None:
+            raise self.fails
+        self.version += 1
+        self.labels = labels if self.meddled is None else labels | {STATE_LABEL: self.meddled}
+        return True
+
+
+class FakeDocker:
+    def __init__(self, configs: FakeConfigs) -> None:
+        self.configs = configs
+
+
+def records(configs: FakeConfigs) -> SwarmRecords:
+    return SwarmRecords(cast("aiodocker.Docker", FakeDocker(configs)))
+
+
+async def test_a_version_that_holds_somebody_elses_content_is_not_taken_for_ours() -> None:
+    meddled = FakeConfigs(meddled="{}")
+
+    with pytest.raises(RecordsUnavailable, match="changed again by somebody else"):
+        await records(meddled).replace_leadership(RECORD)
+
+
+async def test_docker_says_out_of_sequence_with_a_status_that_means_nothing() -> None:
+    refused = FakeConfigs(aiodocker.DockerError(500, "rpc error: code = Unknown desc = update out of sequence"))
+
+    assert isinstance(await records(refused).replace_leadership(RECORD), Stale)
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (aiodocker.DockerError(503, "The swarm does not have a leader."), "no quorum"),
+        (aiodocker.DockerError(500, "rpc error: code = DeadlineExceeded desc = slow"), "DeadlineExceeded"),
+        (aiodocker.DockerError(900, "Cannot connect to Docker Engine"), "Cannot connect"),
+        (TimeoutError(), "it may still happen"),
+        (ConnectionResetError("gone"), "connection to Docker broke"),
+    ],
+    ids=["no quorum", "slow raft", "daemon away", "no answer", "cut"],
+)
+async def test_whatever_leaves_a_write_in_doubt_is_unavailable_and_never_stale(error: Exception, why: str) -> None:
+    with pytest.raises(RecordsUnavailable, match=why):
+        await records(FakeConfigs(error)).replace_leadership(RECORD)

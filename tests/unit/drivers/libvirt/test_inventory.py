@@ -1,0 +1,40 @@
+"""libvirt's XML as what the driver needs of it."""
+
+from __future__ import annotations
+
+from controller.model import Epoch, VmId
+from drivers.libvirt.devices import stamp_xml
+from drivers.libvirt.inventory import parse_side, stamp_uri
+
+VM = VmId("11111111-0000-4000-8000-000000000000")
+
+
+def domain(metadata: str = "", devices: str = "") -> str:
+    return f"<domain><metadata>{metadata}</metadata><devices>{devices}</devices></domain>"
+
+
+def stamp(epoch: int, vm: str, unit: str) -> str:
+    made = stamp_xml(VmId(vm), 0).replace('unit="0"', f'unit="{unit}"')
+    return made.replace("<stamp", f'<r:stamp xmlns:r="{stamp_uri(Epoch(epoch))}"')
+
+
+def test_stamps_of_another_vm_are_not_ours() -> None:
+    """A clone has the metadata of the VM it was made from."""
+    text = domain(stamp(3, VM, "9") + stamp(8, "22222222-0000-4000-8000-000000000000", "1"))
+    assert parse_side(text, VM, {}).stamps == {Epoch(3): 9}
+
+
+def test_a_disk_named_as_a_volume_is_the_file_in_the_pool_s_folder() -> None:
+    xml = "<disk><source pool='p' volume='v.qcow2'/><target dev='sdb' bus='scsi'/></disk>"
+    assert parse_side(domain(devices=xml), VM, {"p": "/pool"}).disks[0].files == ("/pool/v.qcow2",)
+
+
+def test_the_files_under_a_snapshot_belong_to_the_disk() -> None:
+    chain = "<disk><source file='/over'/><backingStore><source file='/pool/../pool/base'/></backingStore></disk>"
+    assert parse_side(domain(devices=chain), VM, {}).disks[0].files == ("/over", "/pool/base")
+
+
+def test_only_a_virtio_scsi_controller_counts() -> None:
+    xml = "<controller type='scsi' index='0' model='lsilogic'/><controller type='scsi' index='2' model='virtio-scsi'/>"
+    assert parse_side(domain(devices=xml), VM, {}).controller == 2
+    assert parse_side(domain(), VM, {}).controller is None

@@ -1,0 +1,41 @@
+"""What about a node's VM will hurt some day."""
+
+from __future__ import annotations
+
+from controller.model import VmId
+from drivers.libvirt.decide import Look
+from drivers.libvirt.inventory import Pool, Seat, Side
+from drivers.libvirt.standing import Standing
+from drivers.libvirt.vm_checks import concerns
+
+POOL = Pool("reberth", "dir", "/pool", active=True)
+ONE = VmId("one")
+GOOD = Seat(0, ONE, "swarm01", Side((), 0), Side((), 0))
+
+
+def about(*seats: Seat, lost: tuple[str, ...] = ()) -> tuple[str, ...]:
+    return concerns(Look(POOL, seats, lost), ONE)
+
+
+def test_a_vm_that_runs_with_a_controller_and_a_configuration_is_no_concern() -> None:
+    assert about(GOOD) == ()
+
+
+def test_each_concern_names_the_vm_and_the_cure() -> None:
+    saved = Seat(0, ONE, "swarm01", None, Side((), 0), standing=Standing.SAVED)
+    bare, fleeting = Seat(0, ONE, "swarm01", Side(()), Side(())), Seat(0, ONE, "swarm01", Side((), 0), None)
+    left = Seat(1, ONE, "swarm01", None, Side((), 0), standing=Standing.OFF)
+    for seats, cure in (
+        ((saved,), "virsh managedsave-remove"),
+        ((bare,), "virsh edit"),
+        ((fleeting,), "virsh define"),
+        ((GOOD, left), "virsh undefine"),
+    ):
+        (sentence,) = about(*seats)
+        assert "swarm01" in sentence
+        assert cure in sentence
+
+
+def test_a_vm_that_no_host_knows_is_a_concern_only_when_all_hosts_answer() -> None:
+    assert "add its host" in about()[0]
+    assert about(lost=("b does not answer",)) == ()

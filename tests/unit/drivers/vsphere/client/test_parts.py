@@ -1,0 +1,73 @@
+"""Under which name a datastore shows our folder, on a fake that behaves like vSAN's and vVols' namespaces."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pyVmomi import vim
+
+from drivers.vsphere.client.parts import alias_of, shows_ids
+from drivers.vsphere.inventory import Place
+
+URL = "ds:///vmfs/volumes/vsan:52-a1/"
+PLACE = Place("datastore-1", "vsanDatastore", "reberth", url=URL)
+
+
+class Server:
+    """A datastore whose top-level folders are objects: it may refuse to make one, or show it in an odd form."""
+
+    def __init__(self, *, made: bool = True, refuses: bool = False, shown: str = f"{URL}5a0b1c2d-0000") -> None:
+        self.made = made
+        self.refuses = refuses
+        self.shown = shown
+        self.folders: list[str] = []
+        self.datastoreNamespaceManager = self.fileManager = self
+
+    def ConvertNamespacePathToUuidPath(self, _datacenter: object, url: str) -> str:  # noqa: N802
+        assert url == f"{URL}reberth"
+        if not self.made:
+            raise vim.fault.InvalidDatastorePath
+        return self.shown
+
+    def MakeDirectory(self, name: str, _datacenter: object, _parents: object) -> None:  # noqa: N802
+        self.folders.append(name)
+        if self.refuses:
+            raise vim.fault.CannotCreateFile
+        self.made = True
+
+
+def datastore(kind: str, can: bool | None) -> Any:
+    return SimpleNamespace(
+        capability=SimpleNamespace(topLevelDirectoryCreateSupported=can), summary=SimpleNamespace(type=kind)
+    )
+
+
+def test_a_folder_that_is_there_is_only_asked_for() -> None:
+    """To make it needs more rights, and a storage that is whole: a login at a failover must not rest on that."""
+    server = Server(refuses=True)
+    assert alias_of(server, None, PLACE) == "5a0b1c2d-0000"
+    assert server.folders == []
+
+
+def test_a_folder_that_is_not_there_is_made_first() -> None:
+    server = Server(made=False)
+    assert alias_of(server, None, PLACE) == "5a0b1c2d-0000"
+    assert server.folders == ["[vsanDatastore] reberth"]
+
+
+@pytest.mark.parametrize("server", [Server(made=False, refuses=True), Server(shown="/vmfs/volumes/other/x")])
+def test_a_folder_whose_name_cannot_be_told_is_no_login_lost(server: Server) -> None:
+    assert alias_of(server, None, PLACE) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "can", "expected"),
+    [
+        *(("vsan", False, True), ("VVOL", False, True), ("NFS", False, True), ("VVOL", None, True)),
+        *(("VMFS", True, False), ("vsan", True, False), ("VMFS", None, False)),
+    ],
+)
+def test_what_a_datastore_says_that_it_can_counts_before_its_type(kind: str, can: bool | None, expected: bool) -> None:
+    assert shows_ids(datastore(kind, can)) is expected

@@ -1,0 +1,180 @@
+"""What a look by updates shows, on a server that tells of changes as vCenter does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pyVmomi import vim, vmodl
+from structlog.testing import capture_logs
+
+from drivers.vsphere.client.tracking import PAGE, Entity, Tracker, without_values
+from drivers.vsphere.inventory import Vm
+
+Collector = vmodl.query.PropertyCollector
+
+
+class Server:
+    """Objects, and a collector that names those that changed since it was asked last; ``mute``: it names none."""
+
+    def __init__(self, count: int) -> None:
+        self.objects: dict[str, Entity] = {f"vm-{n}": Vm(f"vm-{n}", f"vm-{n}") for n in range(count)}
+        self.pending: list[tuple[str, str]] = []
+        self.collectors = self.destroyed = 0
+        self.whole_reads = 0
+        self.read: list[str] = []
+        self.mute = self.away = False
+        self.now = 0.0
+
+    def begin(self) -> Server:
+        self.collectors += 1
+        self.pending = [("enter", ref) for ref in self.objects]
+        return self
+
+    def DestroyPropertyCollector(self) -> None:  # noqa: N802 -- vSphere's name
+        self.destroyed += 1
+        if self.away:
+            raise OSError("broken")
+
+    def change(self, ref: str, name: str) -> None:
+        found = self.objects[ref]
+        assert isinstance(found, Vm)
+        self.objects[ref] = replace(found, name=name)
+        if not self.mute:
+            self.pending.append(("modify", ref))
+
+    def remove(self, ref: str, *, told: bool = True) -> None:
+        del self.objects[ref]
+        if told:
+            self.pending.append(("leave", ref))
+
+    def WaitForUpdatesEx(self, version: str, options: Any) -> Any:  # noqa: N802
+        assert options.maxWaitSeconds == 0
+        some, self.pending = self.pending[: options.maxObjectUpdates], self.pending[options.maxObjectUpdates :]
+        if not some:
+            return None
+        updates = [Collector.ObjectUpdate(kind=kind, obj=vim.VirtualMachine(ref)) for kind, ref in some]
+        part = Collector.FilterUpdate(objectSet=updates)
+        return Collector.UpdateSet(version=f"{version}+", filterSet=[part], truncated=bool(self.pending))
+
+    def whole(self) -> tuple[Entity, ...]:
+        self.whole_reads += 1
+        return tuple(self.objects.values())
+
+    def some(self, objects: Iterable[Any]) -> list[Entity]:
+        if self.away:
+            raise OSError("broken")
+        refs = [str(each._moId) for each in objects]
+        assert len(refs) <= PAGE
+        for ref in refs:
+            if ref not in self.objects:
+                raise vmodl.fault.ManagedObjectNotFound(obj=vim.VirtualMachine(ref))
+        self.read += refs
+        return [self.objects[ref] for ref in refs]
+
+    def tracker(self, every: float = 100.0) -> Tracker:
+        return Tracker(self.whole, self.some, every, lambda: self.now)
+
+
+def names(tracker: Tracker, server: Server) -> list[str]:
+    return sorted(each.name for each in tracker.look(server.begin) if isinstance(each, Vm))
+
+
+def test_only_what_changed_is_read_after_the_first_look() -> None:
+    server = Server(PAGE * 3)
+    tracker = server.tracker()
+    assert len(tracker.look(server.begin)) == PAGE * 3
+    server.change("vm-7", "seven")
+    assert "seven" in names(tracker, server)
+    assert (server.whole_reads, server.read) == (1, ["vm-7"])
+    assert "seven" in names(tracker, server)
+    assert server.read == ["vm-7"]
+
+
+def test_many_changes_are_read_in_pages() -> None:
+    server = Server(PAGE * 2)
+    tracker = server.tracker()
+    tracker.look(server.begin)
+    for ref in list(server.objects):
+        server.change(ref, "new")
+    assert set(names(tracker, server)) == {"new"}
+    assert server.whole_reads == 1
+
+
+def test_an_object_that_left_is_not_shown_also_when_it_goes_while_it_is_read() -> None:
+    server = Server(3)
+    tracker = server.tracker()
+    tracker.look(server.begin)
+    server.remove("vm-0")
+    server.change("vm-1", "one")
+    server.remove("vm-1", told=False)
+    assert names(tracker, server) == ["vm-2"]
+
+
+def test_everything_is_read_again_after_its_time() -> None:
+    server = Server(1)
+    tracker = server.tracker()
+    tracker.look(server.begin)
+    server.mute = True
+    server.change("vm-0", "untold")
+    assert names(tracker, server) == ["vm-0"]
+    server.now = 101.0
+    assert names(tracker, server) == ["untold"]
+
+
+def test_a_server_whose_updates_left_a_change_out_is_read_whole_from_then_on() -> None:
+    server = Server(2)
+    tracker = server.tracker()
+    tracker.look(server.begin)
+    server.mute = True
+    server.change("vm-0", "untold")
+    server.now = 101.0
+    names(tracker, server)
+    with capture_logs() as logs:
+        names(tracker, server)
+    assert [each["objects"] for each in logs if each["event"] == "look.differs"] == [["vm-0"]]
+    server.change("vm-1", "untold too")
+    assert names(tracker, server) == ["untold", "untold too"]
+
+
+def test_an_update_that_comes_after_the_whole_look_is_no_reason_for_mistrust() -> None:
+    server = Server(2)
+    tracker = server.tracker()
+    tracker.look(server.begin)
+    server.mute = True
+    server.change("vm-0", "late")
+    server.now = 101.0
+    names(tracker, server)
+    server.mute = False
+    server.change("vm-0", "late")
+    with capture_logs() as logs:
+        names(tracker, server)
+    assert logs == []
+
+
+def test_after_an_error_nothing_of_before_is_believed() -> None:
+    server = Server(2)
+    tracker = server.tracker()
+    tracker.look(server.begin)
+    server.change("vm-0", "new")
+    server.away = True
+    with pytest.raises(OSError, match="broken"):
+        tracker.look(server.begin)
+    server.away = False
+    assert names(tracker, server) == ["new", "vm-1"]
+    assert (server.collectors, server.whole_reads, server.destroyed) == (2, 2, 1)
+
+
+def test_without_a_time_everything_is_read_in_each_look() -> None:
+    server = Server(1)
+    tracker = server.tracker(0)
+    for _ in range(3):
+        assert names(tracker, server) == ["vm-0"]
+    assert (server.collectors, server.whole_reads) == (0, 3)
+
+
+def test_values_of_an_update_are_left_out_and_the_names_stay() -> None:
+    body = b"<o><kind>modify</kind><obj>vm-1</obj><changeSet>\n<name>a</name></changeSet><changeSet>b</changeSet></o>"
+    assert without_values(body) == b"<o><kind>modify</kind><obj>vm-1</obj></o>"

@@ -1,0 +1,66 @@
+"""Where our disks are, and what their files are called: pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+import pytest
+
+from controller.model import DiskId, VolumeKey
+from drivers.vsphere.inventory import Datastore, File, Found, Place, by_id, key_of, keys_of, unfinished_pattern
+
+PLACE = Place("datastore-1", "DS", "reberth", url="ds:///vmfs/volumes/1/")
+DISK = DiskId("[DS] reberth/data.vmdk")
+DATA, COPY = VolumeKey("data-0123"), VolumeKey("data-4567")
+
+
+def test_a_file_without_the_datastores_id_is_known_by_its_name() -> None:
+    assert PLACE.find(File("DS", "reberth/data.vmdk")) == DISK
+
+
+def test_a_disk_in_a_folder_that_vsan_shows_as_a_uuid_is_ours() -> None:
+    place = replace(PLACE, aliases=("5a0b1c2d-0000",))
+    assert place.find(File("datastore-1", "5a0b1c2d-0000/data.vmdk")) == DISK
+
+
+def test_refusal_names_the_folder_of_the_settings() -> None:
+    assert PLACE.refusal(DISK) is None
+    assert PLACE.refusal(PLACE.disk(VolumeKey("data"))) is None
+    for wrong in ("[OTHER] reberth/data.vmdk", "[DS] vm/data.vmdk", "data"):
+        assert "[DS] reberth" in (PLACE.refusal(DiskId(wrong)) or "")
+
+
+@pytest.mark.parametrize(
+    "uuid", ["6000C29A-1234-5678-9abc-def012345678", "60 00 C2 9a 12 34 56 78-9a bc de f0 12 34 56 78"]
+)
+def test_the_guests_names_of_a_disk_are_its_uuid_without_ornaments(uuid: str) -> None:
+    assert by_id(uuid) == ("wwn-0x6000c29a123456789abcdef012345678", "scsi-36000c29a123456789abcdef012345678")
+
+
+def test_the_same_storage_in_another_datacenter_is_known_by_its_url() -> None:
+    """vCenter has an object of its own for it in each datacenter."""
+    shared = Datastore("datastore-9", "DS (1)", PLACE.url)
+    other = Datastore("datastore-8", "DS", "ds:///vmfs/volumes/8/")
+    place = PLACE.among([Datastore("datastore-1", "DS", PLACE.url), shared, other])
+    assert place.find(File("datastore-9", "reberth/data.vmdk")) == DISK
+    assert place.find(File("datastore-8", "reberth/data.vmdk")) is None
+
+
+def test_a_copy_under_way_is_no_disk_and_is_found_by_the_key_that_it_is_for() -> None:
+    fresh = PLACE.unfinished(COPY, "abc").rsplit("/", 1)[-1]
+    files = [Found(name, None) for name in (fresh, "data-0123.vmdk", "data-0123-flat.vmdk")]
+
+    assert keys_of(files, "") == [DATA]
+    assert fnmatchcase(fresh, unfinished_pattern(COPY))
+    assert not fnmatchcase(fresh, unfinished_pattern(DATA))
+    assert not fnmatchcase("data-4567.vmdk", unfinished_pattern(COPY))
+
+
+def test_a_copy_under_way_is_a_file_of_ours() -> None:
+    """So that the driver may remove it."""
+    assert PLACE.refusal(PLACE.unfinished(COPY, "abc")) is None
+
+
+def test_a_disk_is_known_by_its_key() -> None:
+    assert key_of(PLACE.disk(DATA)) == DATA

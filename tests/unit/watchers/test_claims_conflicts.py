@@ -1,0 +1,94 @@
+"""Tasks that cannot all have what they mount: the claim says why."""
+
+from __future__ import annotations
+
+import pytest
+
+from controller.model import FencePolicy, Spec, VolumeName
+from tests.support.swarm_json import (
+    GIB,
+    conflict,
+    mount,
+    mounting,
+    only,
+    seen,
+    service,
+    task,
+    task_ids,
+)
+
+
+def test_during_a_move_the_claim_is_the_new_task_and_no_conflict() -> None:
+    """The old node is dead: its task stays seen running for hours."""
+    claim = only(seen([task("t1", DesiredState="shutdown"), task("t2", on="n2", Status={"State": "assigned"})]))
+
+    assert (claim.node, task_ids(claim), claim.conflict) == ("n2", ["t2"], None)
+
+
+def test_a_fixed_name_in_a_global_service_on_two_nodes_is_a_conflict() -> None:
+    both = [task("t1", Slot=0), task("t2", on="n2", Slot=0)]
+
+    assert "wanted on 2 nodes" in conflict(seen(both, [service(Mode={"Global": {}})]))
+
+
+@pytest.mark.parametrize("started", [["t1"], ["t1", "t2"]], ids=len)
+def test_replicas_on_one_volume_are_a_conflict_also_before_the_second_one_starts(started: list[str]) -> None:
+    tasks = [task(name, Slot=slot) for slot, name in enumerate(started, start=1)]
+    said = conflict(seen(tasks, [service(Mode={"Replicated": {"Replicas": 2}})]))
+
+    assert "runs 2 replicas on this one volume: set replicas: 1, or put {{.Task.Slot}}" in said
+
+
+def test_replicas_that_meet_on_one_node_under_a_name_of_the_node_are_a_conflict() -> None:
+    spec = mounting(mount("log-{{.Node.Hostname}}"))
+    both = [task("t1", Spec=spec), task("t2", Slot=2, Spec=spec)]
+
+    assert "runs 2 replicas" in conflict(seen(both, [service(Mode={"Replicated": {"Replicas": 2}})]))
+
+
+@pytest.mark.parametrize("section", ["UpdateConfig", "RollbackConfig"])
+def test_start_first_is_a_conflict_that_names_the_section(section: str) -> None:
+    changed = service()
+    changed["Spec"][section] = {"Order": "start-first"}
+    said = conflict(seen([task()], [changed]))
+
+    assert "order: stop-first in deploy." + {"UpdateConfig": "update", "RollbackConfig": "rollback"}[section] in said
+
+
+def test_stop_first_is_none() -> None:
+    assert only(seen([task()], [service(UpdateConfig={"Order": "stop-first"})])).conflict is None
+
+
+def test_bad_options_are_a_conflict_before_there_is_a_record() -> None:
+    assert "did you mean 'size'?" in conflict(seen([task(Spec=mounting(mount(sise="1g")))]))
+
+
+def test_other_options_than_the_records_are_a_conflict() -> None:
+    specs = {VolumeName("pgdata"): Spec(GIB, policy=FencePolicy.HOLD)}
+
+    assert "with other options" in conflict(seen([task(Spec=mounting(mount(size="2g")))], specs=specs))
+
+
+def test_the_same_options_as_the_records_are_none() -> None:
+    specs = {VolumeName("pgdata"): Spec(GIB, policy=FencePolicy.HOLD)}
+
+    assert only(seen([task(Spec=mounting(mount(size="1g", policy="hold")))], specs=specs)).conflict is None
+
+
+def test_an_option_with_a_template_is_expanded() -> None:
+    labelled = service(Labels={"size": "2g"})
+    spec = mounting(mount(size="{{.Service.Labels.size}}"))
+
+    assert only(seen([task(Spec=spec)], [labelled], {VolumeName("pgdata"): Spec(2 * GIB)})).conflict is None
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [('{{join "-" "a" "b"}}', "not supported"), ("a" * 256, "1 to 255 characters"), ("a\tb", "control characters")],
+    ids=["function", "long", "control"],
+)
+def test_a_name_that_cannot_be_told_is_a_conflict_under_the_name_as_written(source: str, why: str) -> None:
+    found = seen([task(Spec=mounting(mount(source)))])
+
+    assert set(found) == {source}
+    assert why in conflict(found)
