@@ -8,12 +8,14 @@ memory, and one question is under way at a time, so a stranger on that port cann
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 from aiohttp import web
 
 from controller.api.server import reply
+from controller.api.viewing.hosts import REFUSED, trusted
 from controller.api.viewing.openapi import PATH, document
 from controller.api.viewing.page import HEADERS, Shown, page
 from controller.api.viewing.reads import READS, Read
@@ -23,6 +25,7 @@ from controller.protocol.endpoint import Answer, Asked, Endpoint
 from controller.protocol.messages import Empty, Problem
 
 Ask = Callable[[str, bytes], Awaitable[web.Response]]
+_Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 KEPT_SECONDS = 1.0
 _MOST_KEPT = 64
@@ -38,13 +41,23 @@ class Viewing:
         self._clock = clock
         self._kept: dict[tuple[str, bytes], tuple[float, int, bytes]] = {}
         self._one = asyncio.Lock()
+        self._own = frozenset({socket.gethostname().lower()})
 
     def routes(self) -> Iterable[web.RouteDef]:
-        yield from (web.get(each.path, self._reader(each)) for each in READS)
-        yield web.get(PATH, self._document)
-        yield web.get("/ui", self._page)
+        yield from (web.get(each.path, self._guarded(self._reader(each))) for each in READS)
+        yield web.get(PATH, self._guarded(self._document))
+        yield web.get("/ui", self._guarded(self._page))
 
-    def _reader(self, read: Read) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def _guarded(self, answer: _Handler) -> _Handler:
+        async def guarded(request: web.Request) -> web.Response:
+            name = request.headers.get("Host")
+            if not trusted(name, self._own):
+                return reply(Rejection(Status.MISDIRECTED, REFUSED.format(name=name)))
+            return await answer(request)
+
+        return guarded
+
+    def _reader(self, read: Read) -> _Handler:
         async def answer(request: web.Request) -> web.Response:
             try:
                 asked = read.request({**request.query, **request.match_info})

@@ -124,3 +124,11 @@ async def test_the_page_comes_whole_with_a_policy_that_lets_nothing_else_in(clie
     assert "<script" not in text
     assert "http://" not in text
     assert "https://" not in text
+
+
+@pytest.mark.parametrize("path", ["/ui", PATH, *(each.path for each in READS)])
+async def test_a_page_from_elsewhere_reads_nothing_by_giving_its_own_name_this_address(client: View, path: str) -> None:
+    rebound = {"Host": "attacker.example.com:7491"}
+    async with client.session.get(path.replace("{volume}", "data"), headers=rebound) as answer:
+        assert answer.status == 421
+        assert "localhost" in (await answer.json())["why"]
