@@ -3,6 +3,7 @@
 #
 #   deploy/install.sh --image IMAGE --config reberth.toml --secret reberth-storage=password.txt [--with vsphere]
 #   deploy/install.sh node                  on each node, as root: what Reberth expects of the node itself
+#   deploy/install.sh cli                   `docker reberth status` and the like: for root all users, else you
 #   deploy/install.sh uninstall             on a manager: the stack, its settings, and on request the records
 #
 # Options:
@@ -33,7 +34,7 @@ run() { # WHAT COMMAND...: says it, then does it
 
 while [ $# -gt 0 ]; do
     case $1 in
-        install | node | uninstall) verb=$1 ;;
+        install | node | cli | uninstall) verb=$1 ;;
         --image | --config | --secret | --with | --stack)
             [ $# -ge 2 ] || wrong "$1 needs a value"
             case $1 in
@@ -109,6 +110,21 @@ os.replace(path + ".new", path)
 PY
         say "dockerd reads it when it is started anew: systemctl restart docker, when it suits"
     fi
+}
+
+# --- cli: a plugin of Docker's own command
+
+docker_command() {
+    if [ -n "${REBERTH_CLI_PLUGINS:-}" ]; then
+        folder=$REBERTH_CLI_PLUGINS
+    elif [ "$(id -u)" = 0 ]; then
+        folder=/usr/local/lib/docker/cli-plugins
+    else
+        folder=${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins
+    fi
+    # shellcheck disable=SC2016
+    run "write $folder/docker-reberth" sh -c 'mkdir -p "$2" && install -m 755 "$1" "$2/docker-reberth"' - "$here/docker-reberth" "$folder"
+    say "on a manager, or with a context for one: docker reberth status"
 }
 
 # --- what install and uninstall need of Docker
@@ -200,7 +216,7 @@ until_running() {
     for second in $(seq 1 180); do
         rows=$(docker stack services --format '{{.Name}} {{.Replicas}}' "$stack")
         waiting=$(printf '%s\n' "$rows" | awk '{ split($2, n, "/"); if (n[1] != n[2] || n[2] == 0) print $1 " " $2 }')
-        [ -n "$waiting" ] || { say "all services run; ask it: docker exec \$(docker ps -q -f name=${stack}_controller) reberth status"; return; }
+        [ -n "$waiting" ] || { say "all services run; ask it: docker exec \$(docker ps -q -f name=${stack}_controller) reberth status (or deploy/install.sh cli, then docker reberth status)"; return; }
         [ $((second % 15)) != 0 ] || say "still waiting: $(printf '%s' "$waiting" | tr '\n' ',')"
         sleep 1
     done
@@ -250,5 +266,6 @@ retried() { # what a service that is just ending still has is free a moment late
 case $verb in
     install) install_stack ;;
     node) node_settings ;;
+    cli) docker_command ;;
     uninstall) uninstall_stack ;;
 esac

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -161,3 +162,29 @@ def test_the_files_of_a_local_volume_come_in_and_go_out_as_they_were(village: Vi
     assert on("back", "/to", SHOW.format("/to")) == on("old", "/from", SHOW.format("/from"))
     assert docker(lab, "service", "ls", "-q", "-f", "name=reberth-data") == b""
     docker(lab, "volume", "rm", "old", "back")
+
+
+# --- docker reberth
+
+
+def test_docker_runs_the_command_in_the_controller_of_the_node_that_it_speaks_to(lab: Lab, tmp_path: Path) -> None:
+    plugins = tmp_path / "cli-plugins"
+    plugins.mkdir()
+    environment = {**os.environ, **lab.environment(MANAGER), "DOCKER_CONFIG": str(tmp_path)}
+    script = ["sh", DATA_SH.with_name("install.sh"), "cli"]
+    subprocess.run(script, env={**environment, "REBERTH_CLI_PLUGINS": str(plugins)}, check=True, timeout=30)
+
+    def ask(*words: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            ["docker", *words], env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    code, out, err = ask("reberth", "status", "-o", "json")
+    assert code == 0, err
+    assert {each["node"] for each in json.loads(out)["nodes"]} == {MANAGER, WORKER}
+    assert ask("reberth", "explain", "no such volume")[0] == 3
+    host = lab.environment(WORKER)["DOCKER_HOST"]
+    code, _, err = ask("--host", host, "reberth", "status")
+    assert (code, "ask a manager" in err) == (4, True), err
+    assert "Volumes that follow their tasks" in ask("--help")[1]
