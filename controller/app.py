@@ -146,7 +146,7 @@ async def join(
             state=state,
             pace=_pace(settings),
             counted=meters,
-            labels=LabelWriter(SwarmNodeLabels(docker, policy.node_label), leader, writer, meters),
+            labels=LabelWriter(SwarmNodeLabels(docker, policy.node_label), leader, writer, meters, state.clock),
         )
     )
     gate_requests = GateRequests(state, records, driver, settings.loop.read_deadline)

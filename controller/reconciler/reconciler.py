@@ -152,7 +152,7 @@ class Reconciler:
         self._news.judge(world)
         self._state.publish(Observation(number, began, self._state.wall(), world), decisions)
         free = [decision.action for name, decision in planned.items() if name not in busy]
-        telling = self._tell_swarm(operations, world)
+        telling = self._tell_swarm(operations, world, began)
         for group in self._due(world, free, busy_vms):
             self._start(operations, world, group)
         operations.create_task(self._housekeeping.run(world, self._state.wall()))
@@ -172,10 +172,10 @@ class Reconciler:
         waits += [self._p.pace.attentive] if telling else []
         return max(0.01, min(waits))
 
-    def _tell_swarm(self, operations: asyncio.TaskGroup, world: World) -> bool:
+    def _tell_swarm(self, operations: asyncio.TaskGroup, world: World, began: float) -> bool:
         """Whether a node's label is being changed."""
         labels = self._p.labels
-        return labels is not None and not self._closing and labels.begin(operations, world, self._p.policy)
+        return labels is not None and not self._closing and labels.begin(operations, world, self._p.policy, began)
 
     async def _rise(self, world: World) -> bool:
         """Above an epoch that was met and that no leader of this swarm has: see `epochs`."""

@@ -25,7 +25,7 @@ from watchers.base import SwarmUnread
 
 @dataclass
 class FakeSwarm:
-    """Swarm's nodes and where its tasks are: ``wants[volume] = (task, node)``."""
+    """Swarm's nodes and where its tasks are: ``wants[volume] = (task, node)``. ``takes``: seconds to an answer."""
 
     nodes: dict[NodeId, Node] = field(default_factory=dict)
     wants: dict[VolumeName, tuple[TaskId, NodeId]] = field(default_factory=dict)
@@ -34,14 +34,16 @@ class FakeSwarm:
     services: dict[VolumeName, tuple[str, ...]] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=lambda: {"size": "1GiB"})
     unread: bool = False
+    takes: float = 0.0
 
     async def snapshot(self) -> FakeSwarm:
-        await asyncio.sleep(0)
-        if self.unread:
-            raise SwarmUnread("the swarm has no leader")
-        return FakeSwarm(
+        seen = FakeSwarm(
             dict(self.nodes), dict(self.wants), dict(self.refused), set(self.started), dict(self.services), self.options
         )
+        await asyncio.sleep(self.takes)
+        if self.unread:
+            raise SwarmUnread("the swarm has no leader")
+        return seen
 
     def claims(self, specs: Mapping[VolumeName, Spec], holders: Mapping[VolumeName, str]) -> Mapping[VolumeName, Claim]:
         claims = {name: Claim(name, None, (), services=users) for name, users in self.services.items()}

@@ -133,7 +133,7 @@ class FakeCluster:
         writer = RecordWriter(state, records)
         deadlines = Deadlines(self.settings.loop.call_deadline, self.settings.loop.clone_deadline)
         executor = Executor(writer, StorageActions(writer, driver, driver, lead, deadlines))
-        labels = LabelWriter(self.labels, lead, writer, Meters())
+        labels = LabelWriter(self.labels, lead, writer, Meters(), clock)
         loop = Reconciler(Parts(observer, self.planner, policy, executor, lead, records, state, labels=labels))
         gate_requests = GateRequests(state, records, driver)
         volume_requests = VolumeRequests(

@@ -7,7 +7,8 @@ Whoever leads looks at what is, so no label stays that another leader has put.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import structlog
@@ -26,21 +27,30 @@ class CountedLabels(Protocol):
 
 
 class LabelWriter:
-    """``writer``: where the volumes' histories are written, with the next write of each."""
+    """``writer``: where volumes' histories are written, with the next write of each; ``clock``: that of the looks."""
 
-    def __init__(self, labels: NodeLabels, acting: Acting, writer: RecordWriter, counted: CountedLabels) -> None:
+    def __init__(
+        self,
+        labels: NodeLabels,
+        acting: Acting,
+        writer: RecordWriter,
+        counted: CountedLabels,
+        clock: Callable[[], float],
+    ) -> None:
+        self._clock = clock
         self._labels = labels
         self._acting = acting
         self._writer = writer
         self._counted = counted
         self._busy: set[NodeId] = set()
+        self._ended: dict[NodeId, float] = {}  # when the last attempt did: a look that began before it knows less
         self._told: dict[NodeId, str] = {}  # the last failure, which is logged once
 
-    def begin(self, operations: asyncio.TaskGroup, world: World, policy: Policy) -> bool:
-        """Start what is due in ``operations``; whether anything is, or is under way."""
+    def begin(self, operations: asyncio.TaskGroup, world: World, policy: Policy, began: float) -> bool:
+        """Start what is due by a look that ``began`` then, in ``operations``; whether anything is, or is under way."""
         changes = label_changes(world, policy)
         for change in changes:
-            if change.node not in self._busy:
+            if change.node not in self._busy and began > self._ended.get(change.node, -math.inf):
                 self._busy.add(change.node)
                 operations.create_task(self._make(change, world, policy))
         return bool(changes)
@@ -59,6 +69,7 @@ class LabelWriter:
             self._say(change, world, policy)
         finally:
             self._busy.discard(change.node)
+            self._ended[change.node] = self._clock()
 
     def _say(self, change: LabelChange, world: World, policy: Policy) -> None:
         label = f"{policy.node_label}={VALUE}"

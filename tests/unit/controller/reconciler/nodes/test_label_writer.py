@@ -36,6 +36,15 @@ async def test_a_node_whose_vm_goes_off_is_labelled_and_its_disk_freed_before_sw
         assert play.cluster.entry(Moment.EVIDENCE).evidence is EvidenceKind.POWERED_OFF
 
 
+async def test_a_look_that_began_before_the_label_was_written_does_not_write_it_again() -> None:
+    async with scene() as play:
+        await running(play)
+        play.cluster.swarm.takes = 0.05  # longer than the label: the next look still sees the node without it
+        play.cluster.crash("a")
+        await asyncio.sleep(5)
+        assert play.cluster.labels.changes == [(A, True)]
+
+
 async def test_without_a_service_that_forbids_the_label_the_disk_waits_detached_for_swarms_next_task() -> None:
     async with scene() as play:
         await running(play)
