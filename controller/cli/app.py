@@ -17,7 +17,8 @@ from controller.cli.client import Unanswered
 from controller.cli.forms import Form, written
 
 COMMANDS = "controller.cli.commands"
-WIDE = 1000  # columns: more than any line has, so that no cell of a table is broken
+WIDE = 4000  # columns: more than any line has, so that no cell of a table is broken
+PIPED = WIDE // 2  # the same, with the usual columns: for a file, or another program
 
 app = typer.Typer(help="Reberth moves a stateful Swarm task's disk with the task.", no_args_is_help=True)
 
@@ -39,9 +40,15 @@ def show(found: T, picture: Callable[[Console, T], None], form: Form, *, json: b
     """An answer for a person, or as it came."""
     form = Form.JSON if json else form
     if form.drawn:
-        picture(Console(width=WIDE) if form is Form.WIDE else Console(), found)
+        picture(_console(form), found)
     else:
         sys.stdout.write(written(found, form))
+
+
+def _console(form: Form) -> Console:
+    if form is Form.WIDE:
+        return Console(width=WIDE)
+    return Console() if sys.stdout.isatty() else Console(width=PIPED)
 
 
 def must_type(name: str) -> None:

@@ -12,7 +12,8 @@ from rich.table import Table
 from controller.protocol.views import DoctorView, DriverView, Explanation, StatusView
 from controller.volumes.catalogue import OPTIONS
 
-_PAGE = 500  # columns; `-o wide` has more
+_PAGE = 3000  # columns; `-o wide` has more
+_FINE = "ok"
 
 _COLOURS = {
     "ok": "green",
@@ -37,12 +38,23 @@ def show_status(console: Console, status: StatusView) -> None:
 
 
 def _volumes(status: StatusView, *, wide: bool) -> Table:
-    more = ("SERVICE", "SIZE", "FSTYPE", "DISK") if wide else ()
-    table = Table("VOLUME", "NODE", "VM", "STATE", *more, "REASON", box=None, pad_edge=False)
+    """Where all is well the reason says nothing more, and is left to ``-o wide``."""
+    more = ("SERVICE", "SIZE", "FSTYPE", "VM", "DISK") if wide else ()
+    table = table_of("VOLUME", "NODE", "STATE", *more, last="REASON")
     for line in status.volumes:
         word = f"[{_COLOURS.get(line.state, 'default')}]{line.state}[/]"
-        cells = (escape(line.service), size_text(line.size_bytes), line.fstype, escape(line.disk)) if wide else ()
-        table.add_row(escape(line.volume), escape(line.node), line.vm, word, *cells, escape(line.reason))
+        cells = (escape(line.service), size_text(line.size_bytes), line.fstype, line.vm, escape(line.disk))
+        reason = escape(line.reason) if wide or line.state != _FINE else ""
+        table.add_row(escape(line.volume), escape(line.node), word, *(cells if wide else ()), reason)
+    return table
+
+
+def table_of(*columns: str, last: str) -> Table:
+    """Only the ``last`` column is broken into lines: a name or a number that is cut helps nobody."""
+    table = Table(box=None, pad_edge=False)
+    for each in columns:
+        table.add_column(each, no_wrap=True, overflow="ignore")
+    table.add_column(last, overflow="fold", min_width=20)
     return table
 
 
@@ -51,7 +63,7 @@ def size_text(size: int) -> str:
 
 
 def show_nodes(console: Console, status: StatusView) -> None:
-    table = Table("NODE", "STATE", "VM", "HEARD", "GATE", box=None, pad_edge=False)
+    table = table_of("NODE", "STATE", "VM", "HEARD", last="GATE")
     for line in status.nodes:
         heard = "never" if line.heard is None else f"{line.heard:.0f} s ago"
         state = f"{line.state}, labelled dead" if line.labelled else line.state
@@ -67,7 +79,7 @@ def show_nodes(console: Console, status: StatusView) -> None:
 
 def show_options(console: Console, found: DriverView) -> None:
     console.print(f"Storage driver {escape(found.name)}: {', '.join(found.can) or 'nothing beyond attach and detach'}")
-    table = Table("OPTION", "FORM", "DEFAULT", "WHAT FOR", box=None, pad_edge=False)
+    table = table_of("OPTION", "FORM", "DEFAULT", last="WHAT FOR")
     for each in OPTIONS:
         about = each.about if not each.needs or each.needs in found.can else "not with this driver"
         table.add_row(escape(each.key), escape(each.form), escape(each.default), escape(about))
@@ -89,9 +101,9 @@ def show_explanation(console: Console, found: Explanation) -> None:
     console.print(f"[bold]{escape(found.volume)}[/]: {word} ({escape(found.decision)}, {escape(found.placement)})")
     for what, text in _facts(found):
         _line(console, what, text)
-    table = Table("TIME", "WHAT", "NODE", "EPOCH", "DETAILS", box=None, pad_edge=False)
+    table = table_of(f"TIME ({_zone()})", "WHAT", "NODE", "EPOCH", last="DETAILS")
     for each in found.history:
-        table.add_row(time_of(each.at), each.moment.value, escape(each.node), str(each.epoch), escape(each.text))
+        table.add_row(clock_of(each.at), each.moment.value, escape(each.node), str(each.epoch), escape(each.text))
     console.print(table if found.history else "No history.")
 
 
@@ -122,6 +134,15 @@ def _where(found: Explanation) -> str:
 
 def _line(console: Console, word: str, text: str) -> None:
     console.print(f"{word + ':':<13} {escape(text)}", soft_wrap=True)
+
+
+def _zone() -> str:
+    return datetime.now().astimezone().tzname() or "local"
+
+
+def clock_of(at: float) -> str:
+    """In the zone that the column's head names."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def time_of(at: float) -> str:

@@ -6,22 +6,40 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from controller.cli.show import time_of
+from controller.cli.show import clock_of, table_of, time_of
 from controller.protocol.views import MovesView, MoveView, PlanView
 from controller.records.moves import PHASES
 
 _PHASES = tuple(each.value for each in PHASES)
 
 
+_PHASES_NEED = 160  # columns
+
+
 def show_moves(console: Console, found: MovesView) -> None:
-    """A column a phase, in seconds since the first word of the move; the last one is the whole time."""
-    columns = ("TIME", "VOLUME", "FROM", "TO", *(each.upper() for each in _PHASES), "EVIDENCE", "WHY")
-    table = Table(*columns, box=None, pad_edge=False)
+    """A row a move: the whole time, and where there is room a column a phase; all seconds since its first word."""
+    if not found.moves:
+        console.print("No moves.")
+        return
+    console.print(_by_phase(found) if console.width >= _PHASES_NEED else _short(found))
+
+
+def _short(found: MovesView) -> Table:
+    table = table_of("TIME", "VOLUME", "FROM", "TO", "SECONDS", last="EVIDENCE")
+    for each in found.moves:
+        whole = f"{max(each.seconds.values()):.2f}" if each.seconds else ""
+        where = (escape(each.source), escape(each.target) or "?")
+        table.add_row(clock_of(each.at), escape(each.volume), *where, whole, _evidence(each))
+    return table
+
+
+def _by_phase(found: MovesView) -> Table:
+    table = table_of("TIME", "VOLUME", "FROM", "TO", *(each.upper() for each in _PHASES), "EVIDENCE", last="WHY")
     for each in found.moves:
         took = ("" if phase not in each.seconds else f"{each.seconds[phase]:.2f}" for phase in _PHASES)
         where = (escape(each.source), escape(each.target) or "?")
         table.add_row(time_of(each.at), escape(each.volume), *where, *took, _evidence(each), escape(each.why))
-    console.print(table if found.moves else "No moves.")
+    return table
 
 
 def _evidence(move: MoveView) -> str:

@@ -171,7 +171,7 @@ def test_docker_runs_the_command_in_the_controller_of_the_node_that_it_speaks_to
     plugins = tmp_path / "cli-plugins"
     plugins.mkdir()
     environment = {**os.environ, **lab.environment(MANAGER), "DOCKER_CONFIG": str(tmp_path)}
-    script = ["sh", DATA_SH.with_name("install.sh"), "cli"]
+    script = ["sh", str(DATA_SH.with_name("install.sh")), "cli"]
     subprocess.run(script, env={**environment, "REBERTH_CLI_PLUGINS": str(plugins)}, check=True, timeout=30)
 
     def ask(*words: str) -> tuple[int, str, str]:
