@@ -1,7 +1,7 @@
 """
-All tests, for `make test`, in three parts side by side: most drills, and all others that need labs, which mostly wait;
-and at low priority what only computes. The drill on emulated machines comes after them. Each process has labs of its
-own, told apart by its number.
+All tests, for `make test`, in three streams side by side: most drills; the components, which mostly wait, too; and what
+only computes, at low priority, followed by the drills that are left. The drill on emulated machines comes after them
+all. Each process has labs of its own, told apart by its number.
 
 The last line counts all: ``N passed, N failed, N skipped``. An interrupt ends each in good order, with the clean-up of
 its fixtures; a second one does not disturb that.
@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,15 +22,17 @@ from typing import IO
 from xml.etree import ElementTree as ET
 
 TESTS = Path(__file__).parent
-# Drills with labs of their own, beside the components: both streams end sooner so.
+# Drills with labs of their own, after what computes: the streams end together so.
 ALONE = tuple(f"drills/test_{name}.py" for name in ("overlap", "vsphere", "day", "moves", "lost_swarm"))
 EMULATED = "drills/test_vms.py"  # three machines that keep both cores busy, and whose clocks must not starve: last
 PARTS = {
     "computing": ("unit", "attacks", "sim"),
     "drills": ("drills", *(f"--ignore={TESTS / each}" for each in (*ALONE, EMULATED))),
-    "components": ("conformance", "integration", *ALONE),
+    "components": ("conformance", "integration"),
+    "more drills": ALONE,
     "emulated": (EMULATED,),
 }
+STREAMS = (("computing", "more drills"), ("drills",), ("components",))  # one after the other in each
 LAST = "emulated"
 SHOWN = "components"  # while it runs; the others when all have ended
 PRIORITY = {"computing": 15}  # niceness: it always has something to do, and the others' machines have clocks
@@ -100,30 +103,53 @@ def ending_together(parts: list[subprocess.Popen[bytes]]) -> Iterator[Callable[[
             signal.signal(number, handler)
 
 
+class Run:
+    """``folder``: where each part's report and output go."""
+
+    def __init__(self, folder: Path, files: ExitStack) -> None:
+        self._files = files
+        self.reports = {part: folder / f"{part}.xml" for part in PARTS}
+        self.kept = {part: folder / f"{part}.out" for part in PARTS if part != SHOWN}
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    def begin(self, part: str) -> subprocess.Popen[bytes]:
+        output = self._files.enter_context(self.kept[part].open("wb")) if part in self.kept else None
+        options = ("-p", "no:cacheprovider", "--durations=25")
+        nice = PRIORITY.get(part, 0)
+        self.started.append(start(PARTS[part], self.reports[part], *options, nice=nice, output=output))
+        return self.started[-1]
+
+    def streams(self, told: Callable[[], bool]) -> None:
+        """Until all have ended; what has not begun when we are told to end does not begin."""
+        left = [list(stream) for stream in STREAMS]
+        running: list[subprocess.Popen[bytes] | None] = [None] * len(left)
+        while any(left) or any(each is not None for each in running):
+            for number, parts in enumerate(left):
+                process = running[number]
+                if process is not None and process.poll() is None:
+                    continue
+                if told():
+                    parts.clear()
+                running[number] = self.begin(parts.pop(0)) if parts else None
+            time.sleep(0.2)
+
+
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="reberth-tests-") as name, ExitStack() as files:
-        folder = Path(name)
-        reports = {part: folder / f"{part}.xml" for part in PARTS}
-        kept = {part: folder / f"{part}.out" for part in PARTS if part != SHOWN}
-        parts: list[subprocess.Popen[bytes]] = []
-        with ending_together(parts) as told:
-            for part, folders in PARTS.items():
-                if part == LAST:
-                    for each in parts:
-                        each.wait()
-                    if told():
-                        break
-                output = files.enter_context(kept[part].open("wb")) if part in kept else None
-                options = ("-p", "no:cacheprovider", "--durations=25")
-                parts.append(start(folders, reports[part], *options, nice=PRIORITY.get(part, 0), output=output))
-            codes = [each.wait() for each in parts]
+        run = Run(Path(name), files)
+        with ending_together(run.started) as told:
+            run.streams(told)
+            if not told():
+                run.begin(LAST).wait()
+            cut_off = told()
         sys.stdout.flush()
-        for part, file in kept.items():
+        for part, file in run.kept.items():
             if file.exists():
                 sys.stdout.buffer.write(f"\n{part}:\n".encode() + file.read_bytes())
-        total = sum((counted(each) for each in reports.values()), Counts())
+        total = sum((counted(each) for each in run.reports.values()), Counts())
+        codes = [each.wait() for each in run.started]
     sys.stdout.write(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped\n")
-    return 0 if not any(codes) else 1
+    return 1 if cut_off or any(codes) else 0
 
 
 if __name__ == "__main__":

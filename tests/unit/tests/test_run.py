@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.run import PARTS, TESTS, Counts, counted
+from tests.run import LAST, PARTS, STREAMS, TESTS, Counts, counted
 
 
 def test_what_failed_or_was_skipped_does_not_count_as_passed(tmp_path: Path) -> None:
@@ -34,3 +34,8 @@ def test_each_test_is_in_one_part() -> None:
         alone = [part for part, paths in PARTS.items() if name in paths]
 
         assert len(whole) + len(alone) - (str(file) in ignored) == 1, name
+
+
+def test_each_part_is_in_one_stream() -> None:
+    """A part that none names would never run."""
+    assert sorted([*(part for stream in STREAMS for part in stream), LAST]) == sorted(PARTS)
