@@ -49,6 +49,7 @@ class Placement(Enum):
     HELD_SILENT = "held on a node whose gate is silent"
     HELD_UNCLEAR = "held on a node that Swarm is unsure about"
     HELD_GRACE = "held on a node down within the grace"
+    HELD_ALIVE = "held on a node that is down, whose gate speaks again"
     HELD_UNSEEN = "held on a node that is down, power unknown"
     HELD_IDLE = "held on a node that is down, nobody waits"
     HELD_RUNNING = "held on a node that is down, VM runs"
@@ -149,7 +150,7 @@ def _held_by(ctx: VolumeContext, node: Node, held: Holder) -> Placement:
         return Placement.HELD_UNCLEAR
     if (node.down_for or 0.0) < ctx.index.policy.grace:
         return Placement.HELD_GRACE
-    return _held_by_vm(ctx, vm)
+    return Placement.HELD_ALIVE if ctx.rules.back(ctx, node, held) else _held_by_vm(ctx, vm)
 
 
 def _held_by_vm(ctx: VolumeContext, vm: VmId) -> Placement:

@@ -22,6 +22,7 @@ from controller.model import (
     GateVolume,
     Grant,
     MountState,
+    Node,
     NodeState,
     Operation,
     Phase,
@@ -93,6 +94,23 @@ def detach_agreed(ctx: VolumeContext, vm: VmId, boot: BootId) -> bool:
         return True
     heard = node is None or view.age < (node.down_for or 0.0)
     return said.state is not MountState.MOUNTED or not heard
+
+
+HEARD = 10.0  # seconds: a gate that lives speaks each second while it is told to let go
+PATIENCE = 30.0  # seconds a node is down: Swarm's agent tries again at least each 8 s, and has registered long before
+
+
+def back(ctx: VolumeContext, node: Node, held: Holder) -> bool:
+    """
+    A node whose gate spoke after Swarm had missed it is not fenced at once: Swarm's agent comes back a little later.
+
+    Not for ever: one that Swarm goes on calling down takes no tasks, whatever its gate says.
+    """
+    vm, boot = held
+    view, down_for = ctx.index.world.gates.get(vm), node.down_for or 0.0
+    if view is None or view.boot != boot or view.node != node.id:
+        return False
+    return view.age < min(down_for, HEARD) and down_for < max(PATIENCE, ctx.index.policy.grace)
 
 
 def holder(ctx: VolumeContext) -> Holder | None:
@@ -217,6 +235,7 @@ class Rules:
     vm_seen: Callable[[Power], bool] = vm_seen
     detach_proves: Callable[[Capabilities], bool] = detach_proves
     detach_agreed: Callable[[VolumeContext, VmId, BootId], bool] = detach_agreed
+    back: Callable[[VolumeContext, Node, Holder], bool] = back
     holder: Callable[[VolumeContext], Holder | None] = holder
     deposed: Callable[[VolumeContext], bool] = deposed
     stamped: Callable[[VolumeContext, VmId], bool] = stamped

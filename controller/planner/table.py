@@ -98,6 +98,11 @@ _ROWS = (
         takeover.held_grace,
         "Nothing: it goes on by itself. Sooner, if node {holder} comes back or you power its VM off.",
     ),
+    Row(
+        Placement.HELD_ALIVE,
+        takeover.held_alive,
+        "Nothing: it goes on by itself. If node {holder} stays down in `docker node ls`, restart Docker there.",
+    ),
     Row(Placement.HELD_UNSEEN, takeover.held_unseen, OWN),
     Row(
         Placement.HELD_IDLE,

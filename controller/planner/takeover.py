@@ -12,7 +12,7 @@ from controller.model import DiskId, Evidence, FencePolicy, MountState, NodeId, 
 from controller.planner.actions import Action, Alarm, Detach, DropGrants, Fence, Revoke, Wait
 from controller.planner.context import VolumeContext
 from controller.planner.evidence import disk_place, idle_evidence, vm_label
-from controller.planner.rules import Holder
+from controller.planner.rules import PATIENCE, Holder
 
 LOOK_AGAIN = 2.0  # seconds after which a look at something that changes by itself makes sense
 
@@ -101,6 +101,17 @@ def held_grace(ctx: VolumeContext) -> Action:
         f"Waiting for the node to come back or the VM to be seen off, then the fence policy {policy!r} acts."
     )
     return Wait(ctx.name, why, left, counting=True)
+
+
+def held_alive(ctx: VolumeContext) -> Action:
+    vm, _ = _holder(ctx)
+    down_for = ctx.index.node_on[vm].down_for or 0.0
+    why = (
+        f"Volume {ctx.name} may be mounted on {vm_label(ctx, vm)}, which Swarm calls down, but its gate was heard "
+        "since: the node lives. Waiting for Swarm to hear it, too; if it does not, the fence policy "
+        f"{_policy(ctx).value!r} acts."
+    )
+    return Wait(ctx.name, why, max(0.0, PATIENCE - down_for), counting=True)
 
 
 def held_unseen(ctx: VolumeContext) -> Action:

@@ -45,6 +45,7 @@ CARELESS: Mapping[str, Callable[..., object]] = {
     "vm_seen": yes,
     "detach_proves": yes,
     "detach_agreed": yes,
+    "back": no,
     "holder": nobody,
     "deposed": no,
     "stamped": yes,

@@ -81,6 +81,7 @@ class Cluster:
         if isinstance(action, GrantMount) and s.disk & ~(1 << _number(action.vm)):
             raise Broken(f"VM {_number(action.vm)} is granted the volume while another VM has the disk")
         self._must_not_storm(s, action)
+        self._must_not_hurry(s, i, action)
         if not isinstance(action, QUIET):
             yield "decide", i, set_leader(s, i, me._replace(pending=action))
 
@@ -90,6 +91,14 @@ class Cluster:
         lost = [each for each in s.vms if each.down and (each.on or each.hidden)]
         if forced and len(lost) > self.policy.max_down_fraction * len(s.vms):
             raise Broken(f"{action} is done in a storm")
+
+    def _must_not_hurry(self, s: State, i: int, action: Action) -> None:
+        """Nothing is forced on a VM that spoke to us after Swarm had called its node down a moment ago."""
+        if not isinstance(action, Fence) and not (isinstance(action, Detach) and action.evidence is None):
+            return
+        vm, view = s.vms[_number(action.vm)], s.leaders[i].views[_number(action.vm)]
+        if vm.young and not vm.cut and view is not None and view.since and view.boot == vm.boot:
+            raise Broken(f"VM {_number(action.vm)} is fenced although it spoke since")
 
     def decide(self, s: State, i: int) -> Action:
         return decide(s, i, self.policy, self.rules, self.storage)
@@ -231,7 +240,7 @@ def _talk(s: State, i: int, vm: Vm) -> Iterator[Event]:
                 yield "stop", i, set_vm(s, i, without(vm, [box]))
     if vm.floor < s.record.serial and _told(s, i, vm):
         yield "order", i, set_vm(s, i, vm._replace(floor=s.record.serial))
-    view = View(vm.boot, vm.mount, vm.serial, vm.users, vm.floor, vm.joined)
+    view = View(vm.boot, vm.mount, vm.serial, vm.users, vm.floor, vm.joined, vm.young)
     if vm.lies and _told(s, i, vm):
         view = View(vm.boot, Mount.NO, s.record.serial, (), s.record.serial, vm.joined)  # it obeyed, it says
     if s.leaders[s.acting].views[i] != view or vm.known_boot != vm.boot:

@@ -60,7 +60,7 @@ class Seen(NamedTuple):
     """One controller's whole view, hashable."""
 
     epoch: int
-    nodes: tuple[tuple[bool, int, int, bool], ...]  # down, boot, how often joined, labelled
+    nodes: tuple[tuple[bool, int, int, bool, bool], ...]  # down, boot, how often joined, labelled, down of late
     power: tuple[Power, ...]
     stamps: tuple[int | None, ...]  # for each VM that has the disk
     record: Record
@@ -81,7 +81,7 @@ def decide(state: State, leader: int, policy: Policy, rules: Rules, storage: Sto
 def see(state: State, leader: int, storage: Storage) -> Seen:
     """All of the state that this controller can see, and nothing else."""
     me = state.leaders[leader]
-    nodes = tuple((v.down, v.known_boot, v.joined, i in state.labels) for i, v in enumerate(state.vms))
+    nodes = tuple((v.down, v.known_boot, v.joined, i in state.labels, v.young) for i, v in enumerate(state.vms))
     power = tuple(
         Power.UNKNOWN if v.hidden else Power.ON if v.on or (v.saved and storage.tells_saved) else Power.OFF
         for v in state.vms
@@ -144,18 +144,18 @@ def _boot(boot: int) -> BootId:
     return BootId(f"b{boot}")
 
 
-def _nodes(i: int, down: bool, boot: int, joined: int, labelled: bool) -> Iterator[Node]:
+def _nodes(i: int, down: bool, boot: int, joined: int, labelled: bool, young: bool) -> Iterator[Node]:
     """Whoever joins again leaves an entry behind, which is down for ever. A boot that was not told yet is 0."""
     if joined > 1:
         yield _node(i, down=True, boot=1, joined=joined - 1)
-    yield _node(i, down=down, boot=boot, joined=joined, labelled=labelled)
+    yield _node(i, down=down, boot=boot, joined=joined, labelled=labelled, young=young)
 
 
-def _node(i: int, *, down: bool, boot: int, joined: int, labelled: bool = False) -> Node:
+def _node(i: int, *, down: bool, boot: int, joined: int, labelled: bool = False, young: bool = False) -> Node:
     state, known = NodeState.DOWN if down else NodeState.READY, boot > 0
     return Node(
         _id(i, joined), f"swarm0{i}", state, vm=_vm(i) if known else None, boot=_boot(boot) if known else None,
-        down_for=60.0 if down else None, labelled=labelled,
+        down_for=(9.0 if young else 60.0) if down else None, labelled=labelled,
     )  # fmt: skip
 
 
@@ -184,4 +184,4 @@ def _view(i: int, view: View) -> GateView:
     state = MountState.UNMOUNTED if view.mount is Mount.NO else MountState.MOUNTED
     users = tuple(Serial(each) for each in view.users)
     said = {NAME: GateVolume(NAME, state, Serial(view.serial), users=users, floor=Serial(view.floor))}
-    return GateView(_id(i, view.joined), _vm(i), _boot(view.boot), 0.0, said)
+    return GateView(_id(i, view.joined), _vm(i), _boot(view.boot), 0.0 if view.since else 9.0, said)

@@ -13,10 +13,7 @@ Event = tuple[str, int, State]
 
 def swarm(s: State) -> Iterator[Event]:
     """Swarm's word about its nodes, and where it wants the tasks."""
-    for i, vm in enumerate(s.vms):
-        gone = not vm.on or vm.cut
-        if gone != vm.down:
-            yield "notice", i, set_vm(s, i, vm._replace(down=gone))
+    yield from _opinions(s)
     if s.budget.moves:
         spent = s._replace(budget=s.budget._replace(moves=s.budget.moves - 1), task=s.task + 1)
         for i, vm in enumerate(s.vms):
@@ -27,6 +24,27 @@ def swarm(s: State) -> Iterator[Event]:
     if s.claim >= 0:
         yield from _sharing(s)
         yield from _running(s)
+
+
+def _opinions(s: State) -> Iterator[Event]:
+    for i, vm in enumerate(s.vms):
+        gone = not vm.on or vm.cut
+        if gone != vm.down:
+            yield "notice", i, _noticed(s, i, gone)
+        if vm.young:
+            yield "age", i, set_vm(s, i, vm._replace(young=False))
+
+
+def _noticed(s: State, i: int, gone: bool) -> State:
+    """What was heard before is no sign that the node lives after it."""
+    if not s.budget.lags:
+        return set_vm(s, i, s.vms[i]._replace(down=gone))
+    for each, leader in enumerate(s.leaders):
+        view = leader.views[i]
+        if view is not None and view.since:
+            views = (*leader.views[:i], view._replace(since=False), *leader.views[i + 1 :])
+            s = set_leader(s, each, leader._replace(views=views))
+    return set_vm(s, i, s.vms[i]._replace(down=gone, young=gone))
 
 
 def forget(s: State) -> Iterator[Event]:

@@ -79,8 +79,9 @@ def step(cluster: Cluster, s: State, late: bool) -> State | None:
 
 def _swarm(_: Cluster, s: State) -> State | None:
     for i, vm in enumerate(s.vms):
-        if vm.down != (not vm.on or vm.cut):
-            return set_vm(s, i, vm._replace(down=not vm.down))
+        gone = not vm.on or vm.cut
+        if vm.down != gone or vm.young:
+            return set_vm(s, i, vm._replace(down=gone, young=False))
         if unheard(s, i):
             return heard(s, i, None)
     ready = [i for i, vm in enumerate(s.vms) if not vm.down and i not in s.labels]

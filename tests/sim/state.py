@@ -65,6 +65,7 @@ class Vm(NamedTuple):
     saved: bool = False  # off, with its memory on a disk: it goes on writing when it is resumed
     lies: bool = False  # its gate, asked to let go, says at once that it has
     joined: int = 1  # how often this VM has joined the swarm: its node has another ID each time
+    young: bool = False  # Swarm has called its node down a moment ago
 
     @property
     def serial(self) -> int:
@@ -101,6 +102,7 @@ class View(NamedTuple):
     users: tuple[int, ...] = ()
     floor: int = 0
     joined: int = 1
+    since: bool = False  # heard after Swarm had called the node down, a moment ago
 
 
 class Call(NamedTuple):
@@ -145,6 +147,7 @@ class Budget(NamedTuple):
     removals: int = 0  # `docker volume rm`
     makes: int = 0  # `docker volume create` after it, under the same name
     telling: int = 0  # 1: controllers tell Swarm of dead nodes by a label; it is never spent
+    lags: int = 0  # 1: Swarm calls a node down for a moment, or for long, also while it lives; it is never spent
     stickers: int = 0  # a person, or a leader that comes late, puts that label on a node
 
 

@@ -17,6 +17,7 @@ WORDS = {
     "mend": "VM {n} has its network back",
     "hide": "the hypervisor loses the host of VM {n}: power unknown",
     "show": "the hypervisor sees the host of VM {n} again",
+    "age": "Swarm has called node {n} down for long",
     "notice": "Swarm changes its mind about node {n}",
     "move": "Swarm wants the task on node {n}",
     "remove": "nobody wants the volume any more",

@@ -26,6 +26,7 @@ NEEDED: dict[str, tuple[Storage, Budget, str]] = {
     "vm_seen": (INVENTORY, CALM._replace(cuts=1, hides=1), "as proven free, but it writes"),
     "detach_proves": (GHOST, CALM._replace(hands=1, cuts=1), "as proven free, but it writes"),
     "detach_agreed": (VSPHERE, CALM._replace(mislays=1), "as proven free, but it writes"),
+    "back": (VSPHERE, CALM._replace(cuts=1, lags=1), "is fenced although it spoke since"),
     "holder": (VSPHERE, CALM._replace(cuts=1), "holds a valid grant"),
     "deposed": (VSPHERE, CALM._replace(elections=1, moves=2), "holds a valid grant"),
     "stamped": (VSPHERE, CALM._replace(elections=1, moves=2), "holds a valid grant"),

@@ -23,11 +23,13 @@ from tests.sim.state import GHOST, INVENTORY, LAB, LENT, LENT_LAB, VSPHERE, Budg
 LARGE = os.environ.get("REBERTH_SEARCH") == "large"
 CALM = Budget(elections=0, doubts=0, crashes=0, boots=0, cuts=0, moves=1)
 REMOVED = CALM._replace(moves=2, removals=1)  # once nobody wants it; then a task does again
+LAGGING = CALM._replace(cuts=1, lags=1)
 
 SMALL = {
     "a leader changes while a call is in doubt": CALM._replace(elections=1, doubts=1),
     "a VM dies and comes back": CALM._replace(crashes=1, boots=1),
     "a node is cut off and mended": CALM._replace(cuts=1, moves=2),
+    "a node comes back before Swarm says so": LAGGING,
     "a node is cut off, its host is hidden": CALM._replace(cuts=1, hides=1),
     "a person says that a dead VM is dead": CALM._replace(crashes=1, boots=1, hides=1, words=1),
     "a person works on the storage by hand": CALM._replace(hands=1),
@@ -146,6 +148,7 @@ def test_no_order_of_events_breaks_a_law_under_another_fence_policy(say: Say, fe
     policy = Policy(fence=fence, grace=0.0, max_down_fraction=1.0, capabilities=VSPHERE.capabilities)
     name = f"a VM dies, a node is cut off, policy {fence.value}"
     run(say, VSPHERE, name, CALM._replace(cuts=1, crashes=1), policy=policy)
+    run(say, VSPHERE, f"a node comes back before Swarm says so, policy {fence.value}", LAGGING, policy=policy)
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,10 @@ LATE = {
     "the VM is seen off before its permission was revoked": (
         world(on(1), volume=record(grant(1)), wanted=MOVED, nodes=[DOWN_NOW], power=OFF), Placement.PROVEN, DropGrants
     ),
+    "the node is down, and its gate was heard since": (
+        world(on(1), volume=REVOKED, wanted=MOVED, nodes=[node(1, DOWN, down_for=20.0)], power=ON),
+        Placement.HELD_ALIVE, Wait,
+    ),
     "the node is down for long and its VM runs": (
         world(on(1), volume=REVOKED, wanted=MOVED, nodes=[DOWN_LONG], power=ON), Placement.HELD_RUNNING, Fence
     ),

@@ -89,6 +89,11 @@ SITUATIONS = {
         ("node swarm01 (VM vm1), which is down", "seen 'on'", "Waiting for the node", "policy 'detach' acts, in 6 s"),
         ("goes on by itself", "node swarm01 comes back or you power its VM off"),
     ),
+    "its gate was heard since Swarm missed it": Told(
+        held(nodes=[node(1, DOWN, down_for=20.0)], power=RUNS),
+        ("which Swarm calls down, but its gate was heard since: the node lives", "policy 'detach' acts, in 10 s"),
+        ("goes on by itself", "If node swarm01 stays down", "restart Docker there"),
+    ),
     "the hypervisor is silent about the VM": Told(
         held(nodes=[LONG], power={}),
         ("node swarm01 (VM vm1)", "the hypervisor cannot say whether that VM runs", "never taken for dead"),
@@ -242,11 +247,7 @@ SITUATIONS = {
         ("`reberth undelete data`", "`reberth remove data --now`"),
         "kept",
     ),
-    "not made yet": Told(
-        world(wanted=claim(1)),
-        ("not known yet",),
-        ("`docker service ps --no-trunc db`",),
-    ),
+    "not made yet": Told(world(wanted=claim(1)), ("not known yet",), ("`docker service ps --no-trunc db`",)),
     "the node's VM is unknown": Told(
         world(volume=record(), wanted=claim(1), nodes=[node(1, vm=None)]),
         ("which virtual machine node swarm01 is", "`docker service ps reberth_node --filter node=swarm01`"),

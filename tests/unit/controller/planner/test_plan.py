@@ -193,8 +193,9 @@ def test_a_grant_is_above_what_the_gate_knows() -> None:
 
 def test_the_grace_is_waited_to_its_end_and_no_longer() -> None:
     """Within the grace the wait says for how long; at its end the fence acts."""
-    before = act(world(on(1), volume=REVOKED, wanted=MOVED, nodes=[node(1, DOWN, down_for=9.0)], power=ON))
-    after = act(world(on(1), volume=REVOKED, wanted=MOVED, nodes=[node(1, DOWN, down_for=10.0)], power=ON))
+    silent = [gate(1, age=20.0)]
+    lost = [node(1, DOWN, down_for=9.0)], [node(1, DOWN, down_for=10.0)]
+    before, after = (act(world(on(1), volume=REVOKED, wanted=MOVED, nodes=n, gates=silent, power=ON)) for n in lost)
 
     assert isinstance(before, Wait)
     assert before.until == 1.0

@@ -6,12 +6,13 @@ import asyncio
 
 import pytest
 
-from controller.model import EvidenceKind, Moment, NodeId, NodeState, Operation, VmId, VolumeName
+from controller.model import EvidenceKind, FencePolicy, Moment, NodeId, NodeState, Operation, VmId, VolumeName
 from controller.protocol.answers import Rejection
 from controller.protocol.messages import RemoveVolume
 from controller.protocol.operator import Confirm, Pause, Told
+from controller.settings import PolicySettings, Settings
 from drivers.memory_storage import Fault
-from tests.support.shell import DATA, WALL, scene
+from tests.support.shell import DATA, WALL, FakeCluster, scene
 
 pytestmark = pytest.mark.looptime
 
@@ -236,3 +237,18 @@ async def test_a_late_deletion_of_a_removed_volume_spares_the_one_made_anew_unde
         assert [*play.cluster.storage.disks] == [disk]
         play.want("a")
         await play.until(("a",))
+
+
+async def test_a_node_that_is_back_is_not_powered_off_while_swarm_has_not_noticed_it() -> None:
+    """Its gate speaks again before Swarm's agent does. One that Swarm goes on missing is powered off in the end."""
+    async with scene(FakeCluster(Settings(policy=PolicySettings(fence=FencePolicy.POWER_OFF)))) as play:
+        await play.make()
+        play.want("a")
+        await play.until(("a",))
+        play.cluster.down("a")
+        play.want("b", "t2")
+        await asyncio.sleep(25)
+        assert not play.cluster.is_off(VmId("vm-a"))
+        assert "its gate was heard since" in play.one.state.why(DATA)
+        await play.until(("b",))
+        assert play.cluster.is_off(VmId("vm-a"))
