@@ -15,6 +15,7 @@ import re
 import struct
 from collections.abc import Callable
 
+from controller.gate.kernel import growth_mark as mark
 from controller.gate.kernel.device import Device, drop_cache, in_use, is_zero
 from controller.gate.kernel.disk_check import (
     HEAD_BYTES,
@@ -37,6 +38,7 @@ SUPERBLOCKS = 2048
 EXT_AT, EXT_MAGIC, EXT_64BIT = 1024, b"\x53\xef", 0x80
 FSTYPES = ("ext4", "xfs")
 REFLINK_SINCE = (4, 16)
+E2FSCK_LEFT = 4  # errors that -p does not mend by itself
 
 Say = Callable[[str], None]
 Proceed = Callable[[], None]
@@ -236,8 +238,18 @@ async def _check(device: Device, fstype: str, say: Say) -> None:
         return
     say(f"checking {device.path} (e2fsck -p)")
     ended = await run("e2fsck", "-p", device.path)
+    if ended.code == E2FSCK_LEFT and await _was_growing(device):
+        say(f"finishing what a growth of {device.path} that was cut off left (e2fsck -y): {ended.said}")
+        ended = await run("e2fsck", "-f", "-y", device.path)
     if ended.code not in {0, 1}:
         raise DiskRefused(
             f"e2fsck -p ended with {ended.code} on {device.path}: {ended.said}. Check the disk by hand with e2fsck"
         )
     say(f"e2fsck: {ended.said}")  # says whether it replayed the journal: a planned move must not need it
+
+
+async def _was_growing(device: Device) -> bool:
+    try:
+        return await in_thread(lambda: mark.is_marked(device))
+    except OSError as error:
+        raise DiskRefused(f"{device.path} cannot be read: {error}; check the storage and the kernel's log") from error

@@ -3,18 +3,20 @@ A file system is made as large as its disk, less the MiB behind it for our label
 
 xfs grows while it is mounted. ext4 grows before it is mounted: online it would ask for CAP_SYS_RESOURCE, which the gate
 does not have. Each step may be the last. The label is written at the disk's new end first: where the old one is, the
-file system will be; until then it is read there as well (`filesystem.inspect`). xfs grows by transactions; resize2fs
-writes its superblock last, and e2fsck comes before each mount. Newer xfs shrinks, too, if it is told to.
+file system will be; until then it is read there as well (`filesystem.inspect`). xfs grows by transactions; of an ext4
+that resize2fs was cut off from a mark tells the next check (growth_mark.py). Newer xfs shrinks, too, if it is told to.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import struct
 
+from controller.gate.kernel import growth_mark as mark
 from controller.gate.kernel.device import SYS_BLOCK, Device, text_of
 from controller.gate.kernel.disk_check import TAIL_BYTES
-from controller.gate.kernel.filesystem import DiskRefused, Say, label_at, size_of, write_label
+from controller.gate.kernel.filesystem import EXT_64BIT, EXT_AT, DiskRefused, Say, label_at, size_of, write_label
 from controller.gate.kernel.mount_table import Mount, MountFailed
 from controller.gate.kernel.subprocesses import in_thread, run
 
@@ -31,17 +33,47 @@ async def fit_before_mount(device: Device, fstype: str, say: Say) -> None:
     """For a disk that nothing has mounted, and that is the volume's own. Raises DiskRefused."""
     if fstype != "ext4":
         return
-    has, wanted = await in_thread(lambda: size_of(device.fd)), room(device.size)
+    try:
+        await _fit_ext4(device, say)
+    except OSError as error:
+        raise DiskRefused(f"ext4 on {device.path} was not made larger: {error.strerror}") from error
+
+
+def reach_of(fd: int) -> int:
+    """
+    Bytes that an ext4 can have before its table of groups outgrows what is kept free behind it: about 1,000 times what
+    it was made with. Beyond that resize2fs moves files' blocks, and then a cut loses files. Raises OSError.
+    """
+    head = os.pread(fd, 1024, EXT_AT)
+
+    def number(at: int, form: str = "I") -> int:
+        return int(struct.unpack_from(f"<{form}", head, at)[0])
+
+    block, first, in_group = 1024 << min(number(24), 6), number(20), number(32)
+    wide = bool(number(96) & EXT_64BIT)
+    blocks = number(4) + ((number(336) << 32) if wide else 0)
+    in_block = block // (number(254, "H") if wide else 32)
+    table = -(-(blocks - first) // in_group // in_block)
+    return (first + (table + number(206, "H")) * in_block * in_group) * block
+
+
+async def _fit_ext4(device: Device, say: Say) -> None:
+    has, reach = await in_thread(lambda: (size_of(device.fd), reach_of(device.fd)))
+    wanted = min(room(device.size), reach)
     if wanted < has + WORTH:
+        if await in_thread(lambda: mark.is_marked(device)):
+            await in_thread(lambda: mark.remove(device))
         return
     say(f"making the file system on {device.path} as large as its disk (resize2fs)")
     await in_thread(lambda: _label(device.path, has, device.size - TAIL_BYTES))
     checked = await run("e2fsck", "-f", "-p", device.path)  # resize2fs asks for it
     if checked.code not in {0, 1}:
         raise DiskRefused(f"e2fsck -f -p ended with {checked.code} on {device.path}: {checked.said}")
+    await in_thread(lambda: mark.put(device))
     ended = await run("resize2fs", device.path, f"{wanted // 1024}K")
     if ended.code != 0:
         raise DiskRefused(f"ext4 on {device.path} was not made larger: {ended.said}")
+    await in_thread(lambda: mark.remove(device))
 
 
 async def fit(mount: Mount, fitted: int) -> int:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from controller.gate.jobs import GateError
 from controller.gate.kernel.disk_check import TAIL_BYTES
 from controller.gate.kernel.filesystem import TAIL_MAGIC
+from controller.gate.kernel.growth import reach_of
+from controller.gate.kernel.growth_mark import AT as MARK_AT
+from controller.gate.kernel.growth_mark import MARK
+from controller.gate.kernel.host import KernelHost
 from tests.support.gate_rig import MIB, Disk, FakeController, disk, host, running, until
 
 pytestmark = pytest.mark.usefixtures("own_mounts")
@@ -124,3 +130,91 @@ async def test_a_growth_that_was_cut_off_is_finished_at_the_next_mount(
             path = await gate.mount("data", "b")
             await until(lambda: room(path) > before * 9 // 5)
             await gate.unmount("data", "b")
+
+
+@contextmanager
+def scarce(folder: Path) -> Iterator[Callable[[str], None]]:
+    """A thin storage: what it yields says how much of it there is."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", str(folder)], check=True)
+
+    def limit(size: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True)
+
+    try:
+        yield limit
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+async def test_an_ext4_that_resize2fs_left_half_grown_is_mended_and_its_files_are_whole(
+    tmp_path: Path, controller: FakeController
+) -> None:
+    """The storage has no room left in the middle of it: what was written until then stays, in any order."""
+    with scarce(tmp_path / "thin") as limit, disk(tmp_path / "thin") as data:
+        kernel = KernelHost(tmp_path / "volumes", tmp_path / "thin" / "by-id")
+        controller.grant(data.grant())
+        async with running(kernel, controller, tmp_path) as gate:
+            path = await gate.mount("data", "a")
+            written, before = fill(path / "file"), room(path)
+            await gate.unmount("data", "a")
+            enlarge(data)
+            limit(f"{blocks(data) + 8}k")
+            controller.grant(data.grant(serial=2, may_format=False))
+            with pytest.raises(GateError, match="was not made larger"):
+                await gate.mount("data", "b")
+            assert "with errors" in data.run("dumpe2fs", "-h")
+            limit("192m")
+            controller.grant(data.grant(serial=3, may_format=False))
+            path = await gate.mount("data", "c")
+            assert (path / "file").read_bytes() == written
+            assert room(path) > before * 9 // 5
+            await gate.unmount("data", "c")
+        assert data.run("e2fsck", "-f", "-n")
+        assert data.read()[MARK_AT:][: len(MARK)] == bytes(len(MARK))
+
+
+async def test_the_same_damage_without_the_mark_of_a_growth_is_left_to_a_person(
+    tmp_path: Path, controller: FakeController
+) -> None:
+    with disk(tmp_path) as data:
+        controller.grant(data.grant())
+        async with running(host(tmp_path), controller, tmp_path) as gate:
+            await gate.mount("data", "a")
+            await gate.unmount("data", "a")
+            data.run("debugfs", "-w", "-R", "set_inode_field <7> block[0] 1")
+            data.run("debugfs", "-w", "-R", "ssv state 2")
+            controller.grant(data.grant(serial=2, may_format=False))
+            with pytest.raises(GateError, match="Check the disk by hand with e2fsck"):
+                await gate.mount("data", "b")
+
+
+async def test_an_ext4_never_grows_so_far_that_blocks_of_files_would_be_moved(
+    tmp_path: Path, controller: FakeController
+) -> None:
+    """Cut off in the middle of that, even its root folder was lost."""
+    with disk(tmp_path, size=16 * MIB) as data:
+        controller.grant(data.grant())
+        async with running(host(tmp_path), controller, tmp_path) as gate:
+            await gate.mount("data", "a")
+            await gate.unmount("data", "a")
+            reach, root = reach_on(data), data.run("debugfs", "-R", "blocks <2>")
+            assert reach > 500 * data.size
+
+            os.truncate(data.image, 2 * reach)
+            data.run("losetup", "--set-capacity")
+            controller.grant(data.grant(serial=2, may_format=False, size_bytes=data.size))
+            path = await gate.mount("data", "b")
+            assert room(path) > reach * 9 // 10
+            await gate.unmount("data", "b")
+        assert data.run("debugfs", "-R", "blocks <2>") == root
+
+
+def reach_on(data: Disk) -> int:
+    with Path(data.loop).open("rb") as file:
+        return reach_of(file.fileno())
+
+
+def blocks(data: Disk) -> int:
+    """KiB that the image has of its storage."""
+    return data.image.stat().st_blocks // 2
