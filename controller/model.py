@@ -206,6 +206,7 @@ class Spec:
     """
     What a user may say in ``driver_opts``. ``source`` is what ``clone-from`` meant at that time.
 
+    ``read_only``: its file system is mounted read-only, whoever mounts it.
     ``first_bytes``: the size that it was made with, where it has grown since (`reberth grow`); it never shrinks.
     """
 
@@ -216,6 +217,7 @@ class Spec:
     handout: Handout = Handout()
     first_bytes: int | None = None
     labels: tuple[tuple[str, str], ...] = ()
+    read_only: bool = False
 
     @property
     def made_bytes(self) -> int:

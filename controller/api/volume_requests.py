@@ -28,7 +28,7 @@ from controller.protocol.messages import (
 from controller.reconciler.state import LoopState, VolumeNames
 from controller.records.base import Records, RecordsUnavailable, Stale
 from controller.volumes.naming import BadName, volume_key, volume_name
-from controller.volumes.options import BadOptions, copied_from, difference, parse_copy, parse_options
+from controller.volumes.options import BadOptions, copied_from, difference, parse_copy, parse_new
 
 LOOK_SECONDS = 6.0  # a gate gives up on an answer after 10 s
 LONGEST_WAIT = 60.0
@@ -170,7 +170,7 @@ class VolumeRequests:
     ) -> Spec | BadOptions:
         origin = copied_from(options)
         if origin is None:
-            return parse_options(options)
+            return parse_new(options)
         if not self._clones:
             return BadOptions("this storage driver cannot copy disks: leave clone-from out, and say a size")
         return parse_copy(options, name, known.get(origin))

@@ -201,8 +201,11 @@ class MountJob:
     async def _hand_out(self, grant: messages.MountGrant) -> None:
         """To one of those who wait, the first that came: a grant is for one container."""
         volume = self.volume
-        owner = Owner(grant.uid, grant.gid, grant.mode)
-        await self.host.dress(volume.target, Nameplate(volume.name, grant.key, grant.serial), grant.epoch, owner)
+        if not (grant.read_only and self._is_read_only()):
+            owner = Owner(grant.uid, grant.gid, grant.mode)
+            await self.host.dress(volume.target, Nameplate(volume.name, grant.key, grant.serial), grant.epoch, owner)
+        if grant.read_only and not self._is_read_only():
+            await self._turn_read_only()
         self._proceed(grant)
         before, first = volume.stored.users, volume.waiters.ids[0]
         await volume.count(first, grant.serial)
@@ -213,6 +216,21 @@ class MountJob:
             return
         volume.recover()
         log.info("volume.mounted", volume=volume.name, epoch=grant.epoch, serial=grant.serial, task=grant.task)
+
+    def _is_read_only(self) -> bool:
+        return self.volume.mount is not None and self.volume.mount.read_only
+
+    async def _turn_read_only(self) -> None:
+        """
+        After our own words are on it, and before anybody is handed it. It was checked and is writable until here: the
+        journal of a file system that is only read must be replayed, too, and this VM alone has the disk.
+        """
+        await self.host.turn_read_only(self.volume.target)
+        self.volume.observe(self.host.mounted())
+        if not self._is_read_only():
+            raise MountFailed(
+                f"{self.volume.target} was to be read-only, but the kernel's mount table shows it writable"
+            )
 
     async def _settle(self) -> None:
         """A mount that nobody was given is taken down again; without a mount the grant is spent."""

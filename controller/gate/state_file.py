@@ -30,6 +30,7 @@ class VolumeState(msgspec.Struct, frozen=True, omit_defaults=True):
     ``users``: mount IDs, each with the serial of the grant that it was mounted under (0: not known). ``floor``: grants
     up to it are refused. ``used``: the newest grant that may have mounted; becomes the floor once unmounted.
     ``number``: the disk's major:minor while it may be in use. ``mount_options``: with which it is mounted.
+    ``read_only``: nobody is to write to it.
     """
 
     key: str = ""
@@ -39,6 +40,7 @@ class VolumeState(msgspec.Struct, frozen=True, omit_defaults=True):
     epoch: int = 0
     number: str | None = None
     mount_options: tuple[str, ...] = ()
+    read_only: bool = False
 
     @property
     def serial(self) -> int:
@@ -52,9 +54,8 @@ class VolumeState(msgspec.Struct, frozen=True, omit_defaults=True):
     def accepted(self, grant: MountGrant) -> VolumeState:
         used, options = max(self.used, grant.serial), safe(grant.mount_options)
         floor = max(self.floor, grant.void)
-        return msgspec.structs.replace(
-            self, key=grant.key, used=used, epoch=grant.epoch, floor=floor, mount_options=options
-        )
+        words = msgspec.structs.replace(self, mount_options=options, read_only=grant.read_only)
+        return msgspec.structs.replace(words, key=grant.key, used=used, epoch=grant.epoch, floor=floor)
 
     def closed(self) -> VolumeState:
         """Nothing mounted, nothing in use: all that was granted is spent."""

@@ -85,10 +85,11 @@ class UnmountJob:
             log.info("users.forgotten", volume=self.volume.name, why="no container uses the volume any more")
             await self._settle()
             return
+        stored = self.volume.stored
+        # The kernel refuses a second mount of one file system that differs in this.
+        options = (*stored.mount_options, *(("ro",) if stored.read_only else ()))
         try:
-            await self.host.mount(
-                mount.source, mount.fstype, target, twin=True, options=self.volume.stored.mount_options
-            )
+            await self.host.mount(mount.source, mount.fstype, target, twin=True, options=options)
         except MountFailed as error:
             self.volume.fail(str(error))
         self.volume.observe(self.host.mounted())
@@ -143,6 +144,8 @@ class UnmountJob:
 
     async def _unfit(self, mount: Mount) -> str | None:
         """A disk that has become larger is used; by whom it was made so does not matter."""
+        if mount.read_only:
+            return None
         try:
             size = await self.host.fit(mount, self.volume.fitted)
         except MountFailed as error:
@@ -156,8 +159,9 @@ class UnmountJob:
         """What its containers suffer from; a stall of the storage may pass, so nothing is taken from them."""
         if why is not None:
             return f"{why}, while its container runs; when that ends, the disk is looked for again"
-        if mount.read_only or await self.host.shut_down(mount.path):
-            what = "turned read-only" if mount.read_only else "was shut down"
+        turned = mount.read_only and not self.volume.stored.read_only
+        if turned or await self.host.shut_down(mount.path):
+            what = "turned read-only" if turned else "was shut down"
             return f"its file system {what} after an error (see the kernel's log): {MENDING}"
         return None
 

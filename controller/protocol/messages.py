@@ -143,6 +143,8 @@ class MountGrant(Message, frozen=True):
     copies refuses such a grant, as it refuses every field that it does not know. Of an adopted disk ``fs_uuid`` is
     empty (any UUID), and ``label`` a digest of the label that must be on it.
 
+    ``read_only``: nothing is formatted, and the file system is handed out mounted read-only.
+
     ``uid``, ``gid`` and ``mode`` are those of the directory that is handed out, when it is made; ``mount_options`` are
     of `volumes.handout_options.SAFE_MOUNT_OPTIONS`. They are said where the user did.
 
@@ -175,6 +177,7 @@ class MountGrant(Message, frozen=True):
     gid: Number | None = None
     mode: Count | None = None
     mount_options: Annotated[tuple[Word, ...], Meta(max_length=MOST_OPTIONS)] = ()
+    read_only: bool = False
 
 
 class Pending(Message, frozen=True):

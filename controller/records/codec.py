@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -82,6 +82,7 @@ class _Spec(msgspec.Struct, frozen=True):
 
 class _VolumeFacts(_Record, frozen=True, kw_only=True):
     """
+    ``access`` is written for read-only volumes: an older controller would have them mounted writable.
     ``source`` is written for copies only, and here: a controller that knows no copies must not read the record of one
     as that of an empty volume, and reads all others. ``handout`` and ``labels`` are written where they were said.
     """
@@ -93,6 +94,7 @@ class _VolumeFacts(_Record, frozen=True, kw_only=True):
     source: Source | msgspec.UnsetType = msgspec.UNSET
     handout: Handout | msgspec.UnsetType = msgspec.UNSET
     labels: tuple[tuple[str, str], ...] | msgspec.UnsetType = msgspec.UNSET
+    access: Literal["read-only"] | msgspec.UnsetType = msgspec.UNSET
 
 
 class _VolumeState(_Record, frozen=True, kw_only=True):
@@ -174,6 +176,7 @@ def volume_content(record: VolumeRecord) -> Content:
         source=record.spec.source or msgspec.UNSET,
         handout=msgspec.UNSET if record.spec.handout == Handout() else record.spec.handout,
         labels=record.spec.labels or msgspec.UNSET,
+        access="read-only" if record.spec.read_only else msgspec.UNSET,
     )
     state = _VolumeState(
         phase=record.phase,
@@ -200,6 +203,7 @@ def decode_volume(stored: Stored) -> VolumeRecord:
         None if isinstance(facts.source, msgspec.UnsetType) else facts.source,
         Handout() if isinstance(facts.handout, msgspec.UnsetType) else facts.handout,
         labels=() if isinstance(facts.labels, msgspec.UnsetType) else facts.labels,
+        read_only=not isinstance(facts.access, msgspec.UnsetType),
     )
     return VolumeRecord(
         name=facts.name,

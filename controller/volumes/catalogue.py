@@ -23,9 +23,15 @@ OPTIONS = (
     Option("fstype", "ext4 or xfs", "ext4; of a copy its source's", "the file system on it"),
     Option("policy", "detach, power-off or hold", "the cluster's", "what may be done to a VM that does not answer"),
     Option("clone-from", "name of another volume", "none: it begins empty", "begin as a copy of it", "clones"),
+    Option("access", "read-write or read-only", "read-write", "of a copy: mounted read-only", "clones"),
     Option("uid", "a number", "0", "owner of the volume's directory, when it is made"),
     Option("gid", "a number", "0", "its group"),
     Option("mode", 'octal, in quotes: "0750"', '"0755"', "its mode"),
-    Option("mount-options", f"of {', '.join(SAFE_MOUNT_OPTIONS)}, with commas", "none", "how it is mounted"),
+    Option(
+        "mount-options",
+        f"with commas: {', '.join(SAFE_MOUNT_OPTIONS)}, context=...",
+        "none",
+        "how it is mounted",
+    ),
     Option("label.NAME", "any text", "none", "for people: shown by `docker volume inspect` and `reberth explain`"),
 )

@@ -17,6 +17,8 @@ OPTIONS = (UID, GID, MODE, MOUNT_OPTIONS)
 # What cannot weaken the checks of a mount: no option that names a file, a device, an owner or another file system.
 SAFE_MOUNT_OPTIONS = ("noatime", "nodiratime", "relatime", "lazytime", "noexec", "sync", "dirsync", "discard")
 LARGEST_ID = 2**32 - 2  # the one above stands for "do not change" in chown(2)
+# For SELinux: of the whole file system, as nothing relabels a volume with `nocopy`. mount(8) splits at commas: none.
+CONTEXT = re.compile(r"context=[a-z0-9_]+:[a-z0-9_]+:[a-z0-9_]+:s[0-9]{1,2}(:c[0-9]{1,4}(\.c[0-9]{1,4})?)?")
 _MODE = re.compile(r"0[0-7]{3,4}")
 
 
@@ -30,8 +32,9 @@ def problem(options: Mapping[str, str]) -> str | None:
     if mode is not None and not _MODE.fullmatch(mode):
         return f'mode {mode!r} is not octal: write four digits in quotes, for example mode: "0750"'
     for each in _mount_options(options):
-        if each not in SAFE_MOUNT_OPTIONS:
-            return f"mount option {each!r} is not among those allowed: {', '.join(SAFE_MOUNT_OPTIONS)}"
+        if not _is_safe(each):
+            allowed = ", ".join(SAFE_MOUNT_OPTIONS)
+            return f"mount option {each!r} is not among those allowed: {allowed}, context=USER:ROLE:TYPE:LEVEL"
     return None
 
 
@@ -48,7 +51,11 @@ def handout(options: Mapping[str, str]) -> Handout:
 
 def safe(mount_options: Iterable[str]) -> tuple[str, ...]:
     """Those that a gate uses, whoever asks for others."""
-    return tuple(each for each in mount_options if each in SAFE_MOUNT_OPTIONS)
+    return tuple(each for each in mount_options if _is_safe(each))
+
+
+def _is_safe(mount_option: str) -> bool:
+    return mount_option in SAFE_MOUNT_OPTIONS or CONTEXT.fullmatch(mount_option) is not None
 
 
 def texts(handout: Handout) -> Mapping[str, str]:

@@ -8,6 +8,8 @@ What a user may say in a volume's ``driver_opts``, and what the answer is to any
 | `policy`     | `detach`, `power-off`, `hold`               | the cluster's                           |
 | `clone-from` | name of another volume                      | none: the new volume begins empty       |
 
+| `access`     | `read-write`, `read-only`                   | `read-write`; `read-only` of a copy only |
+
 and those of controller/volumes/handout_options.py: `uid`, `gid`, `mode`, `mount-options`, and labels.py: `label.NAME`.
 
 Single letters and the forms with `i` count in 1024 as `docker` does; `MB`, `GB`, `TB` count in 1000. The size is
@@ -30,12 +32,21 @@ MIB = 1024**2
 MAX_SIZE = 62 * 1024**4  # the largest VMDK; also far above what ext4 and xfs get tested with
 _SMALLEST = {"ext4": 16 * MIB, "xfs": 300 * MIB}  # mkfs.xfs refuses less than 300 MB since xfsprogs 6
 CLONE_FROM = "clone-from"
-_OPTIONS = ("size", "fstype", "policy", CLONE_FROM, *handout_options.OPTIONS)
+ACCESS, READ_ONLY = "access", "read-only"
+_ACCESSES = ("read-write", READ_ONLY)
+_OPTIONS = ("size", "fstype", "policy", CLONE_FROM, ACCESS, *handout_options.OPTIONS)
 _PLACED = "no driver of this version has it: leave it out; where disks are made is in the driver's settings"
 _ELSEWHERE = {  # of the vSphere Docker Volume Service, and of drivers like it
-    **dict.fromkeys(("access", "ro", "read-only", "readonly"), "say it at the mount: `:ro`, or `read_only: true`"),
+    **dict.fromkeys(
+        ("ro", "read-only", "readonly"),
+        "say it at the mount (`:ro`, or `read_only: true`), or of a copy `access: read-only`",
+    ),
     **dict.fromkeys(("diskformat", "storage-policy", "vsan-policy-name", "datastore", "pool", "attach-as"), _PLACED),
 }
+_EMPTY_FOR_EVER = (
+    "access: read-only is for a copy (clone-from), as a new volume is empty and would stay so: name the volume to "
+    "copy; for a service that only reads what others write say it at its mount (`:ro`, or `read_only: true`)"
+)
 _SIZE = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,9})?)\s*([a-z]{0,3})", re.IGNORECASE)
 _UNITS = {"": 1, "b": 1} | {
     spelling: base**power
@@ -72,7 +83,8 @@ def _parsed(items: tuple[tuple[str, str], ...]) -> Spec | BadOptions:
     policy = options.get("policy")
     fence = FencePolicy(policy) if policy is not None else None
     said = labels.labels(options)
-    return Spec(size, fstype, fence, handout=handout_options.handout(options), labels=said)
+    read_only = options.get(ACCESS) == READ_ONLY
+    return Spec(size, fstype, fence, handout=handout_options.handout(options), labels=said, read_only=read_only)
 
 
 def parse_size(text: str, fstype: str) -> int | BadOptions:
@@ -81,10 +93,16 @@ def parse_size(text: str, fstype: str) -> int | BadOptions:
     return found if isinstance(found, BadOptions) else found.size_bytes
 
 
+def parse_new(options: Mapping[str, str]) -> Spec | BadOptions:
+    """The spec of a volume that begins empty."""
+    spec = parse_options(options)
+    return BadOptions(_EMPTY_FOR_EVER) if isinstance(spec, Spec) and spec.read_only else spec
+
+
 def unusable(options: Mapping[str, str]) -> str | None:
     """Why no volume can be made with these options, as far as they alone tell; None when they may do."""
-    sizes = {"size": str(_SMALLEST["xfs"])} if CLONE_FROM in options else {}
-    found = parse_options(sizes | dict(options))
+    copy = CLONE_FROM in options
+    found = parse_options({"size": str(_SMALLEST["xfs"])} | dict(options)) if copy else parse_new(options)
     return found.why if isinstance(found, BadOptions) else None
 
 
@@ -147,6 +165,7 @@ def difference(options: Mapping[str, str], spec: Spec) -> str | None:
         ("fstype", said.fstype, spec.fstype),
         ("policy", _policy_text(said.policy), _policy_text(spec.policy)),
         (CLONE_FROM, options.get(CLONE_FROM, ""), _origin(options, spec.source)),
+        (ACCESS, _ACCESSES[said.read_only], _ACCESSES[spec.read_only]),
     )
     pairs += _handout_pairs(options, spec.handout)
     differing = [f"{key} is {has} and not {wanted}" for key, wanted, has in pairs if key in options and wanted != has]
@@ -196,6 +215,8 @@ def _core_problem(options: Mapping[str, str]) -> str | None:
     policies = [policy.value for policy in FencePolicy]
     if options.get("policy", policies[0]) not in policies:
         return f"policy {options['policy']!r} is unknown: use {', '.join(policies[:-1])} or {policies[-1]}"
+    if options.get(ACCESS, READ_ONLY) not in _ACCESSES:
+        return f"access {options[ACCESS]!r} is unknown: use {' or '.join(_ACCESSES)}"
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -53,6 +53,9 @@ class FakeHost:
         if self.hung is not None:
             await self.hung.wait()
         self.table[target] = Mount(target, "8:16", fstype, device)
+
+    async def turn_read_only(self, target: Path) -> None:
+        self.table[target] = replace(self.table[target], read_only=True)
 
     async def dress(self, target: Path, plate: Nameplate, epoch: int, owner: Owner) -> Path:
         return target / "data"

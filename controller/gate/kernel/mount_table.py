@@ -53,6 +53,12 @@ class MountTable:
         if ended.code != 0:
             raise MountFailed(f"{device} could not be mounted: {ended.said}")
 
+    async def turn_read_only(self, target: Path) -> None:
+        """The file system, so every mount of it; the kernel refuses while a file on it is open for writing."""
+        ended = await run("mount", "-o", "remount,ro", str(target))
+        if ended.code != 0:
+            raise MountFailed(f"{target} could not be made read-only: {ended.said}")
+
     async def dress(self, target: Path, plate: Nameplate, epoch: int, owner: Owner) -> Path:
         """Make the directory that is handed out ready; returns it."""
         try:

@@ -4,10 +4,13 @@ Copies of a volume's disk on real disks: the source's file system, the copy's ow
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +21,8 @@ from controller.gate.jobs import GateError
 from controller.gate.kernel import filesystem
 from controller.gate.kernel.device import open_device
 from controller.gate.kernel.disk_check import TAIL_BYTES, Wanted
+from controller.gate.unmount_job import UnmountJob
+from controller.gate.volume import TAKEN_OVER_SECONDS
 from controller.protocol import messages
 from tests.support.gate_rig import MIB, Disk, FakeController, crash, disk, host, running, until
 
@@ -118,6 +123,62 @@ async def test_a_copy_begins_with_what_its_source_has_and_both_are_mounted_on_on
 
     assert label(pair.source).endswith(pair.source.fs_uuid.encode())
     assert label(pair.copy).endswith(pair.copy.fs_uuid.encode())
+
+
+async def test_a_read_only_copy_is_written_by_nobody_and_read_by_several(tmp_path: Path, pair: Pair) -> None:
+    """Also its first mount, for which the gate itself writes; and it is no trouble that it is read-only."""
+    async with copied(tmp_path, pair) as (controller, gate):
+        controller.grant(pair.copied(1, never_mounted=True, read_only=True))
+        path = await gate.mount("copy", "m1")
+        controller.grant(pair.copied(2, never_mounted=False, read_only=True, task="task2"))
+        assert await gate.mount("copy", "m2") == path
+        assert (path / "row").read_text() == "before"
+        with pytest.raises(OSError, match="Read-only file system"):
+            (path / "row").write_text("after")
+
+        volume = gate.volumes.volume("copy")
+        await UnmountJob(volume, host(tmp_path)).check()
+        assert volume.problem is None
+        await gate.unmount("copy", "m1")
+        assert (path / "row").read_text() == "before"
+        await gate.unmount("copy", "m2")
+        controller.grant(pair.copied(3, never_mounted=False))
+        await write(gate, "writable again", "copy")
+
+
+async def test_a_read_only_volume_is_mounted_read_only_again_beside_a_container_that_holds_it(
+    tmp_path: Path, ext4: Pair
+) -> None:
+    """After its start a gate looks for users of before by unmounting: the kernel takes back only what is the same."""
+    async with copied(tmp_path, ext4) as (controller, gate):
+        controller.grant(ext4.copied(never_mounted=True, read_only=True))
+        path = await gate.mount("copy", "m1")
+        with held(tmp_path, path):
+            volume = gate.volumes.volume("copy")
+            volume.inherit(asyncio.get_running_loop().time() - TAKEN_OVER_SECONDS)
+            await UnmountJob(volume, host(tmp_path)).release()
+            assert volume.inherited == frozenset()
+            assert volume.problem is None
+            assert (path / "row").read_text() == "before"
+        await gate.unmount("copy", "m1")
+
+
+@contextmanager
+def held(directory: Path, path: Path) -> Iterator[None]:
+    """By a container: a mount of its own, in a namespace of its own."""
+    inside, ready = directory / "inside", directory / "ready"
+    inside.mkdir()
+    shell = f"mount --bind '{path}' {inside}; touch {ready}; exec sleep infinity"
+    process = subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", shell])
+    try:
+        for _ in range(3000):
+            if ready.exists():
+                break
+            time.sleep(0.01)
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 async def test_the_record_learns_of_the_label_before_a_copy_is_mounted(tmp_path: Path, ext4: Pair) -> None:

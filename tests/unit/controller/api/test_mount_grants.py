@@ -74,6 +74,15 @@ def test_a_gate_is_told_of_owner_mode_and_mount_options_only_what_was_said() -> 
     assert (told[1].uid, told[1].gid, told[1].mode, told[1].mount_options) == (472, 0, 0o750, ("noatime",))
 
 
+def test_a_gate_is_told_that_a_volume_is_read_only_and_then_never_to_format_it() -> None:
+    plain = record(grant(1))
+    said = replace(plain, formatted=False, spec=replace(plain.spec, read_only=True))
+    told = [permission(each, each.grants[0], claim(1), DeviceHint(("disk",))) for each in (plain, said)]
+
+    assert "read_only" not in msgspec.to_builtins(told[0])
+    assert (told[1].read_only, told[1].may_format) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("volume", "wanted", "void"),
     [

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from controller.model import DiskId, FencePolicy, Handout, Phase, Source, Spec, VolumeKey, VolumeName, VolumeRecord
-from controller.volumes.options import BadOptions, difference, parse_copy, parse_options, unusable
+from controller.volumes.handout_options import safe
+from controller.volumes.options import BadOptions, difference, parse_copy, parse_new, parse_options, unusable
 
 GIB, MIB = 1024**3, 1024**2
 
@@ -147,6 +148,41 @@ def test_a_copy_agrees_with_the_name_of_its_source_also_when_that_is_gone_and_wi
     assert difference({"size": "1g"}, spec) is None
     assert "clone-from is a and not c" in str(difference({"clone-from": "c"}, spec))
     assert "clone-from is nothing and not a" in str(difference(COPY, Spec(GIB)))
+
+
+def test_a_read_only_volume_is_a_copy_and_never_a_new_one_that_would_stay_empty() -> None:
+    alone, copy = {"size": "1g", "access": "read-only"}, COPY | {"access": "read-only"}
+    assert "is for a copy" in str(unusable(alone))
+    assert isinstance(parse_new(alone), BadOptions)
+    assert parse_new({"size": "1g", "access": "read-write"}) == Spec(GIB)
+    assert unusable(copy) is None
+    assert parse_copy(copy, B, SOURCE) == Spec(GIB, "xfs", None, MADE, read_only=True)
+    assert "use read-write or read-only" in str(unusable({"size": "1g", "access": "ro"}))
+
+
+def test_access_that_is_said_must_be_that_of_the_volume() -> None:
+    spec = Spec(GIB, source=MADE, read_only=True)
+    assert difference(COPY | {"access": "read-only"}, spec) is None
+    assert difference({"access": "read-only"}, spec) is None
+    assert "access is read-only and not read-write" in str(difference({"access": "read-write"}, spec))
+    assert "access is read-write and not read-only" in str(difference({"access": "read-only"}, Spec(GIB)))
+
+
+@pytest.mark.parametrize(
+    ("said", "allowed"),
+    [
+        ("context=system_u:object_r:container_file_t:s0", True),
+        ("context=system_u:object_r:container_file_t:s0:c1.c1023", True),
+        ("context=x", False),
+        ("context=a:b:c:s0,suid", False),
+        ("fscontext=system_u:object_r:container_file_t:s0", False),
+        ("context=a:b:c:s0 -o suid", False),
+    ],
+)
+def test_a_context_for_selinux_is_allowed_in_one_form(said: str, *, allowed: bool) -> None:
+    found = parse_options({"size": "1g", "mount-options": said})
+    assert (found == Spec(GIB, handout=Handout(mount_options=(said,)))) == allowed
+    assert safe((said,)) == ((said,) if allowed else ())
 
 
 def test_options_of_a_copy_are_judged_without_its_source_as_far_as_they_can_be() -> None:
