@@ -31,6 +31,7 @@ from controller.protocol.answers import Rejection, Status, unavailable
 from controller.protocol.messages import Empty, Hello, MountGrant, MountRequest, Orders, Pending, Sync, VolumeReport
 from controller.reconciler.gate_reports import Heard, orders
 from controller.reconciler.history import mounted_is_news
+from controller.reconciler.nodes.binding import Binding, refusal
 from controller.reconciler.state import LoopState, Observation
 from controller.records.base import Records, RecordsUnavailable, Stale
 from drivers.base import DriverError, StorageDriver
@@ -43,10 +44,15 @@ UNCLAIMED_LOOKS = 2  # looks that must agree that no task here wants the volume 
 
 class GateRequests:
     def __init__(
-        self, state: LoopState, records: Records, driver: StorageDriver | None, read_deadline: float = 10.0
+        self,
+        state: LoopState,
+        records: Records,
+        driver: StorageDriver | None,
+        read_deadline: float = 10.0,
+        binding: Binding = refusal,
     ) -> None:
         self._state = state
-        self._registry = NodeRegistry(state, records, driver)
+        self._registry = NodeRegistry(state, records, driver, binding)
         self._gates = state.gates
         self._records = records
         self._driver = driver

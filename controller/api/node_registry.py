@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from controller.model import BootId, Node, NodeId, VmId
 from controller.protocol.answers import Rejection, Status, unavailable
-from controller.reconciler.nodes.binding import Claimed, refusal
+from controller.reconciler.nodes.binding import Binding, Claimed, refusal
 from controller.reconciler.state import LoopState
 from controller.records.base import NodeRecord, Records, RecordsUnavailable, Stale
 from drivers.base import DriverError, Witness
@@ -55,12 +55,13 @@ class SharedList:
 
 
 class NodeRegistry:
-    """``witness``: whoever may know which boot of a VM runs."""
+    """``witness``: whoever may know which boot of a VM runs. ``binding``: the rule on who speaks for which VM."""
 
-    def __init__(self, state: LoopState, records: Records, witness: object = None) -> None:
+    def __init__(self, state: LoopState, records: Records, witness: object = None, binding: Binding = refusal) -> None:
         self._state = state
         self._records = records
         self._witness = witness if isinstance(witness, Witness) else None
+        self._binding = binding
         self._wakeup = state.wakeup
         self._known = SharedList(records)
 
@@ -96,7 +97,7 @@ class NodeRegistry:
             if world is None or world.nodes is None or world.volumes is None:
                 return unavailable("the swarm and the records must be read first")
             claimed = Claimed(caller.node, hostname, caller.vm, caller.boot, await self._runs(caller))
-            why = refusal(claimed, known.values(), world)
+            why = self._binding(claimed, known.values(), world)
             if why is not None:
                 return Rejection(Status.CONFLICT, why)
             if mine is not None and mine.boot == caller.boot:

@@ -1,4 +1,4 @@
-"""What stands for each rule of the planner where a test leaves it out: the planner then believes what it likes."""
+"""What stands for each rule where a test leaves it out: planner and registry then believe what they like."""
 
 from __future__ import annotations
 
@@ -56,6 +56,12 @@ CARELESS: Mapping[str, Callable[..., object]] = {
     "outdated": none,
     "strangers": none,
 }
+
+
+def believed(*_: object) -> None:
+    """For the rule of the registry (reconciler/nodes/binding.py): each node is the VM that it names."""
+
+
 NAMES = tuple(each.name for each in fields(Rules))
 
 

@@ -39,6 +39,7 @@ from controller.planner.plan import plan
 from controller.protocol.answers import Rejection
 from controller.protocol.messages import CreateVolume
 from controller.reconciler.executor import Executor
+from controller.reconciler.nodes.binding import Binding, refusal
 from controller.reconciler.nodes.label_writer import LabelWriter
 from controller.reconciler.observer import Observer, Sources
 from controller.reconciler.reconciler import Parts, Planner, Reconciler
@@ -108,6 +109,7 @@ class FakeCluster:
         self.labels = FakeNodeLabels(self.swarm.nodes)
         self.placements = FakePlacements(self.swarm.nodes)
         self.planner: Planner = plan
+        self.binding: Binding = refusal
         self.keep_removed = 0.0  # seconds
         self.store = MemoryStore()
         self.acting: GateRequests | None = None
@@ -135,7 +137,7 @@ class FakeCluster:
         executor = Executor(writer, StorageActions(writer, driver, driver, lead, deadlines))
         labels = LabelWriter(self.labels, lead, writer, Meters(), clock)
         loop = Reconciler(Parts(observer, self.planner, policy, executor, lead, records, state, labels=labels))
-        gate_requests = GateRequests(state, records, driver)
+        gate_requests = GateRequests(state, records, driver, binding=self.binding)
         volume_requests = VolumeRequests(
             state, records, clones=self.storage.capabilities.clones, keep=self.keep_removed
         )

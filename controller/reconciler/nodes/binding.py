@@ -8,7 +8,7 @@ on that VM, where it is the same boot, or where the hypervisor's own word or a p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from controller.model import BootId, Node, NodeId, NodeState, VmId, World
@@ -27,8 +27,15 @@ class Claimed:
     runs: BootId | None = None
 
 
+Binding = Callable[[Claimed, Iterable[NodeRecord], World], str | None]
+
+
 def refusal(claimed: Claimed, records: Iterable[NodeRecord], world: World) -> str | None:
-    """Why this node does not speak for that VM in that boot, with the cure; None: it does."""
+    """
+    Why this node does not speak for that VM in that boot, with the cure; None: it does.
+
+    A rule like those of planner/rules.py: handed to the registry, replaced by tests alone (tests/sim/careless.py).
+    """
     for why in _refusals(claimed, records, world):
         return why
     return None
