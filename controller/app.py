@@ -54,7 +54,7 @@ from controller.records.leader_election import Leader
 from controller.records.leadership_rule import Timing
 from controller.records.swarm import SwarmRecords
 from controller.settings import Settings, SettingsError, from_process
-from drivers.base import Inspector, PowerDriver
+from drivers.base import Inspector, PowerDriver, declared
 from drivers.loading import Chosen, Drivers, LoadingError, load
 from watchers.facts_reader import FactsReader
 from watchers.node_labels import SwarmNodeLabels
@@ -151,7 +151,9 @@ async def join(
     )
     gate_requests = GateRequests(state, records, driver, settings.loop.read_deadline)
     keep, why = settings.volumes.keep_removed, storage.problem
-    volume_requests = VolumeRequests(state, records, why, clones=policy.capabilities.clones, keep=keep)
+    volume_requests = VolumeRequests(
+        state, records, why, clones=policy.capabilities.clones, keep=keep, options=declared(driver)
+    )
     operator_requests = OperatorRequests(state, records, leader, policy, identity.me.node)
     doctor = DoctorRequests(state, FactsReader(docker).read, policy)
     move = MoveRequests(state, SwarmPlacement(docker), policy)

@@ -206,6 +206,7 @@ class Spec:
     """
     What a user may say in ``driver_opts``. ``source`` is what ``clone-from`` meant at that time.
 
+    ``for_driver``: what was said of the options that the storage driver declares (`DriverOption`).
     ``read_only``: its file system is mounted read-only, whoever mounts it.
     ``first_bytes``: the size that it was made with, where it has grown since (`reberth grow`); it never shrinks.
     """
@@ -217,6 +218,7 @@ class Spec:
     handout: Handout = Handout()
     first_bytes: int | None = None
     labels: tuple[tuple[str, str], ...] = ()
+    for_driver: tuple[tuple[str, str], ...] = ()
     read_only: bool = False
 
     @property
@@ -406,6 +408,16 @@ class Capabilities:
     shared: bool  # every VM can reach every disk
     batch: bool  # many disks of one VM cost one call
     clones: bool = False  # can make a disk as a copy of another that is attached nowhere
+
+
+@dataclass(frozen=True, slots=True)
+class DriverOption:
+    """An option of a volume that a storage driver takes beside those of all. ``about``: for people."""
+
+    key: str
+    values: tuple[str, ...]
+    default: str
+    about: str
 
 
 @dataclass(frozen=True, slots=True)

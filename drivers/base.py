@@ -22,6 +22,7 @@ from controller.model import (
     BootId,
     Capabilities,
     DiskId,
+    DriverOption,
     Epoch,
     Power,
     Spec,
@@ -222,6 +223,24 @@ class Grower(Protocol):
         ever becomes smaller.
         """
         ...
+
+
+@runtime_checkable
+class Optioned(Protocol):
+    """
+    What a storage driver may have beside: options of a volume that only it understands.
+
+    Their keys are of `controller.volumes.driver_options.OPTIONS`. Only values that are declared reach `create`, as
+    ``Spec.for_driver``; they win over the driver's settings. No copy (`clone`) is asked for with any.
+    """
+
+    @property
+    def volume_options(self) -> Sequence[DriverOption]: ...
+
+
+def declared(driver: StorageDriver | None) -> Sequence[DriverOption]:
+    """The options of a volume that a driver takes."""
+    return driver.volume_options if isinstance(driver, Optioned) else ()
 
 
 @runtime_checkable

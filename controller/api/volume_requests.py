@@ -4,13 +4,34 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from controller.api.routes import Route, route
 from controller.api.status import details
-from controller.api.volume_rights import holds, may_see, not_wanted, other_options, wanted_by
-from controller.model import Claim, Epoch, HistoryEntry, Moment, NodeId, Phase, Serial, Spec, VolumeName, VolumeRecord
+from controller.api.volume_rights import (
+    being_copied,
+    copies_under_way,
+    holds,
+    in_use,
+    may_see,
+    not_wanted,
+    other_options,
+    removed,
+    wanted_by,
+)
+from controller.model import (
+    DriverOption,
+    Epoch,
+    HistoryEntry,
+    Moment,
+    NodeId,
+    Phase,
+    Serial,
+    Spec,
+    VolumeName,
+    VolumeRecord,
+)
 from controller.protocol import endpoints
 from controller.protocol.answers import Rejection, Status, unavailable
 from controller.protocol.identity import Peer, Role
@@ -27,6 +48,7 @@ from controller.protocol.messages import (
 )
 from controller.reconciler.state import LoopState, VolumeNames
 from controller.records.base import Records, RecordsUnavailable, Stale
+from controller.volumes.driver_options import refusal
 from controller.volumes.naming import BadName, volume_key, volume_name
 from controller.volumes.options import BadOptions, copied_from, difference, parse_copy, parse_new
 
@@ -38,6 +60,7 @@ ATTEMPTS = 3
 class VolumeRequests:
     """
     ``no_storage``: why there is no storage driver, or None. ``clones``: whether it can copy a disk.
+    ``options``: those that the storage driver declares.
     ``keep``: seconds for which the disk of a removed volume is kept.
     """
 
@@ -49,6 +72,7 @@ class VolumeRequests:
         *,
         clones: bool = False,
         keep: float = 0.0,
+        options: Sequence[DriverOption] = (),
     ) -> None:
         self._state = state
         self._records = records
@@ -57,6 +81,7 @@ class VolumeRequests:
         self._clones = clones
         self._names = VolumeNames(state)
         self._keep = keep
+        self._options = options
 
     def routes(self) -> Iterable[Route]:
         yield route(endpoints.CREATE_VOLUME, self._create_as)
@@ -155,8 +180,9 @@ class VolumeRequests:
             if self._no_storage is not None:
                 return Rejection(Status.BAD, self._no_storage)
             spec = self._spec(name, asked.options, known)
-            if isinstance(spec, BadOptions):
-                return Rejection(Status.BAD, f"volume {name}: {spec.why}")
+            why = spec.why if isinstance(spec, BadOptions) else refusal(spec, self._options)
+            if isinstance(spec, BadOptions) or why is not None:
+                return Rejection(Status.BAD, f"volume {name}: {why}")
             made = await self._records.create_volume(_new_record(name, spec))
             if isinstance(made, VolumeRecord):
                 self._state.wrote(made)
@@ -179,7 +205,7 @@ class VolumeRequests:
         if found is None:
             return unavailable(f"volume {name} was made and removed in the same moment")
         if found.phase is Phase.DELETING:
-            return Rejection(Status.CONFLICT, _removed(found))
+            return Rejection(Status.CONFLICT, removed(found))
         differs = difference(asked.options, found.spec)
         if differs is not None:
             return Rejection(Status.CONFLICT, f"volume {name}: {differs}")
@@ -224,7 +250,7 @@ class VolumeRequests:
             return unavailable(f"it cannot be seen just now whether a service uses volume {name}")
         claim = look.world.claims.get(name)
         if claim is not None and (claim.tasks or claim.services):
-            return Rejection(Status.CONFLICT, _in_use(claim))
+            return Rejection(Status.CONFLICT, in_use(claim))
         try:
             return await self._mark(name, now=asked.now)
         except RecordsUnavailable as error:
@@ -238,9 +264,9 @@ class VolumeRequests:
                 return Rejection(Status.MISSING, f"there is no volume {name}")
             if record.phase is Phase.DELETING and not (now and record.delete_at is not None):
                 return Empty()
-            copies = _copies_under_way(record, known.values())
+            copies = copies_under_way(record, known.values())
             if copies:
-                return Rejection(Status.CONFLICT, _being_copied(name, copies))
+                return Rejection(Status.CONFLICT, being_copied(name, copies))
             change = self._marked(record, now=now)
             written = await self._records.replace_volume(change)
             if not isinstance(written, Stale):
@@ -266,34 +292,3 @@ def _new_record(name: VolumeName, spec: Spec) -> VolumeRecord:
     # A gate that knew an older volume of this name refuses all serials up to that one's last: start above them.
     born = Serial(int(time.time()))
     return VolumeRecord(name=name, key=volume_key(name), spec=spec, fs_uuid=str(uuid.uuid4()), serial=born)
-
-
-def _removed(record: VolumeRecord) -> str:
-    if record.delete_at is None:
-        return f"volume {record.name} is being deleted: wait until it is gone, or take another name"
-    return (
-        f"volume {record.name} was removed, and its data is kept for a while: `reberth undelete {record.name}` on a "
-        f"manager gives it back. To begin with an empty one: remove the service, then `reberth remove {record.name} "
-        "--now`"
-    )
-
-
-def _copies_under_way(record: VolumeRecord, known: Iterable[VolumeRecord]) -> list[VolumeName]:
-    """Volumes that are being made as copies of this one."""
-    return sorted(each.name for each in known if each.copying is not None and each.copying == record.disk)
-
-
-def _being_copied(name: VolumeName, copies: list[VolumeName]) -> str:
-    return (
-        f"volume {', '.join(copies)} is being made as a copy of volume {name}: wait until that is done (`reberth "
-        f"explain {copies[0]}` shows it), or remove that volume first"
-    )
-
-
-def _in_use(claim: Claim) -> str:
-    services = ", ".join(claim.services or sorted({task.service for task in claim.tasks}))
-    state = "is used by" if claim.tasks else "belongs to"
-    return (
-        f"volume {claim.volume} {state} service {services}: remove the service first (`docker service rm`); also "
-        "scaled to 0 it keeps its data"
-    )

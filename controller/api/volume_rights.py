@@ -1,5 +1,5 @@
 """
-What a worker may do with a volume. Pure.
+What a worker may do with a volume, and what keeps one from being removed. Pure.
 
 A worker's Docker is a messenger: it makes the volumes that tasks on it mount, with the options that their services say.
 Both stand in Swarm's Raft, so they are read there; a worker that lies gains nothing. It may remove a volume only while
@@ -8,9 +8,9 @@ it has the disk: whoever is root there could wipe it anyway.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from controller.model import NodeId, VolumeName, VolumeRecord, World
+from controller.model import Claim, NodeId, VolumeName, VolumeRecord, World
 
 
 def wanted_by(world: World, node: NodeId, volume: VolumeName) -> tuple[Mapping[str, str], ...]:
@@ -45,4 +45,35 @@ def other_options(hostname: str, volume: VolumeName, options: Mapping[str, str])
     return (
         f"volume {volume}: its service does not ask for the options that node {hostname} says ({said}): deploy the "
         "stack again; by hand volumes are made on a manager"
+    )
+
+
+def copies_under_way(record: VolumeRecord, known: Iterable[VolumeRecord]) -> list[VolumeName]:
+    """Volumes that are being made as copies of this one."""
+    return sorted(each.name for each in known if each.copying is not None and each.copying == record.disk)
+
+
+def being_copied(name: VolumeName, copies: list[VolumeName]) -> str:
+    return (
+        f"volume {', '.join(copies)} is being made as a copy of volume {name}: wait until that is done (`reberth "
+        f"explain {copies[0]}` shows it), or remove that volume first"
+    )
+
+
+def in_use(claim: Claim) -> str:
+    services = ", ".join(claim.services or sorted({task.service for task in claim.tasks}))
+    state = "is used by" if claim.tasks else "belongs to"
+    return (
+        f"volume {claim.volume} {state} service {services}: remove the service first (`docker service rm`); also "
+        "scaled to 0 it keeps its data"
+    )
+
+
+def removed(record: VolumeRecord) -> str:
+    if record.delete_at is None:
+        return f"volume {record.name} is being deleted: wait until it is gone, or take another name"
+    return (
+        f"volume {record.name} was removed, and its data is kept for a while: `reberth undelete {record.name}` on a "
+        f"manager gives it back. To begin with an empty one: remove the service, then `reberth remove {record.name} "
+        "--now`"
     )

@@ -83,6 +83,8 @@ def show_options(console: Console, found: DriverView) -> None:
     for each in OPTIONS:
         about = each.about if not each.needs or each.needs in found.can else "not with this driver"
         table.add_row(escape(each.key), escape(each.form), escape(each.default), escape(about))
+    for own in found.options:
+        table.add_row(escape(own.key), escape(own.form), escape(own.default), escape(own.about))
     console.print(table)
 
 

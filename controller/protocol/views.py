@@ -135,11 +135,22 @@ class DoctorView(msgspec.Struct, frozen=True):
     findings: tuple[FindingView, ...] = ()
 
 
+class DriverOptionView(msgspec.Struct, frozen=True):
+    key: str
+    form: str
+    default: str
+    about: str
+
+
 class DriverView(msgspec.Struct, frozen=True):
-    """The storage driver. ``can``: of ``clones`` (clone-from) and ``grows`` (`reberth grow`)."""
+    """
+    The storage driver. ``can``: of ``clones`` (clone-from) and ``grows`` (`reberth grow`). ``options``: those of a
+    volume that it alone has.
+    """
 
     name: str
     can: tuple[str, ...] = ()
+    options: tuple[DriverOptionView, ...] = ()
 
 
 class StatusView(msgspec.Struct, frozen=True):

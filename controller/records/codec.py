@@ -94,6 +94,7 @@ class _VolumeFacts(_Record, frozen=True, kw_only=True):
     source: Source | msgspec.UnsetType = msgspec.UNSET
     handout: Handout | msgspec.UnsetType = msgspec.UNSET
     labels: tuple[tuple[str, str], ...] | msgspec.UnsetType = msgspec.UNSET
+    for_driver: tuple[tuple[str, str], ...] | msgspec.UnsetType = msgspec.UNSET
     access: Literal["read-only"] | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -176,6 +177,7 @@ def volume_content(record: VolumeRecord) -> Content:
         source=record.spec.source or msgspec.UNSET,
         handout=msgspec.UNSET if record.spec.handout == Handout() else record.spec.handout,
         labels=record.spec.labels or msgspec.UNSET,
+        for_driver=record.spec.for_driver or msgspec.UNSET,
         access="read-only" if record.spec.read_only else msgspec.UNSET,
     )
     state = _VolumeState(
@@ -203,6 +205,7 @@ def decode_volume(stored: Stored) -> VolumeRecord:
         None if isinstance(facts.source, msgspec.UnsetType) else facts.source,
         Handout() if isinstance(facts.handout, msgspec.UnsetType) else facts.handout,
         labels=() if isinstance(facts.labels, msgspec.UnsetType) else facts.labels,
+        for_driver=() if isinstance(facts.for_driver, msgspec.UnsetType) else facts.for_driver,
         read_only=not isinstance(facts.access, msgspec.UnsetType),
     )
     return VolumeRecord(

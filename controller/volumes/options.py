@@ -7,10 +7,10 @@ What a user may say in a volume's ``driver_opts``, and what the answer is to any
 | `fstype`     | `ext4`, `xfs`                               | `ext4`; of a copy: its source's         |
 | `policy`     | `detach`, `power-off`, `hold`               | the cluster's                           |
 | `clone-from` | name of another volume                      | none: the new volume begins empty       |
+| `access`     | `read-write`, `read-only` (of a copy)       | `read-write`                            |
 
-| `access`     | `read-write`, `read-only`                   | `read-write`; `read-only` of a copy only |
-
-and those of controller/volumes/handout_options.py: `uid`, `gid`, `mode`, `mount-options`, and labels.py: `label.NAME`.
+and those of driver_options.py (`diskformat`), handout_options.py (`uid`, `gid`, `mode`, `mount-options`) and labels.py
+(`label.NAME`).
 
 Single letters and the forms with `i` count in 1024 as `docker` does; `MB`, `GB`, `TB` count in 1000. The size is
 rounded up to a whole MiB, which every storage system can make exactly.
@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from controller.model import FencePolicy, Handout, Phase, Source, Spec, VolumeName, VolumeRecord
-from controller.volumes import handout_options, labels
+from controller.volumes import driver_options, handout_options, labels
 
 MIB = 1024**2
 MAX_SIZE = 62 * 1024**4  # the largest VMDK; also far above what ext4 and xfs get tested with
@@ -34,14 +34,14 @@ _SMALLEST = {"ext4": 16 * MIB, "xfs": 300 * MIB}  # mkfs.xfs refuses less than 3
 CLONE_FROM = "clone-from"
 ACCESS, READ_ONLY = "access", "read-only"
 _ACCESSES = ("read-write", READ_ONLY)
-_OPTIONS = ("size", "fstype", "policy", CLONE_FROM, ACCESS, *handout_options.OPTIONS)
+_OPTIONS = ("size", "fstype", "policy", CLONE_FROM, ACCESS, *driver_options.OPTIONS, *handout_options.OPTIONS)
 _PLACED = "no driver of this version has it: leave it out; where disks are made is in the driver's settings"
 _ELSEWHERE = {  # of the vSphere Docker Volume Service, and of drivers like it
     **dict.fromkeys(
         ("ro", "read-only", "readonly"),
         "say it at the mount (`:ro`, or `read_only: true`), or of a copy `access: read-only`",
     ),
-    **dict.fromkeys(("diskformat", "storage-policy", "vsan-policy-name", "datastore", "pool", "attach-as"), _PLACED),
+    **dict.fromkeys(("storage-policy", "vsan-policy-name", "datastore", "pool", "attach-as"), _PLACED),
 }
 _EMPTY_FOR_EVER = (
     "access: read-only is for a copy (clone-from), as a new volume is empty and would stay so: name the volume to "
@@ -84,7 +84,15 @@ def _parsed(items: tuple[tuple[str, str], ...]) -> Spec | BadOptions:
     fence = FencePolicy(policy) if policy is not None else None
     said = labels.labels(options)
     read_only = options.get(ACCESS) == READ_ONLY
-    return Spec(size, fstype, fence, handout=handout_options.handout(options), labels=said, read_only=read_only)
+    return Spec(
+        size,
+        fstype,
+        fence,
+        handout=handout_options.handout(options),
+        labels=said,
+        for_driver=driver_options.said(options),
+        read_only=read_only,
+    )
 
 
 def parse_size(text: str, fstype: str) -> int | BadOptions:
@@ -168,6 +176,8 @@ def difference(options: Mapping[str, str], spec: Spec) -> str | None:
         (ACCESS, _ACCESSES[said.read_only], _ACCESSES[spec.read_only]),
     )
     pairs += _handout_pairs(options, spec.handout)
+    made = dict(spec.for_driver)
+    pairs += tuple((key, value, made.get(key, "the driver's settings'")) for key, value in said.for_driver)
     differing = [f"{key} is {has} and not {wanted}" for key, wanted, has in pairs if key in options and wanted != has]
     if not differing:
         return None

@@ -64,9 +64,9 @@ class Calls:
     async def power_off(self, ref: str) -> None:
         await self._task(lambda now: client.power_off(now, ref))
 
-    async def create_disk(self, path: str, size_kib: int) -> None:
-        wanted, policy = self._settings, await self.policy()
-        await self._task(lambda now: client.create_disk(now, path, size_kib, wanted.disk_format, policy))
+    async def create_disk(self, path: str, size_kib: int, disk_format: str) -> None:
+        policy = await self.policy()
+        await self._task(lambda now: client.create_disk(now, path, size_kib, disk_format, policy))
 
     async def policy(self) -> str | None:
         """The ID of the storage policy of the settings."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 
 import structlog
 
-from controller.model import Attachment, Capabilities, DiskId, Epoch, Power, Spec, VmId, VolumeKey
+from controller.model import Attachment, Capabilities, DiskId, DriverOption, Epoch, Power, Spec, VmId, VolumeKey
 from drivers.base import (
     Created,
     CreateOutcome,
@@ -48,11 +48,12 @@ from drivers.vsphere.inventory import (
 )
 from drivers.vsphere.power import watch
 from drivers.vsphere.reconfigure import Editor
-from drivers.vsphere.settings import Settings
+from drivers.vsphere.settings import DISK_FORMATS, DiskFormat, Settings
 from drivers.vsphere.slots import MAX_CONTROLLERS
 from drivers.vsphere.vm_checks import concerns
 
 log = structlog.get_logger()
+DISKFORMAT = "diskformat"
 KIB = 1024
 _Decide = Callable[[Sequence[Vm], Place, Sequence[DiskId], VmId, Epoch], Step]
 _Act = Callable[[Step, Place, VmId, Epoch], Awaitable[Mapping[DiskId, Outcome]]]
@@ -83,12 +84,17 @@ class VsphereDriver:
         )
 
     @property
+    def volume_options(self) -> Sequence[DriverOption]:
+        usual = next(word for word, each in DISK_FORMATS.items() if each == self._settings.disk_format)
+        return (DriverOption(DISKFORMAT, tuple(DISK_FORMATS), usual, "of the disk; not for copies"),)
+
+    @property
     def sent(self) -> Mapping[str, int]:
         """Requests sent so far, by method."""
         return dict(self._calls.session.sent)
 
     async def create(self, key: VolumeKey, spec: Spec) -> CreateOutcome:
-        size = -(-spec.size_bytes // KIB)
+        size, disk_format = -(-spec.size_bytes // KIB), self._format(spec)
         try:
             place = await self._calls.place()
             await self._calls.make_folder()
@@ -96,22 +102,26 @@ class VsphereDriver:
             return not_begun(error)  # a folder made or not made harms nobody
         disk = place.disk(key)
         try:
-            if (why := await self._no_room(size)) is not None:
+            if (why := await self._no_room(size, disk_format)) is not None:
                 return await self._copier.existing_or(disk, size, Refused(why))
-            await self._calls.create_disk(disk, size)
+            await self._calls.create_disk(disk, size, disk_format)
         except CallError as error:
             return await self._copier.existing(disk, size) if is_kind(error, Kind.EXISTS) else failure(error)
         return Created(disk)
 
-    async def _no_room(self, size: int) -> str | None:
+    def _format(self, spec: Spec) -> DiskFormat:
+        said = dict(spec.for_driver).get(DISKFORMAT)
+        return self._settings.disk_format if said is None else DISK_FORMATS[said]
+
+    async def _no_room(self, size: int, disk_format: DiskFormat) -> str | None:
         """Asked first of thick disks: vCenter may write zeros for minutes before it finds the datastore full."""
-        if self._settings.disk_format == "thin":
+        if disk_format == "thin":
             return None
         free = await self._calls.free_kib()
         if free is None or free >= size:
             return None
         datastore = self._settings.datastore
-        return f"{datastore} has {free} KiB left, and a {self._settings.disk_format} disk needs {size}: make room"
+        return f"{datastore} has {free} KiB left, and a {disk_format} disk needs {size}: make room"
 
     async def clone(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
         return await self._copier.clone(key, -(-spec.size_bytes // KIB), source)

@@ -12,6 +12,11 @@ import msgspec
 from drivers.shared.settings import SettingsError
 
 DiskFormat = Literal["thin", "zeroed-thick", "eager-zeroed"]
+DISK_FORMATS: Mapping[str, DiskFormat] = {  # as a volume's `diskformat` says it
+    "thin": "thin",
+    "zeroedthick": "zeroed-thick",
+    "eagerzeroedthick": "eager-zeroed",
+}
 _THUMBPRINT_DIGITS = 64  # SHA-256 in hex
 
 

@@ -17,11 +17,11 @@ from controller.model import DiskId, Epoch, HistoryEntry, Moment, Phase, VolumeN
 from controller.protocol import operator
 from controller.protocol.answers import Rejection, Status, unavailable
 from controller.protocol.operator import Grow, Told
-from controller.protocol.views import DriverView
+from controller.protocol.views import DriverOptionView, DriverView
 from controller.reconciler.state import LoopState
 from controller.records.base import Records, RecordsUnavailable, Stale
 from controller.volumes.options import BadOptions, parse_size
-from drivers.base import Done, Grower, Refused, StorageDriver
+from drivers.base import Done, Grower, Refused, StorageDriver, declared
 
 ATTEMPTS = 3
 SECONDS = 20.0  # the command waits 30
@@ -42,7 +42,11 @@ class GrowthRequests:
             return DriverView("none")
         found = self._driver.capabilities
         can = {"clones": found.clones, "grows": isinstance(self._driver, Grower)}
-        return DriverView(found.name, tuple(word for word, yes in can.items() if yes))
+        options = tuple(
+            DriverOptionView(each.key, " or ".join(each.values), each.default, each.about)
+            for each in declared(self._driver)
+        )
+        return DriverView(found.name, tuple(word for word, yes in can.items() if yes), options)
 
     async def grow(self, asked: Grow) -> Told | Rejection:
         try:

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from controller.model import Spec, VolumeKey
-from drivers.base import Created, Done, Refused
+from drivers.base import Created, Done, Refused, declared
 from drivers.vsphere import create
 from drivers.vsphere.driver import VsphereDriver
 from reberth.testing.asking import ONE, TWO, new_disk
@@ -57,6 +57,19 @@ async def test_a_thick_disk_for_which_there_is_no_room_is_refused_before_it_is_b
     assert await driver.keys("large") == []
     assert isinstance(await driver.create(VolumeKey("small"), Spec(2**26)), Created)
     await driver.close()
+
+
+async def test_the_format_that_a_volume_says_wins_over_the_settings(rig: VsphereFaultsRig) -> None:
+    """Seen by the room that is asked for first: only of thick disks."""
+    thin, thick = create(rig.simulator.settings()), create(rig.simulator.settings(disk_format="eager-zeroed"))
+    assert [each.default for each in (*declared(thin), *declared(thick))] == ["thin", "eagerzeroedthick"]
+    refused = await thin.create(VolumeKey("large"), Spec(2**60, for_driver=(("diskformat", "zeroedthick"),)))
+    assert isinstance(refused, Refused)
+    assert "a zeroed-thick disk needs" in refused.why
+    taken = await thick.create(VolumeKey("small"), Spec(2**26, for_driver=(("diskformat", "thin"),)))
+    assert isinstance(taken, Created)
+    await thin.close()
+    await thick.close()
 
 
 async def test_a_host_in_maintenance_mode_is_told_of_before_a_disk_has_to_go_there(rig: VsphereFaultsRig) -> None:

@@ -37,6 +37,7 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> SwarmCa:
         ({"size": "lots"}, "is not a size"),
         ({"size": "1GiB", "fstype": "ntfs"}, "fstype 'ntfs' is not supported"),
         ({"sise": "1GiB"}, "did you mean 'size'"),
+        ({"size": "1GiB", "diskformat": "thin"}, "this storage driver has no option diskformat: leave it out"),
     ],
 )
 async def test_bad_options_are_refused_with_the_cure(

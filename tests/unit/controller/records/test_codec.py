@@ -15,6 +15,7 @@ PLAIN = VolumeRecord(VolumeName("b"), VolumeKey("b-1"), Spec(1 << 30, "xfs", Fen
 SOURCE = Source(VolumeName("a"), DiskId("disk-a"), "uuid-a", "label-a")
 OWNED = replace(PLAIN, spec=replace(PLAIN.spec, handout=Handout(472, 0, 0o750, ("noatime",))))
 COPY = replace(PLAIN, spec=replace(PLAIN.spec, source=SOURCE))
+THICK = replace(PLAIN, spec=replace(PLAIN.spec, for_driver=(("diskformat", "eagerzeroedthick"),)))
 READ_ONLY = replace(PLAIN, spec=replace(PLAIN.spec, source=SOURCE, read_only=True))
 
 REMOVED = replace(PLAIN, phase=Phase.DELETING, delete_at=1_700_000_000.0)
@@ -24,7 +25,7 @@ def stored(content: Content, facts: bytes | None = None) -> Stored:
     return Stored("c1", "reberth.volume.b-1", facts or content.facts, content.state, 0)
 
 
-@pytest.mark.parametrize("record", [PLAIN, COPY, OWNED, REMOVED, READ_ONLY], ids=str)
+@pytest.mark.parametrize("record", [PLAIN, COPY, OWNED, REMOVED, READ_ONLY, THICK], ids=str)
 def test_a_record_is_read_back_as_it_was_written(record: VolumeRecord) -> None:
     assert decode_volume(stored(volume_content(record))) == record
 

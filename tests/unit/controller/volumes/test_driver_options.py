@@ -1,0 +1,54 @@
+"""Options that only some storage drivers have: kept as they were said, and refused before anything is made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from controller.model import DiskId, DriverOption, Source, Spec, VolumeName
+from controller.volumes.driver_options import refusal
+from controller.volumes.options import difference, parse_options
+
+THICK = {"size": "1GiB", "diskformat": "eagerzeroedthick"}
+DECLARED = (DriverOption("diskformat", ("thin", "eagerzeroedthick"), "thin", "of the disk"),)
+SOURCE = Source(VolumeName("a"), DiskId("disk-a"), "uuid-a", "uuid-a")
+
+
+def spec(options: dict[str, str]) -> Spec:
+    found = parse_options(options)
+    assert isinstance(found, Spec)
+    return found
+
+
+def test_what_was_said_is_kept() -> None:
+    assert spec(THICK).for_driver == (("diskformat", "eagerzeroedthick"),)
+    assert spec({"size": "1GiB"}).for_driver == ()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "declared", "words"),
+    [
+        (spec(THICK), (), "has no option diskformat: leave it out"),
+        (spec({**THICK, "diskformat": "thick"}), DECLARED, "'thick' is unknown: use thin or eagerzeroedthick"),
+        (replace(spec(THICK), source=SOURCE), DECLARED, "cannot be chosen for a copy"),
+    ],
+    ids=["no such option", "no such value", "of a copy"],
+)
+def test_what_the_driver_does_not_have_is_refused_with_the_cure(
+    wanted: Spec, declared: tuple[DriverOption, ...], words: str
+) -> None:
+    assert words in str(refusal(wanted, declared))
+
+
+def test_what_the_driver_has_is_taken() -> None:
+    assert refusal(spec(THICK), DECLARED) is None
+    assert refusal(spec({"size": "1GiB"}), ()) is None
+
+
+def test_another_one_than_the_volumes_is_told() -> None:
+    assert difference(THICK, spec(THICK)) is None
+    assert difference({"size": "1GiB"}, spec(THICK)) is None
+    told = difference({**THICK, "diskformat": "thin"}, spec(THICK))
+    assert "diskformat is eagerzeroedthick and not thin" in str(told)
+    assert "diskformat is the driver's settings' and not thin" in str(difference({"diskformat": "thin"}, Spec(2**30)))
