@@ -15,6 +15,8 @@ from controller.api.node_registry import ATTEMPTS, Caller, NodeRegistry
 from controller.api.routes import Route, route
 from controller.model import (
     BootId,
+    DiskId,
+    Epoch,
     Grant,
     HistoryEntry,
     Moment,
@@ -34,7 +36,7 @@ from controller.reconciler.history import mounted_is_news
 from controller.reconciler.nodes.binding import Binding, refusal
 from controller.reconciler.state import LoopState, Observation
 from controller.records.base import Records, RecordsUnavailable, Stale
-from drivers.base import DriverError, StorageDriver
+from drivers.base import DeviceHint, DriverError, StorageDriver
 
 LONGEST_WAIT = 60.0
 FAR = 2**32  # serials: more than a volume gets in its life, also where its record comes from an old backup
@@ -61,6 +63,7 @@ class GateRequests:
         self._wall = state.wall
         self._read_deadline = read_deadline
         self._told: dict[VmId, Orders] = {}
+        self._devices: dict[VolumeName, tuple[Epoch, DiskId, VmId, DeviceHint]] = {}  # as last told, for one epoch
         self.closing = False
 
     def routes(self) -> Iterable[Route]:
@@ -261,5 +264,16 @@ class GateRequests:
             async with asyncio.timeout(self._read_deadline):
                 device = await self._driver.device(record.disk, vm)
         except (DriverError, TimeoutError) as error:
-            return Pending(f"the storage cannot say how VM {vm} sees the disk: {error or 'no answer'}")
+            known = self._as_before(record, grant)
+            if known is None:
+                return Pending(f"the storage cannot say how VM {vm} sees the disk: {error or 'no answer'}")
+            device = known
+        self._devices[record.name] = grant.epoch, record.disk, vm, device
         return permission(record, grant, asked.claim, device)
+
+    def _as_before(self, record: VolumeRecord, grant: Grant) -> DeviceHint | None:
+        """How the guest names a disk that has stayed there, where the storage cannot be asked (`Rules.stayed`)."""
+        world = self._state.world
+        away = world is not None and (world.attachments is None or bool(world.unlisted))
+        epoch, disk, vm, device = self._devices.get(record.name, (None, None, None, None))
+        return device if away and (epoch, disk, vm) == (grant.epoch, record.disk, grant.vm) else None

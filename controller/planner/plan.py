@@ -11,10 +11,10 @@ ages come in the World.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from controller.model import Policy, VolumeKey, VolumeName, World
-from controller.planner.actions import Action, Alarm, Attach, Wait
+from controller.model import Attachment, Policy, VolumeKey, VolumeName, World
+from controller.planner.actions import Action, Alarm, Attach, GrantMount, Refuse, Revoke, Wait
 from controller.planner.context import VolumeContext, WorldIndex, index_world, volume_context
 from controller.planner.placement import Placement, classify
 from controller.planner.rules import RULES, Rules
@@ -24,7 +24,9 @@ from controller.volumes.naming import volume_key
 INTERNAL = (
     "Nothing is done for this volume; the others go on. Report it with the controller's log, which has the details."
 )
+STORAGE = "the storage's list of attachments"
 UNREADABLE = "Nothing is done for this volume; the others go on."
+_RECORD_ONLY = GrantMount | Revoke | Wait | Refuse | Alarm
 LONGEST = 400  # characters of a sentence that may have been made by anything
 
 
@@ -53,34 +55,63 @@ def plan(world: World, policy: Policy, rules: Rules = RULES) -> tuple[Decision, 
     """
     names = sorted({*(world.volumes or {}), *(world.claims or {}), *_nameless(world)})
     held = _hold_everything(world, policy)
-    if held is None:
-        return tuple(_decide(index_world(world, policy, rules), names))
+    if held is None or _only_storage_is_away(world, policy):
+        return tuple(_decide(index_world(world, policy, rules), names, held))
     if _missing(world):
         return tuple(Decision(name, None, Wait(name, held)) for name in names)
     index = index_world(world, policy, rules)
     return tuple(Decision(name, None, Wait(name, held), volume_context(index, name)) for name in names)
 
 
-def _decide(index: WorldIndex, names: list[VolumeName]) -> Iterator[Decision]:
+def _only_storage_is_away(world: World, policy: Policy) -> bool:
+    usable = policy.capabilities.max_disks_per_vm > 0 and policy.capabilities.exclusive_attach
+    return usable and world.paused is None and _missing(world) == [STORAGE]
+
+
+def _decide(index: WorldIndex, names: list[VolumeName], held: str | None) -> Iterator[Decision]:
+    """``held``: why nothing can be done for a volume unless its disk has surely stayed where it was."""
     for name in names:
         why = _unreadable(index.world, name)
         if why is not None:
             yield Decision(name, None, Alarm(name, f"Volume {name}: {why}", UNREADABLE))
             continue
         try:
-            yield _decide_one(index, name)
+            yield _decide_one(index, name, held)
         except Exception as error:  # noqa: BLE001 -- one volume's bug must not hold the others
             why = f"Volume {name}: internal error while it was decided ({type(error).__name__}: {error})"[:LONGEST]
             yield Decision(name, None, Alarm(name, why, INTERNAL), fault=error)
 
 
-def _decide_one(index: WorldIndex, name: VolumeName) -> Decision:
+def _decide_one(index: WorldIndex, name: VolumeName, held: str | None) -> Decision:
     ctx = volume_context(index, name)
+    if held is not None or ctx.unlisted:
+        unseen = _where_it_stayed(ctx)
+        if unseen is not None:
+            return unseen
+    if held is not None:
+        return Decision(name, None, Wait(name, held))
     place = classify(ctx)
     action = TABLE[place].step(ctx)
     if isinstance(action, Attach) and ctx.attachment(action.vm) is None:
         index.load[action.vm] += 1  # the next volume of this plan finds the slot taken
     return Decision(name, place, action, ctx)
+
+
+def _where_it_stayed(ctx: VolumeContext) -> Decision | None:
+    """
+    While the storage cannot say where a disk is: the step at the place where it has surely stayed.
+
+    A container that is started again where it was needs no storage. Only the record is written; None where that is not
+    known, or where the storage would have to act.
+    """
+    record, target = ctx.record, ctx.target
+    if record is None or record.disk is None or target is None or target.vm is None or not ctx.rules.stayed(ctx):
+        return None
+    there = Attachment(record.disk, target.vm, epoch=ctx.index.world.epoch)
+    seen = replace(ctx, disk_on=(there,), disk_vm=target.vm)
+    place = classify(seen)
+    action = TABLE[place].step(seen)
+    return Decision(ctx.name, place, action, seen) if isinstance(action, _RECORD_ONLY) else None
 
 
 def _unreadable(world: World, name: VolumeName) -> str | None:
@@ -117,6 +148,6 @@ def _missing(world: World) -> list[str]:
         "Swarm's nodes": world.nodes,
         "Swarm's tasks": world.claims,
         "the volume records": world.volumes,
-        "the storage's list of attachments": world.attachments,
+        STORAGE: world.attachments,
     }
     return [part for part, value in parts.items() if value is None]

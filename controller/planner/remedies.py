@@ -20,12 +20,12 @@ def remedy(decision: Decision | None, world: World, policy: Policy) -> str:
         case Alarm(cure=cure):
             return cure
         case Wait() | Refuse():
-            return _everywhere(world, policy) or getattr(decision.action, "cure", None) or _here(decision)
+            return _everywhere(decision, world, policy) or getattr(decision.action, "cure", None) or _here(decision)
         case _:
             return NOBODY
 
 
-def _everywhere(world: World, policy: Policy) -> str | None:
+def _everywhere(decision: Decision, world: World, policy: Policy) -> str | None:
     """What holds all volumes at once, in the order in which the planner asks."""
     if world.paused is not None:
         return "When the work is done: `reberth resume`."
@@ -39,7 +39,7 @@ def _everywhere(world: World, policy: Policy) -> str | None:
             "Bring back the managers that do not answer: most of them are needed. `docker node ls` on a manager "
             "shows them; it goes on by itself then."
         )
-    if world.attachments is None:
+    if world.attachments is None and decision.placement is None:
         return (
             "See that the storage system answers, and takes the controller's user and password; it goes on by "
             "itself then."

@@ -182,6 +182,19 @@ def in_doubt(ctx: VolumeContext) -> bool:
     return not (done and has_stamp(ctx, intent.vm, intent.epoch))
 
 
+def stayed(ctx: VolumeContext) -> bool:
+    """
+    Where the storage cannot say where a disk is: on the claim's VM, if a grant of this epoch is listed there.
+
+    That was given with the disk there, under this epoch's stamp. Calls of earlier leaders are refused by the stamp, and
+    whoever detaches since writes an intent first, which stays in the record until the grants are gone.
+    """
+    record = ctx.entry
+    if record.phase is not Phase.READY or record.intent is not None or ctx.foreign:
+        return False
+    return any(grant.epoch == ctx.index.world.epoch for grant in ctx.home)
+
+
 def on_many(ctx: VolumeContext) -> bool:
     """Nothing is granted while the disk is on several VMs."""
     return len(ctx.disk_on) > 1
@@ -240,6 +253,7 @@ class Rules:
     deposed: Callable[[VolumeContext], bool] = deposed
     stamped: Callable[[VolumeContext, VmId], bool] = stamped
     in_doubt: Callable[[VolumeContext], bool] = in_doubt
+    stayed: Callable[[VolumeContext], bool] = stayed
     on_many: Callable[[VolumeContext], bool] = on_many
     has_disk: Callable[[VolumeContext], bool] = has_disk
     on_target: Callable[[VolumeContext, VmId], bool] = on_target

@@ -50,6 +50,7 @@ CARELESS: Mapping[str, Callable[..., object]] = {
     "deposed": no,
     "stamped": yes,
     "in_doubt": no,
+    "stayed": yes,
     "on_many": no,
     "has_disk": no,
     "on_target": yes,

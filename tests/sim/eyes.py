@@ -71,6 +71,7 @@ class Seen(NamedTuple):
     started: frozenset[int]
     lent: bool
     paused: bool
+    blind: bool
 
 
 def decide(state: State, leader: int, policy: Policy, rules: Rules, storage: Storage) -> Action:
@@ -105,6 +106,7 @@ def see(state: State, leader: int, storage: Storage) -> Seen:
         started,
         storage.lent,
         state.paused,
+        state.blind,
     )
 
 
@@ -122,7 +124,7 @@ def world(seen: Seen) -> World:
         claims=_claims(seen),
         volumes=({} if seen.record.age is Age.GONE else {NAME: _record(seen.record)})
         | ({COPY.name: COPY} if seen.lent else {}),
-        attachments=tuple(Attachment(DISK, vm, epoch=epoch) for vm, epoch in there),
+        attachments=None if seen.blind else tuple(Attachment(DISK, vm, epoch=epoch) for vm, epoch in there),
         paused="the storage is moved" if seen.paused else None,
         power={_vm(i): power for i, power in enumerate(seen.power)},
         gates={_vm(i): _view(i, view) for i, view in enumerate(seen.views) if view is not None},

@@ -160,7 +160,11 @@ def faults(s: State) -> Iterator[Event]:
 
 
 def _list(s: State, b: Budget) -> Iterator[Event]:
-    """The storage lists the disk nowhere for a while, as when it was moved or renamed under its VM."""
+    """The storage lists the disk nowhere for a while, as when it was moved or renamed under its VM; or nothing."""
+    if s.blind:
+        yield "sight", 0, s._replace(blind=False)
+    elif b.blinds:
+        yield "blind", 0, s._replace(blind=True, budget=b._replace(blinds=b.blinds - 1))
     if s.mislaid:
         yield "found", 0, s._replace(mislaid=False)
     elif b.mislays and s.disk:

@@ -61,8 +61,8 @@ def _in_doubt(s: State) -> bool:
 
 def step(cluster: Cluster, s: State, late: bool) -> State | None:
     """The one next thing that happens in a world without new faults; None when all is quiet."""
-    if s.mislaid or s.paused:
-        return s._replace(mislaid=False, paused=False)
+    if s.mislaid or s.paused or s.blind:
+        return s._replace(mislaid=False, paused=False, blind=False)
     for i, vm in enumerate(s.vms):
         if vm.saved:
             return wake(cluster.storage, s, i)

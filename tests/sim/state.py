@@ -138,6 +138,7 @@ class Budget(NamedTuple):
     lies: int = 0  # a gate begins to lie
     pauses: int = 0  # a person pauses Reberth for a while
     mislays: int = 0  # the storage lists the disk nowhere while a VM has it (it was moved or renamed under it)
+    blinds: int = 0  # the storage cannot be read for a while; what was asked of it may still happen
     joins: int = 0  # one more task on the claim's node wants the volume, too
     restarts: int = 0  # the claim's containers end, and begin again on the same node
     replaces: int = 0  # Swarm puts a new task in a slot on the node where the container of its last one still runs
@@ -168,6 +169,7 @@ class State(NamedTuple):
     started: frozenset[int] = frozenset()  # tasks that Swarm has heard of as running
     paused: bool = False
     mislaid: bool = False  # the storage lists the disk nowhere
+    blind: bool = False  # the storage cannot be read
     labels: frozenset[int] = frozenset()  # VMs whose node bears the label of the dead
 
 

@@ -18,6 +18,8 @@ WORDS = {
     "hide": "the hypervisor loses the host of VM {n}: power unknown",
     "show": "the hypervisor sees the host of VM {n} again",
     "age": "Swarm has called node {n} down for long",
+    "blind": "the storage cannot be read any more",
+    "sight": "the storage can be read again",
     "notice": "Swarm changes its mind about node {n}",
     "move": "Swarm wants the task on node {n}",
     "remove": "nobody wants the volume any more",

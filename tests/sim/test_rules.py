@@ -31,6 +31,7 @@ NEEDED: dict[str, tuple[Storage, Budget, str]] = {
     "deposed": (VSPHERE, CALM._replace(elections=1, moves=2), "holds a valid grant"),
     "stamped": (VSPHERE, CALM._replace(elections=1, moves=2), "holds a valid grant"),
     "in_doubt": (VSPHERE, CALM._replace(doubts=1, moves=2), "holds a valid grant"),
+    "stayed": (VSPHERE, CALM._replace(blinds=1, elections=1, moves=2), "while another VM has the disk"),
     "on_many": (VSPHERE, CALM._replace(hands=1), "is granted the volume while another VM has the disk"),
     "has_disk": (VSPHERE, CALM, "a disk is made anew"),
     "on_target": (VSPHERE, CALM, "waits for ever"),

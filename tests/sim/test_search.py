@@ -35,6 +35,8 @@ SMALL = {
     "a person works on the storage by hand": CALM._replace(hands=1),
     "the storage loses sight of a disk that is used": CALM._replace(mislays=1, moves=2),
     "the storage loses sight of a disk, a leader changes": CALM._replace(mislays=1, elections=1),
+    "the storage cannot be read while a task is replaced": CALM._replace(blinds=1, replaces=1, restarts=1),
+    "the storage cannot be read while a leader changes": CALM._replace(blinds=1, elections=1, restarts=1),
     "a VM is saved with its memory, and resumed": CALM._replace(saves=1),
     "a person pauses Reberth, a VM dies and comes back": CALM._replace(pauses=1, crashes=1, boots=1),
     "a person pauses Reberth, a leader changes": CALM._replace(pauses=1, elections=1),

@@ -238,3 +238,51 @@ async def test_what_the_storage_says_is_wrong_with_a_disk_is_the_reason_that_peo
         play.cluster.storage.odd.clear()
         await asyncio.sleep(20)
         assert "moved" not in play.one.state.why(DATA)
+
+
+async def test_a_task_that_is_started_again_where_it_was_needs_no_storage() -> None:
+    """Everything of the storage is away; only a move has to wait for it."""
+    async with scene() as play:
+        await made(play, DATA, WEB)
+        play.want("a", volume=DATA)
+        await play.until(("a",))
+        play.cluster.storage.away = True
+        await play.cluster.gates[NodeId("a")].stop(DATA)
+        play.want("a", "t2")
+        await play.until(("a",))
+
+        await play.cluster.gates[NodeId("a")].stop(DATA)
+        play.want("b", "t3")
+        await asyncio.sleep(60)
+        assert play.cluster.writers() == ()
+        assert "the storage in memory does not answer" in play.one.state.why(DATA)
+        play.cluster.storage.away = False
+        await play.until(("b",))
+
+
+async def test_a_task_that_is_started_again_on_a_machine_that_cannot_be_read_gets_its_volume() -> None:
+    async with scene() as play:
+        await made(play, DATA)
+        play.want("a")
+        await play.until(("a",))
+        play.cluster.storage.hidden.add(VmId("vm-a"))
+        await play.cluster.gates[NodeId("a")].stop(DATA)
+        play.want("a", "t2")
+        await play.until(("a",))
+
+
+async def test_a_new_leader_gives_nothing_before_it_has_read_the_storage() -> None:
+    """Its stamp is not on the VM: a call of its predecessor's may still come."""
+    async with scene() as play:
+        await made(play, DATA)
+        play.want("a")
+        await play.until(("a",))
+        play.cluster.storage.away = True
+        two = await play.take_over("b")
+        await play.cluster.gates[NodeId("a")].stop(DATA)
+        play.want("a", "t2")
+        two.state.wakeup("the test")
+        await asyncio.sleep(60)
+        assert play.cluster.writers() == ()
+        play.cluster.storage.away = False
+        await play.until(("a",))
