@@ -51,12 +51,6 @@ def lent(ctx: VolumeContext) -> bool:
     return ctx.disk_vm is not None and ctx.copier is not None and (ctx.claim is None or not ctx.claim.tasks)
 
 
-def leaving(ctx: VolumeContext) -> bool:
-    """Whether it is attached for nobody to a node that is drained or paused: a VM that is deleted takes it along."""
-    node = None if ctx.disk_vm is None else ctx.index.node_on.get(ctx.disk_vm)
-    return node is not None and not node.available and (ctx.claim is None or not ctx.claim.tasks)
-
-
 def no_disk(ctx: VolumeContext) -> Action:
     source = ctx.entry.spec.source
     if source is None:

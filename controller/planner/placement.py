@@ -171,7 +171,7 @@ def _off_or_over(ctx: VolumeContext) -> Placement | None:
         return None
     if lifetime.lent(ctx):
         return Placement.LENT
-    return Placement.LEAVING if lifetime.leaving(ctx) else Placement.IDLE
+    return Placement.LEAVING if ctx.rules.leaving(ctx) else Placement.IDLE
 
 
 def _doomed(ctx: VolumeContext) -> Placement:

@@ -195,6 +195,12 @@ def stayed(ctx: VolumeContext) -> bool:
     return any(grant.epoch == ctx.index.world.epoch for grant in ctx.home)
 
 
+def leaving(ctx: VolumeContext) -> bool:
+    """A disk does not stay for nobody on a node that is drained or paused: a VM that is deleted takes it along."""
+    node = None if ctx.disk_vm is None else ctx.index.node_on.get(ctx.disk_vm)
+    return node is not None and not node.available and (ctx.claim is None or not ctx.claim.tasks)
+
+
 def on_many(ctx: VolumeContext) -> bool:
     """Nothing is granted while the disk is on several VMs."""
     return len(ctx.disk_on) > 1
@@ -254,6 +260,7 @@ class Rules:
     stamped: Callable[[VolumeContext, VmId], bool] = stamped
     in_doubt: Callable[[VolumeContext], bool] = in_doubt
     stayed: Callable[[VolumeContext], bool] = stayed
+    leaving: Callable[[VolumeContext], bool] = leaving
     on_many: Callable[[VolumeContext], bool] = on_many
     has_disk: Callable[[VolumeContext], bool] = has_disk
     on_target: Callable[[VolumeContext, VmId], bool] = on_target

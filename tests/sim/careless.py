@@ -51,6 +51,7 @@ CARELESS: Mapping[str, Callable[..., object]] = {
     "stamped": yes,
     "in_doubt": no,
     "stayed": yes,
+    "leaving": no,
     "on_many": no,
     "has_disk": no,
     "on_target": yes,

@@ -56,11 +56,20 @@ OPS = {op.value: op for op in Operation}
 PHASES = {Age.CREATING: Phase.CREATING, Age.READY: Phase.READY, Age.DELETING: Phase.DELETING}
 
 
+class NodeSeen(NamedTuple):
+    down: bool
+    boot: int
+    joined: int  # how often
+    labelled: bool = False
+    young: bool = False  # down of late
+    drained: bool = False
+
+
 class Seen(NamedTuple):
     """One controller's whole view, hashable."""
 
     epoch: int
-    nodes: tuple[tuple[bool, int, int, bool, bool], ...]  # down, boot, how often joined, labelled, down of late
+    nodes: tuple[NodeSeen, ...]
     power: tuple[Power, ...]
     stamps: tuple[int | None, ...]  # for each VM that has the disk
     record: Record
@@ -82,7 +91,9 @@ def decide(state: State, leader: int, policy: Policy, rules: Rules, storage: Sto
 def see(state: State, leader: int, storage: Storage) -> Seen:
     """All of the state that this controller can see, and nothing else."""
     me = state.leaders[leader]
-    nodes = tuple((v.down, v.known_boot, v.joined, i in state.labels, v.young) for i, v in enumerate(state.vms))
+    nodes = tuple(
+        NodeSeen(v.down, v.known_boot, v.joined, i in state.labels, v.young, v.drained) for i, v in enumerate(state.vms)
+    )
     power = tuple(
         Power.UNKNOWN if v.hidden else Power.ON if v.on or (v.saved and storage.tells_saved) else Power.OFF
         for v in state.vms
@@ -120,7 +131,7 @@ def world(seen: Seen) -> World:
     there = [(_vm(i), Epoch(stamp)) for i, stamp in enumerate(seen.stamps) if stamp is not None]
     return World(
         epoch=Epoch(seen.epoch),
-        nodes={each.id: each for i, node in enumerate(seen.nodes) for each in _nodes(i, *node)},
+        nodes={each.id: each for i, node in enumerate(seen.nodes) for each in _nodes(i, node)},
         claims=_claims(seen),
         volumes=({} if seen.record.age is Age.GONE else {NAME: _record(seen.record)})
         | ({COPY.name: COPY} if seen.lent else {}),
@@ -146,25 +157,31 @@ def _boot(boot: int) -> BootId:
     return BootId(f"b{boot}")
 
 
-def _nodes(i: int, down: bool, boot: int, joined: int, labelled: bool, young: bool) -> Iterator[Node]:
+def _nodes(i: int, seen: NodeSeen) -> Iterator[Node]:
     """Whoever joins again leaves an entry behind, which is down for ever. A boot that was not told yet is 0."""
-    if joined > 1:
-        yield _node(i, down=True, boot=1, joined=joined - 1)
-    yield _node(i, down=down, boot=boot, joined=joined, labelled=labelled, young=young)
+    if seen.joined > 1:
+        yield _node(i, NodeSeen(down=True, boot=1, joined=seen.joined - 1))
+    yield _node(i, seen)
 
 
-def _node(i: int, *, down: bool, boot: int, joined: int, labelled: bool = False, young: bool = False) -> Node:
-    state, known = NodeState.DOWN if down else NodeState.READY, boot > 0
+def _node(i: int, seen: NodeSeen) -> Node:
+    state, known = NodeState.DOWN if seen.down else NodeState.READY, seen.boot > 0
     return Node(
-        _id(i, joined), f"swarm0{i}", state, vm=_vm(i) if known else None, boot=_boot(boot) if known else None,
-        down_for=(9.0 if young else 60.0) if down else None, labelled=labelled,
-    )  # fmt: skip
+        _id(i, seen.joined),
+        f"swarm0{i}",
+        state,
+        available=not seen.drained,
+        vm=_vm(i) if known else None,
+        boot=_boot(seen.boot) if known else None,
+        down_for=(9.0 if seen.young else 60.0) if seen.down else None,
+        labelled=seen.labelled,
+    )
 
 
 def _claims(seen: Seen) -> dict[VolumeName, Claim]:
     if seen.claim < 0:
         return {}
-    where = _id(seen.claim, seen.nodes[seen.claim][2])
+    where = _id(seen.claim, seen.nodes[seen.claim].joined)
     tasks = tuple(ClaimTask(TaskId(f"t{n}"), "db", where, started=n in seen.started) for n in seen.tasks)
     return {NAME: Claim(NAME, where, tasks)}
 

@@ -14,10 +14,11 @@ Event = tuple[str, int, State]
 def swarm(s: State) -> Iterator[Event]:
     """Swarm's word about its nodes, and where it wants the tasks."""
     yield from _opinions(s)
+    yield from _drains(s)
     if s.budget.moves:
         spent = s._replace(budget=s.budget._replace(moves=s.budget.moves - 1), task=s.task + 1)
         for i, vm in enumerate(s.vms):
-            if i != s.claim and not vm.down:
+            if i != s.claim and not vm.down and not vm.drained:
                 yield "move", i, spent._replace(claim=i, tasks=(next_task(s),))
         if s.claim >= 0:
             yield "remove", s.claim, spent._replace(claim=-1, tasks=())
@@ -33,6 +34,20 @@ def _opinions(s: State) -> Iterator[Event]:
             yield "notice", i, _noticed(s, i, gone)
         if vm.young:
             yield "age", i, set_vm(s, i, vm._replace(young=False))
+
+
+def _drains(s: State) -> Iterator[Event]:
+    """Swarm wants nothing on a drained node any more: its tasks go elsewhere, or nowhere."""
+    spent = s._replace(budget=s.budget._replace(drains=s.budget.drains - 1))
+    for i, vm in enumerate(s.vms):
+        if vm.drained:
+            yield "undrain", i, set_vm(s, i, vm._replace(drained=False))
+        elif s.budget.drains:
+            after = set_vm(spent, i, vm._replace(drained=True))
+            yield "drain", i, after._replace(claim=-1, tasks=()) if s.claim == i else after
+            others = [n for n, each in enumerate(s.vms) if n != i and not each.down and not each.drained]
+            if s.claim == i and others:
+                yield "drain", i, after._replace(claim=others[0], tasks=(next_task(s),), task=s.task + 1)
 
 
 def _noticed(s: State, i: int, gone: bool) -> State:

@@ -84,7 +84,7 @@ def _swarm(_: Cluster, s: State) -> State | None:
             return set_vm(s, i, vm._replace(down=gone, young=False))
         if unheard(s, i):
             return heard(s, i, None)
-    ready = [i for i, vm in enumerate(s.vms) if not vm.down and i not in s.labels]
+    ready = [i for i, vm in enumerate(s.vms) if not vm.down and not vm.drained and i not in s.labels]
     lost = s.claim >= 0 and s.vms[s.claim].down
     if lost and ready:
         return s._replace(claim=ready[0], tasks=(next_task(s),), task=s.task + 1)
@@ -133,6 +133,8 @@ def judge(cluster: Cluster, s: State) -> str | None:
     if (left := left_behind(s)) is not None and s.budget.telling:
         return left
     removed = s.record.age is Age.DELETING
+    if (stays := _left_on_drained(s)) is not None:
+        return stays
     if not removed and (s.claim < 0 or s.vms[s.claim].down):
         return None
     action = cluster.decide(s, s.acting)
@@ -145,6 +147,14 @@ def judge(cluster: Cluster, s: State) -> str | None:
     if isinstance(action, Converged) and _served(s):
         return None
     return f"all is quiet, but the task on node {s.claim} waits for ever: {action}"
+
+
+def _left_on_drained(s: State) -> str | None:
+    """A disk that nobody wants leaves a node that takes no tasks, wherever its gate can still be asked."""
+    there = [i for i, vm in enumerate(s.vms) if s.disk >> i & 1 and vm.drained and not vm.down]
+    if s.claim >= 0 or not there or s.disk.bit_count() > 1:
+        return None
+    return f"all is quiet, but the disk that nobody wants stays on the drained node {there[0]}"
 
 
 def _held_truly(cluster: Cluster, s: State) -> bool:

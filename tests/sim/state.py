@@ -65,6 +65,7 @@ class Vm(NamedTuple):
     saved: bool = False  # off, with its memory on a disk: it goes on writing when it is resumed
     lies: bool = False  # its gate, asked to let go, says at once that it has
     joined: int = 1  # how often this VM has joined the swarm: its node has another ID each time
+    drained: bool = False  # its node takes no tasks
     young: bool = False  # Swarm has called its node down a moment ago
 
     @property
@@ -139,6 +140,7 @@ class Budget(NamedTuple):
     pauses: int = 0  # a person pauses Reberth for a while
     mislays: int = 0  # the storage lists the disk nowhere while a VM has it (it was moved or renamed under it)
     blinds: int = 0  # the storage cannot be read for a while; what was asked of it may still happen
+    drains: int = 0  # a person drains a node, and gives it back later
     joins: int = 0  # one more task on the claim's node wants the volume, too
     restarts: int = 0  # the claim's containers end, and begin again on the same node
     replaces: int = 0  # Swarm puts a new task in a slot on the node where the container of its last one still runs

@@ -20,6 +20,8 @@ WORDS = {
     "age": "Swarm has called node {n} down for long",
     "blind": "the storage cannot be read any more",
     "sight": "the storage can be read again",
+    "drain": "node {n} is drained",
+    "undrain": "node {n} takes tasks again",
     "notice": "Swarm changes its mind about node {n}",
     "move": "Swarm wants the task on node {n}",
     "remove": "nobody wants the volume any more",

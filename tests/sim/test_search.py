@@ -36,7 +36,7 @@ SMALL = {
     "the storage loses sight of a disk that is used": CALM._replace(mislays=1, moves=2),
     "the storage loses sight of a disk, a leader changes": CALM._replace(mislays=1, elections=1),
     "the storage cannot be read while a task is replaced": CALM._replace(blinds=1, replaces=1, restarts=1),
-    "the storage cannot be read while a leader changes": CALM._replace(blinds=1, elections=1, restarts=1),
+    "a node is drained, and given back": CALM._replace(drains=1),
     "a VM is saved with its memory, and resumed": CALM._replace(saves=1),
     "a person pauses Reberth, a VM dies and comes back": CALM._replace(pauses=1, crashes=1, boots=1),
     "a person pauses Reberth, a leader changes": CALM._replace(pauses=1, elections=1),
@@ -59,6 +59,13 @@ SMALL = {
     "a volume is removed and made anew, a call in doubt": REMOVED._replace(makes=1, doubts=1),
 }
 WIDE = {
+    "the storage cannot be read, two leaders, a call in doubt": (
+        2,
+        CALM._replace(blinds=1, elections=1, doubts=1, moves=2),
+    ),
+    "a node is drained, a VM dies and comes back": (2, CALM._replace(drains=1, crashes=1, boots=1)),
+    "a node is drained, a node is cut off": (2, CALM._replace(drains=1, cuts=1)),
+    "a node is drained while a leader changes": (2, CALM._replace(drains=1, elections=1)),
     "a VM is saved while a leader changes": (2, CALM._replace(saves=1, elections=1)),
     "a VM is saved, a node is cut off": (2, CALM._replace(saves=1, cuts=1)),
     "four tasks, two leaders, a call in doubt": (2, CALM._replace(elections=1, doubts=1, moves=3)),
@@ -84,6 +91,11 @@ WIDE = {
 ALIKE = {  # the lab's storage gives the same, or little else
     "a leader changes while a call is in doubt",
     "a person pauses Reberth, a VM dies and comes back",
+    "the storage cannot be read while a task is replaced",
+    "the storage cannot be read, two leaders, a call in doubt",
+    "a node is drained, and given back",
+    "a node is drained, a VM dies and comes back",
+    "a node is drained while a leader changes",
     "a person pauses Reberth, a leader changes",
     "the task moves to and fro",
     "the storage loses sight of a disk that is used",
