@@ -6,7 +6,8 @@ import asyncio
 
 from controller.model import Node, NodeId, NodeState
 from controller.protocol.messages import Sync
-from tests.sim.loop import RoughCluster, within
+from tests.sim.loop import RoughCluster
+from tests.sim.rough_gate import within
 
 SECONDS = 6
 

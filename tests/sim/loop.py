@@ -11,110 +11,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import TypeVar
 
-import msgspec
-
-from controller.api.gate_requests import GateRequests
 from controller.model import DiskId, NodeId, NodeState, Power, TaskId, VmId, VolumeName
-from controller.protocol.answers import Rejection
-from controller.protocol.messages import CreateVolume, MountGrant, MountRequest, RemoveVolume, Sync, Volume
+from controller.protocol.messages import CreateVolume, RemoveVolume, Volume
 from controller.records.base import RecordsUnavailable
 from drivers.memory import MemoryDriver
 from tests.sim.enforcer import Enforcer, hear_power
 from tests.sim.mortal import JudgedStorage, Life, MortalDriver, MortalRecords
-from tests.support.fake_gate import FakeGate, replace_wait
+from tests.sim.rough_gate import RoughGate, within
 from tests.support.fake_swarm import FragileRecords
 from tests.support.shell import Controller, FakeCluster
 
-T = TypeVar("T")
 UNHEARD = 10.0  # seconds after which Swarm calls a node down
-CLIENT_DEADLINE = 45.0  # seconds after which a gate gives up on an answer
-
-
-class RoughGate(FakeGate):
-    """A gate and the Docker of its node: they go on with what they have while nobody can be reached (``cut``)."""
-
-    cluster: RoughCluster
-    cut = False
-    slow = 0.0  # seconds between a grant's arrival and its use
-
-    def __init__(self, cluster: RoughCluster, node: NodeId, boot: str) -> None:
-        super().__init__(cluster, node, boot)
-        self.cluster = cluster
-        self._using: dict[VolumeName, DiskId] = {}
-        self._tasks: dict[VolumeName, TaskId] = {}  # whose container runs
-
-    def sync(self, formatted: VolumeName | None = None) -> Sync:
-        said = super().sync(formatted)
-        told = tuple(msgspec.structs.replace(each, formatted=each.mounts > 0) for each in said.volumes)
-        return msgspec.structs.replace(said, volumes=told)
-
-    @property
-    def reached(self) -> GateRequests | None:
-        return None if self.cut or self.frozen else self.cluster.acting
-
-    async def talk(self) -> None:
-        while not self.frozen:
-            await self._once(self.sync())
-
-    async def _once(self, sync: Sync) -> None:
-        gate_requests = self.reached
-        answer = None if gate_requests is None else await within(gate_requests.sync(self.node, sync))
-        if answer is None or isinstance(answer, Rejection) or self.reached is None:
-            await asyncio.sleep(0.5)
-            return
-        for order in answer.releases:
-            name = VolumeName(order.volume)
-            self.floor[name] = max(self.floor.get(name, 0), order.serial)
-            if name not in self.running:
-                self.floor[name] = max(self.floor[name], self.mounted.pop(name, 0))
-
-    async def obey_swarm(self) -> None:
-        """Swarm's agent: starts and ends the containers of this node, while Swarm reaches it."""
-        while not self.frozen:
-            await asyncio.sleep(0.3)
-            wants = self.cluster.swarm.wants
-            for name in [] if self.cut else [*self.running]:
-                if wants.get(name) != (self._tasks[name], self.node):
-                    await self.stop(name)
-            for name, (task, node) in [] if self.cut else [*wants.items()]:
-                if node == self.node and name not in self.running:
-                    await self._mount(name, task)
-
-    async def stop(self, volume: VolumeName) -> None:
-        self.running.discard(volume)
-        self.cluster.storage.vms[self.vm].writing.discard(self._using[volume])
-        self.floor[volume] = max(self.floor.get(volume, 0), self.mounted.pop(volume, 0))
-
-    async def _mount(self, name: VolumeName, task: TaskId) -> None:
-        gate_requests = self.reached
-        request = MountRequest(name, self.vm, self.boot, wait=5.0)
-        answer = None if gate_requests is None else await within(gate_requests.mount(self.node, request))
-        await asyncio.sleep(self.slow)
-        if not isinstance(answer, MountGrant) or self.frozen or answer.serial <= self.floor.get(name, 0):
-            return
-        disk = DiskId(answer.by_id[0].removeprefix("reberth-"))
-        if self.vm not in self.cluster.storage.attached.get(disk, set()):
-            return  # the gate waits for the device in vain
-        assert answer.may_format or disk in self.cluster.formatted, f"{disk} is blank, but may not be formatted"
-        self.cluster.formatted.add(disk)  # only what is blank: a real gate looks first
-        self.cluster.storage.write(self.vm, disk)
-        self.mounted[name] = answer.serial
-        self.running.add(name)
-        self._using[name], self._tasks[name] = disk, task
-        gate_requests = self.reached
-        if gate_requests is not None:
-            await within(gate_requests.sync(self.node, replace_wait(self.sync())))
-
-
-async def within(answer: Coroutine[None, None, T]) -> T | None:
-    """A gate's client gives up some time; the controller may have died over the request."""
-    try:
-        async with asyncio.timeout(CLIENT_DEADLINE):
-            return await answer
-    except (TimeoutError, RecordsUnavailable):
-        return None
 
 
 @dataclass
@@ -175,6 +83,24 @@ class RoughCluster(FakeCluster):
     def place(self, volume: VolumeName, node: NodeId) -> None:
         self._placed += 1
         self.swarm.wants[volume] = (TaskId(f"t{self._placed}"), node)
+        if volume in self.swarm.shared:
+            self.swarm.shared[volume] = TaskId(f"s{self._placed}")
+        self._poke()
+
+    def share(self, volume: VolumeName, *, anew: bool) -> None:
+        """A second service has a task on the same node; or it ends, or has another task (``anew``)."""
+        self._placed += 1
+        if volume in self.swarm.shared and not anew:
+            del self.swarm.shared[volume]
+        elif volume in self.swarm.wants:
+            self.swarm.shared[volume] = TaskId(f"s{self._placed}")
+        self._poke()
+
+    def wanted(self, volume: VolumeName, node: NodeId) -> list[TaskId]:
+        task, where = self.swarm.wants.get(volume, (None, None))
+        return [each for each in (task, self.swarm.shared.get(volume)) if each is not None and where == node]
+
+    def _poke(self) -> None:
         if self.processes:
             self.processes[-1].controller.state.wakeup("a task was placed")
 
@@ -257,6 +183,7 @@ class RoughCluster(FakeCluster):
 
     def remove(self, volume: VolumeName) -> None:
         """Its service goes, then the volume, and both come back when it is gone."""
+        self.swarm.shared.pop(volume, None)
         if self.swarm.wants.pop(volume, None) is not None:
             self.spawn(self._remove(volume))
 
@@ -286,14 +213,15 @@ class RoughCluster(FakeCluster):
             self.storage.vms[VmId(f"vm-{node}")].connected = True
             self.notice_fences()
             self.boot_node(node)
-            self._rough[node].cut, self._rough[node].slow = False, 0.0
+            gate = self._rough[node]
+            gate.cut, gate.slow, gate.lingers = False, 0.0, 0.0
 
     def unserved(self) -> list[Serving]:
         """Volumes that are not written by exactly the VM of their claim."""
         found = []
         for name in self.names:
             _, node = self.swarm.wants.get(name, (None, None))
-            if node is None or self.writers(name) != (VmId(f"vm-{node}"),):
+            if node is None or self.writers(name) != (VmId(f"vm-{node}"),) or self._rough[node].lacks(name):
                 found.append(Serving(name, self.processes[-1].controller.state.why(name)))
         labelled = [node.id for node in self.swarm.nodes.values() if node.labelled]
         return found + [Serving(VolumeName(node), "it lives and bears the label of the dead") for node in labelled]

@@ -75,7 +75,8 @@ def _hide(life: RoughCluster, event: Event) -> None:
 
 
 def _slow(life: RoughCluster, event: Event) -> None:
-    life.gate(_node(life, event)).slow = 8.0
+    gate = life.gate(_node(life, event))
+    gate.slow, gate.lingers = (0.0, 9.0) if event.after else (8.0, 0.0)
 
 
 def _away(life: RoughCluster, _event: Event) -> None:
@@ -86,6 +87,10 @@ def _move(life: RoughCluster, event: Event) -> None:
     volume = life.names[event.call % len(life.names)]
     if volume in life.swarm.wants:
         life.place(volume, _node(life, event))
+
+
+def _share(life: RoughCluster, event: Event) -> None:
+    life.share(life.names[event.call % len(life.names)], anew=event.after)
 
 
 def _remove(life: RoughCluster, event: Event) -> None:
@@ -117,9 +122,22 @@ def _rival(life: RoughCluster, _event: Event) -> None:
 HAPPENS: dict[str, Callable[[RoughCluster, Event], None]] = {
     "crash": _crash, "boot": _boot, "cut": _cut, "hide": _hide, "slow": _slow, "away": _away, "move": _move,
     "storage": _storage, "record": _record, "kill": _kill, "rival": _rival, "remove": _remove,
-    "lie": _lie,
+    "lie": _lie, "share": _share,
 }  # fmt: skip
-WEIGHED = [*HAPPENS, "crash", "crash", "move", "move", "storage", "storage", "storage", "record", "kill", "kill"]
+WEIGHED = [
+    *HAPPENS,
+    "share",
+    "crash",
+    "crash",
+    "move",
+    "move",
+    "storage",
+    "storage",
+    "storage",
+    "record",
+    "kill",
+    "kill",
+]
 RECORD_CALLS = [memory.Call.VOLUMES, memory.Call.LEADERSHIP] + [memory.Call.REPLACE_VOLUME] * 3
 
 EVENTS = st.builds(
@@ -229,6 +247,11 @@ SHORT = {  # for each rule the shortest walk on which a controller without it br
     "holder": [Event("crash", 0, 40.0)],
     "seen_off": [Event("hide", 0, 0.0), Event("cut", 0, 15.0)],  # a host that the hypervisor does not see
     "binding": [Event("cut", 0, 12.0), Event("lie", 0, 40.0)],  # a new node says: I am that VM, started again
+    "strangers": [  # the second service's next task, while the container of its last one takes its time to end
+        Event("share", 0, 15.0, after=True),
+        Event("slow", 0, 0.0, after=True),
+        Event("share", 0, 15.0, after=True),
+    ],
 }
 
 

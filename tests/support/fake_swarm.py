@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from controller.model import (
     Claim,
@@ -30,6 +30,7 @@ class FakeSwarm:
     nodes: dict[NodeId, Node] = field(default_factory=dict)
     wants: dict[VolumeName, tuple[TaskId, NodeId]] = field(default_factory=dict)
     refused: dict[VolumeName, tuple[Refusal, ...]] = field(default_factory=dict)
+    shared: dict[VolumeName, TaskId] = field(default_factory=dict)  # a second service's task beside it
     started: set[TaskId] = field(default_factory=set)
     services: dict[VolumeName, tuple[str, ...]] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=lambda: {"size": "1GiB"})
@@ -37,8 +38,14 @@ class FakeSwarm:
     takes: float = 0.0
 
     async def snapshot(self) -> FakeSwarm:
-        seen = FakeSwarm(
-            dict(self.nodes), dict(self.wants), dict(self.refused), set(self.started), dict(self.services), self.options
+        seen = replace(
+            self,
+            nodes=dict(self.nodes),
+            wants=dict(self.wants),
+            refused=dict(self.refused),
+            shared=dict(self.shared),
+            started=set(self.started),
+            services=dict(self.services),
         )
         await asyncio.sleep(self.takes)
         if self.unread:
@@ -51,7 +58,11 @@ class FakeSwarm:
             asked = {
                 each: (self.options,) for each in (node, *(one.node for one in self.refused.get(name, ()))) if each
             }
-            tasks = (ClaimTask(task, f"service-{name}", node, started=task in self.started),)
+            beside = self.shared.get(name)
+            services = {task: f"service-{name}"} | ({} if beside is None else {beside: f"beside-{name}"})
+            tasks = tuple(
+                ClaimTask(each, service, node, started=each in self.started) for each, service in services.items()
+            )
             claims[name] = Claim(name, node, tasks, refused=self.refused.get(name, ()), asked=asked)
         return claims
 
