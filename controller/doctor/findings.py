@@ -70,9 +70,11 @@ class Facts:
     def volumes(self) -> frozenset[str]:
         return frozenset((self.world.volumes or {}) if self.world is not None else {})
 
+    def owns(self, role: str) -> list[ServiceFacts]:
+        return [each for each in self.swarm.services if (each.spec.labels or {}).get(ROLE_LABEL) == role]
+
     def own(self, role: str) -> ServiceFacts | None:
-        found = (each for each in self.swarm.services if (each.spec.labels or {}).get(ROLE_LABEL) == role)
-        return next(found, None)
+        return next(iter(self.owns(role)), None)
 
     def node(self, node_id: str) -> NodeFacts | None:
         return next((node for node in self.swarm.nodes if node.id == node_id), None)

@@ -72,6 +72,16 @@ def own_services(facts: Facts) -> Iterator[Finding]:
             yield error("update-stuck", service.name, text, f"`docker service ps --no-trunc {service.name}` says why.")
 
 
+def one_installation(facts: Facts) -> Iterator[Finding]:
+    """Two share the records, and their node services exchange the gate in turn."""
+    for role in ("controller", "node"):
+        names = sorted(each.name for each in facts.owns(role))
+        if len(names) > 1:
+            text = f"Reberth is installed {len(names)} times: services {', '.join(names)} have the role {role}."
+            cure = f"Keep one stack, and remove the other: `docker service rm {names[-1]}`. No volume is lost by that."
+            yield error("installed-twice", role, text, cure)
+
+
 def own_images(facts: Facts) -> Iterator[Finding]:
     images = {each.task.container_spec.image for role in ("controller", "node") if (each := facts.own(role))}
     if len(images) > 1:
@@ -100,6 +110,7 @@ CHECKS: tuple[Check, ...] = (
     reachability,
     cluster,
     own_services,
+    one_installation,
     own_images,
     controllers_everywhere,
 )

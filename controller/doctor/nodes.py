@@ -110,7 +110,7 @@ def machines(facts: Facts) -> Iterator[Finding]:
             continue
         if report.multipath:
             text = f"multipathd's module is loaded on {node.name}: it may take a new disk before the gate does."
-            cure = "Blacklist Reberth's disks in /etc/multipath.conf (docs/safety.md)."
+            cure = "Blacklist Reberth's disks in /etc/multipath.conf (docs/install.md)."
             yield warning("multipath", node.name, text, cure)
         if abs(report.clock_offset) > MOST_OFFSET:
             text = f"The clock of {node.name} is {report.clock_offset:+.0f} s off: histories and reports will mislead."

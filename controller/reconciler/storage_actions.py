@@ -230,8 +230,9 @@ class StorageActions:
         return Refused(
             f"there is a disk {', '.join(others)} of an earlier volume {record.name} that this swarm has no record of, "
             "and it may hold its data",
-            cure=f"To have that data again: `reberth adopt {record.name} --disk {others[-1]}`. To begin with an empty "
-            "volume, rename that disk in the storage system; delete it only if no other swarm uses it.",
+            cure=f"To have that data again: `reberth adopt {record.name} --disk {others[-1]}`, if no other swarm uses "
+            "it. To begin with an empty volume, rename that disk in the storage system, on the same condition; never "
+            "delete it before you know whose it is: two swarms in one folder are each other's earlier life.",
         )
 
     async def _delete(self, world: World, action: DeleteDisk) -> Result:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -51,3 +52,14 @@ async def test_an_address_that_is_not_ours_is_not_waited_for() -> None:
     async with runner() as made, asyncio.timeout(5):
         with pytest.raises(OSError, match="assign requested address"):
             await open_port(made, "192.0.2.1", 0)
+
+
+async def test_a_peer_that_never_shows_a_certificate_is_not_kept() -> None:
+    """Else anybody who reaches the port could take all sockets of the controller."""
+    with socket.create_server((HOST, 0)) as free:
+        port = free.getsockname()[1]
+    async with runner() as made, asyncio.timeout(30):
+        await open_port(made, HOST, port, ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), handshake=0.2)
+        reader, writer = await asyncio.open_connection(HOST, port)
+        assert await reader.read() == b""
+        writer.close()

@@ -99,6 +99,9 @@ SEEDS: dict[str, Fault] = {
     "certificates-short": cluster(ca_config=CaConfig(3600 * S)),
     "no-controller-service": swarm(services=(own("node"), DB)),
     "no-node-service": swarm(services=(own("controller"), DB)),
+    "installed-twice": swarm(
+        services=(own("controller"), own("node"), msgspec.structs.replace(own("node"), id="other"), DB)
+    ),
     "update-stuck": update_failed,
     "images-differ": swarm(
         services=(

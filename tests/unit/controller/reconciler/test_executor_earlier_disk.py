@@ -26,7 +26,10 @@ async def test_a_disk_that_no_record_knows_keeps_its_name_from_beginning_empty()
         "the storage refused to create: there is a disk data-0123abcd of an earlier volume data that this swarm has no "
         "record of, and it may hold its data"
     )
-    assert (ended.cure or "").startswith("To have that data again: `reberth adopt data --disk data-0123abcd`.")
+    assert (ended.cure or "").startswith(
+        "To have that data again: `reberth adopt data --disk data-0123abcd`, if no other"
+    )
+    assert "two swarms in one folder" in (ended.cure or "")
     assert desk.storage.disks == {LOST: 1 << 30}
     assert (desk.kept.disk, desk.kept.intent) == (None, None)
 
