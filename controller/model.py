@@ -466,4 +466,7 @@ class World:
     kept: Mapping[VolumeName, float] = field(default_factory=dict)
     unreadable: Mapping[VolumeKey, str] = field(default_factory=dict)  # volume records that cannot be read, and why
     running: Mapping[TaskId, float] = field(default_factory=dict)  # seconds since each was first seen running
+    refused: Mapping[NodeId, str] = field(
+        default_factory=dict
+    )  # nodes that may not speak for the VM they name, and why
     departed: tuple[NodeId, ...] = ()  # have a record, but left the swarm; no grant and no attachment is on their VM

@@ -98,6 +98,7 @@ class NodeRegistry:
                 return unavailable("the swarm and the records must be read first")
             claimed = Claimed(caller.node, hostname, caller.vm, caller.boot, await self._runs(caller))
             why = self._binding(claimed, known.values(), world)
+            self._believe(caller.node, why)
             if why is not None:
                 return Rejection(Status.CONFLICT, why)
             if mine is not None and mine.boot == caller.boot:
@@ -109,6 +110,16 @@ class NodeRegistry:
                 self._wakeup(f"node {hostname} told its VM and boot")
                 return None
         return unavailable(f"the record of node {hostname} is being changed all the time")
+
+    def _believe(self, node: NodeId, why: str | None) -> None:
+        """Whoever waits for a volume there is told why it is not believed."""
+        if self._state.refused.get(node) == why:
+            return
+        if why is None:
+            del self._state.refused[node]
+        else:
+            self._state.refused[node] = why
+        self._wakeup(f"what node {node} says of its VM was judged")
 
     async def _runs(self, caller: Caller) -> BootId | None:
         """What the hypervisor says, if it can: where it is away a node that comes back must not wait for it."""

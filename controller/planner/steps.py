@@ -97,6 +97,8 @@ def unknown_vm(ctx: VolumeContext) -> Action:
         )
         return Refuse(ctx.name, why)
     name = "?" if node is None else node.hostname
+    if node is not None and node.id in ctx.index.world.refused:
+        return Refuse(ctx.name, f"Volume {ctx.name}: {ctx.index.world.refused[node.id]}.")
     why = (
         f"Volume {ctx.name}: it is not known which virtual machine node {name} is. "
         f"See that the reberth node service runs there: `docker service ps reberth_node --filter node={name}`."

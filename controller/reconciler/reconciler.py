@@ -136,7 +136,7 @@ class Reconciler:
         self._ended = False
         number = self._state.begin()
         busy, busy_vms, began = set(self._busy), set(self._busy_vms), self._clock()
-        world = self._state.with_doubts(await self._p.observer.look(epoch, self._p.acting.paused))
+        world = self._state.as_known(await self._p.observer.look(epoch, self._p.acting.paused))
         self._p.counted.looked(self._clock() - began)
         if self._p.acting.epoch != epoch:
             self._next_look = self._clock()

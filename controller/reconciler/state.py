@@ -43,6 +43,7 @@ class LoopState:
         self.look: Observation | None = None
         self.decisions: dict[VolumeName, Decision] = {}
         self.setbacks: dict[VolumeName, str] = {}  # why the last operation did not succeed
+        self.refused: dict[NodeId, str] = {}  # nodes that may not speak for the VM that they name, and why
         self.hellos: dict[NodeId, Hello] = {}  # what each node service last said
         self.clock_offsets: dict[NodeId, float] = {}  # its clock less ours, in seconds, when it said so
         self.concerns: Mapping[VmId, Sequence[str]] = {}  # what will hurt some day about VMs, of the last inspection
@@ -83,6 +84,7 @@ class LoopState:
         self.look = None
         self.terms += 1
         self.decisions, self.setbacks, self.concerns, self._written, self._granted = {}, {}, {}, {}, {}
+        self.refused.clear()
         self.revision += 1
         self.changed.fire()
 
@@ -109,6 +111,12 @@ class LoopState:
     def doubt(self, volume: VolumeName, epoch: Epoch) -> None:
         """A call for this volume under this epoch got no answer. It counts until a newer epoch was taken."""
         self._doubts = {name: each for name, each in self._doubts.items() if each >= epoch} | {volume: epoch}
+
+    def as_known(self, world: World) -> World:
+        """What was read, with what only this process knows: calls in doubt, and nodes that were not believed."""
+        nodes = world.nodes or {}
+        refused = {name: why for name, why in self.refused.items() if name in nodes}
+        return replace(self.with_doubts(world), refused=refused)
 
     def with_doubts(self, world: World) -> World:
         """The records as read, with each doubt in its intent: also those that could not be written there."""

@@ -67,7 +67,7 @@ def _other(claimed: Claimed, record: NodeRecord, world: World) -> str | None:
             f"nodes {claimed.hostname} and {record.hostname} both say that they are VM {claimed.vm}, and "
             f"{record.hostname} is {node.state.value}: a cloned VM keeps its SMBIOS UUID; give one of them a new one"
         )
-    if claimed.runs is not None or _same_machine(claimed, record, node, world):
+    if claimed.runs is not None or _same_machine(claimed, record, node, world) or _vouched(record, world):
         return None
     hanging = ", ".join(hanging_on(world, record.vm, record.boot))
     if not hanging and not world.unreadable and not world.unlisted:
@@ -79,6 +79,13 @@ def _other(claimed: Claimed, record: NodeRecord, world: World) -> str | None:
         f"machine. If it is, and was started again: `reberth confirm-dead {record.node} "
         '--reason "..."`. If it is another one, give it an SMBIOS UUID of its own'
     )
+
+
+def _vouched(record: NodeRecord, world: World) -> bool:
+    """A person said that the old node is dead: in the boot of its record, or in that in which it may still write."""
+    grants = (grant for each in (world.volumes or {}).values() for grant in each.grants)
+    boots = {record.boot, *(grant.boot for grant in grants if grant.vm == record.vm)}
+    return any(said.vm == record.vm and said.boot in boots for said in world.confirmations)
 
 
 def _same_machine(claimed: Claimed, record: NodeRecord, node: Node | None, world: World) -> bool:

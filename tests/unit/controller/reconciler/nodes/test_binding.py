@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.model import BootId, NodeId, NodeState, VmId, World
+from controller.model import BootId, Confirmation, NodeId, NodeState, VmId, World
 from controller.reconciler.nodes.binding import Claimed, refusal
 from controller.records.base import NodeRecord
 from tests.support.worlds import grant, node, on, record, vm, world
@@ -39,6 +39,14 @@ def test_a_copy_of_a_machine_that_may_still_write_is_refused_with_what_to_do() -
 
 def test_that_the_old_node_was_removed_from_the_swarm_is_no_evidence_either() -> None:
     assert refusal(said(), [OLD], seen(listed=False)) is not None
+
+
+@pytest.mark.parametrize(("boot", "believed"), [("b1", True), ("b0", False)])
+def test_a_persons_word_that_the_old_boot_has_ended_is_enough(boot: str, believed: bool) -> None:
+    """Else nothing frees what hangs there: the planner asks for the new node's VM first."""
+    word = Confirmation(OLD.node, OLD.vm, BootId(boot), "it was started again")
+
+    assert (refusal(said(), [OLD], replace(seen(), confirmations=(word,))) is None) == believed
 
 
 def test_where_nothing_hangs_on_the_old_boot_the_machine_is_taken_over() -> None:
