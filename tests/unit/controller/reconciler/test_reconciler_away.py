@@ -100,7 +100,6 @@ async def test_a_machine_that_rejoined_after_a_restart_is_refused_with_a_reason_
 
         told = await play.operator_requests.confirm(Confirm("a", "it was started again", "anna"))
         assert isinstance(told, Told), told
-        while [each.boot for each in cluster.record().grants] != ["boot-a-2"]:
-            await asyncio.sleep(0.1)
+        await asyncio.sleep(10)
         play.spawn(gate.start(DATA))
         await play.until(("a",))
