@@ -67,7 +67,7 @@ def _other(claimed: Claimed, record: NodeRecord, world: World) -> str | None:
             f"nodes {claimed.hostname} and {record.hostname} both say that they are VM {claimed.vm}, and "
             f"{record.hostname} is {node.state.value}: a cloned VM keeps its SMBIOS UUID; give one of them a new one"
         )
-    if claimed.runs is not None or _same_machine(claimed, record, node, world) or _vouched(record, world):
+    if _stands_beside(claimed, record, node, world):
         return None
     hanging = ", ".join(hanging_on(world, record.vm, record.boot))
     if not hanging and not world.unreadable and not world.unlisted:
@@ -79,6 +79,11 @@ def _other(claimed: Claimed, record: NodeRecord, world: World) -> str | None:
         f"machine. If it is, and was started again: `reberth confirm-dead {record.node} "
         '--reason "..."`. If it is another one, give it an SMBIOS UUID of its own'
     )
+
+
+def _stands_beside(claimed: Claimed, record: NodeRecord, node: Node | None, world: World) -> bool:
+    """Whether its word is not alone: the hypervisor's, that of the same boot, or a person's is beside it."""
+    return claimed.runs is not None or _same_machine(claimed, record, node, world) or _vouched(record, world)
 
 
 def _vouched(record: NodeRecord, world: World) -> bool:
