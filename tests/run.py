@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree as ET
 
+from deploy.lab.kernel.priority import prefer
+
 TESTS = Path(__file__).parent
 # Drills with labs of their own, after what computes: the streams end together so.
 ALONE = tuple(f"drills/test_{name}.py" for name in ("overlap", "vsphere", "day", "moves", "lost_swarm"))
@@ -69,13 +71,15 @@ def start(
     """
     paths = [each if each.startswith("--") else str(TESTS / each) for each in folders]
     command = ["setpriv", "--pdeathsig", "INT", "nice", "-n", str(nice), sys.executable, "-m", "pytest", "-q", *options]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*command, f"--junitxml={report}", *paths],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=None if output is None else subprocess.STDOUT,
         start_new_session=True,
     )
+    prefer(process.pid, nice)
+    return process
 
 
 @contextmanager

@@ -87,6 +87,14 @@ def members(init: int) -> list[int]:
     return [pid for pid in pids() if _within(pid, wanted, known)]
 
 
+def apart(pid: int) -> bool:
+    """Whether a process lives in another PID namespace than ours, as a lab's libvirtd and its guests do."""
+    try:
+        return (_PROC / str(pid) / "ns/pid").readlink() != (_PROC / "self/ns/pid").readlink()
+    except OSError:
+        return False
+
+
 def _within(pid: int, wanted: int, known: dict[int, bool]) -> bool:
     path = _PROC / str(pid) / "ns/pid"
     try:

@@ -21,7 +21,8 @@ from typing import Any
 import docker
 
 from deploy.lab import registry, swarm
-from deploy.lab.kernel import network
+from deploy.lab.kernel import network, processes
+from deploy.lab.kernel.priority import prefer
 from deploy.lab.names import LabError, LabNode, LabSpec, Layout, heartbeat_ns
 from deploy.lab.vms import shell
 from deploy.lab.vms.daemon import TLS_PORT
@@ -32,6 +33,7 @@ from drivers.libvirt.client import library
 Progress = Callable[[str], None]
 _BOOT_SECONDS = 240.0  # three emulated machines on a busy one
 _CLOCK_SECONDS = 60.0
+_NICE = -10
 # While a swarm is made and all its programs start, an emulated node may be too busy to be heard from for a while; if it
 # were down for that, all its tasks would start again.
 _PATIENT = "20s"
@@ -63,6 +65,7 @@ class VmsLab:
             with explained():
                 self.connection.defineXML(domain(node, self.place(node), base, self._words(node), kvm=kvm))
                 self._domain(node.name).create()
+        self.prefer_guests()
         progress(f"{len(self.nodes)} machines are on ({'KVM' if kvm else 'emulated'}).")
         for node in self.nodes:
             self._wait_for_engine(node, _BOOT_SECONDS)
@@ -134,6 +137,12 @@ class VmsLab:
             return "frozen"
         return "off" if state in {libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_CRASHED} else "on"
 
+    def prefer_guests(self) -> None:
+        """An emulated machine whose clock starves loses its connections, and its Swarm elects leaders for ever."""
+        for init in filter(processes.apart, processes.marked(self.spec.name, "libvirtd")):
+            for pid in processes.members(init):
+                prefer(pid, _NICE)
+
     def power_off(self, name: str) -> None:
         """As pulling the plug: the guest is not asked."""
         with explained():
@@ -143,6 +152,7 @@ class VmsLab:
         with explained():
             if not self._domain(name).isActive():
                 self._domain(name).create()
+                self.prefer_guests()
                 return
         if self.power(name) == "frozen":
             self.thaw(name)

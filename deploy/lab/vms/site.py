@@ -97,15 +97,9 @@ def _node(spec: LabSpec, layout: Layout, index: int, vm: str) -> LabNode:
 
 def down(name: str) -> None:
     """Nothing is left but the cache; returns when the last QEMU is gone. Raises LabError."""
-    guests = [each for pid in processes.marked(name, "libvirtd") if _apart(pid) for each in processes.members(pid)]
+    guests = [
+        each for pid in processes.marked(name, "libvirtd") if processes.apart(pid) for each in processes.members(pid)
+    ]
     cleanup.down(name)
     for pid in guests:
         processes.wait_gone(pid, _DEATH_SECONDS)
-
-
-def _apart(pid: int) -> bool:
-    """Whether a process lives in a PID namespace of its own, as the libvirtd and the guests do."""
-    try:
-        return Path(f"/proc/{pid}/ns/pid").readlink() != Path("/proc/self/ns/pid").readlink()
-    except OSError:
-        return False

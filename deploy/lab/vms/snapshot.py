@@ -89,6 +89,7 @@ class Snapshot:
             with explained():
                 lab.connection.defineXML(replaced((self.folder / f"{node.name}.xml").read_text(), renamed))
         labs.on_all(lab.nodes, lambda node: self._restore(lab, node, renamed))
+        lab.prefer_guests()
         labs.on_all(lab.nodes, lambda node: lab.thaw(node.name))
 
     def _restore(self, lab: VmsLab, node: LabNode, renamed: Mapping[str, str]) -> None:
