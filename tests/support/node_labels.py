@@ -11,17 +11,23 @@ from watchers.base import SwarmUnread
 
 
 class FakeNodeLabels:
-    """``enforce`` is called with each node that gets the label; ``refuse`` makes every change fail."""
+    """
+    ``enforce`` is called with each node that gets the label; ``refuse`` makes every change fail, ``silent`` its answer.
+    """
 
     def __init__(self, nodes: MutableMapping[NodeId, Node]) -> None:
         self._nodes = nodes
         self.enforce: Callable[[NodeId], None] = lambda _: None
         self.refuse = False
+        self.silent = False
         self.changes: list[tuple[NodeId, bool]] = []
 
     async def put(self, node: NodeId) -> None:
-        await self._change(node, labelled=True)
-        self.enforce(node)
+        try:
+            await self._change(node, labelled=True)
+        finally:
+            if self._nodes[node].labelled:
+                self.enforce(node)
 
     async def remove(self, node: NodeId) -> None:
         await self._change(node, labelled=False)
@@ -33,3 +39,5 @@ class FakeNodeLabels:
         if node in self._nodes:
             self._nodes[node] = replace(self._nodes[node], labelled=labelled)
         self.changes.append((node, labelled))
+        if self.silent:
+            raise SwarmUnread("no answer within 5 s")

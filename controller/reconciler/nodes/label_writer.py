@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from controller.model import HistoryEntry, Moment, NodeId, Policy, VmId, VolumeName, World
+from controller.model import HistoryEntry, Moment, Node, NodeId, Policy, VolumeName, VolumeRecord, World
 from controller.planner.node_labels import VALUE, LabelChange, label_changes
 from controller.reconciler.record_writer import RecordWriter
 from controller.records.base import Acting, RecordsUnavailable
@@ -45,9 +45,12 @@ class LabelWriter:
         self._busy: set[NodeId] = set()
         self._ended: dict[NodeId, float] = {}  # when the last attempt did: a look that began before it knows less
         self._told: dict[NodeId, str] = {}  # the last failure, which is logged once
+        # A call without an answer may have changed it all the same; with the look that it rests on.
+        self._in_doubt: dict[NodeId, tuple[LabelChange, World]] = {}
 
     def begin(self, operations: asyncio.TaskGroup, world: World, policy: Policy, began: float) -> bool:
         """Start what is due by a look that ``began`` then, in ``operations``; whether anything is, or is under way."""
+        self._tell_late(world, policy)
         changes = label_changes(world, policy)
         for change in changes:
             if change.node not in self._busy and began > self._ended.get(change.node, -math.inf):
@@ -61,15 +64,24 @@ class LabelWriter:
                 return
             await (self._labels.put(change.node) if change.put else self._labels.remove(change.node))
         except (SwarmUnread, RecordsUnavailable) as error:
+            self._in_doubt[change.node] = change, world
             if self._told.get(change.node) != str(error):
                 self._told[change.node] = str(error)
                 _log.warning("node.label_kept", node=change.hostname, why=str(error))
         else:
             self._told.pop(change.node, None)
+            self._in_doubt.pop(change.node, None)
             self._say(change, world, policy)
         finally:
             self._busy.discard(change.node)
             self._ended[change.node] = self._clock()
+
+    def _tell_late(self, world: World, policy: Policy) -> None:
+        for name, (change, then) in tuple(self._in_doubt.items()):
+            node = (world.nodes or {}).get(name)
+            if node is not None and node.labelled == change.put and name not in self._busy:
+                del self._in_doubt[name]
+                self._say(change, then, policy)
 
     def _say(self, change: LabelChange, world: World, policy: Policy) -> None:
         label = f"{policy.node_label}={VALUE}"
@@ -81,13 +93,22 @@ class LabelWriter:
         self._counted.labelled(put=True)
         text = f"{change.why}; the node got the label {label}, so Swarm starts anew what forbids it"
         entry = HistoryEntry(Moment.LABELLED, self._writer.wall(), world.epoch, text, change.hostname)
-        for volume in _concerned((world.nodes or {})[change.node].vm, world):
+        for volume in _concerned((world.nodes or {})[change.node], world):
             self._writer.note(volume, entry)
 
 
-def _concerned(vm: VmId | None, world: World) -> Iterator[VolumeName]:
-    """Volumes whose disk is on this VM, or may be mounted there."""
-    held = {each.disk for each in world.attachments or () if each.vm == vm}
+def _concerned(node: Node, world: World) -> Iterator[VolumeName]:
+    """Volumes whose disk is on its VM, that may be mounted there, or whose task Swarm still has there."""
+    held = {each.disk for each in world.attachments or () if each.vm == node.vm}
     for record in (world.volumes or {}).values():
-        if record.disk in held or any(grant.vm == vm for grant in record.grants):
+        if record.disk in held or _granted(record, node) or _wanted(record, node, world):
             yield record.name
+
+
+def _granted(record: VolumeRecord, node: Node) -> bool:
+    return any(grant.vm == node.vm for grant in record.grants)
+
+
+def _wanted(record: VolumeRecord, node: Node, world: World) -> bool:
+    claim = (world.claims or {}).get(record.name)
+    return claim is not None and claim.node == node.id

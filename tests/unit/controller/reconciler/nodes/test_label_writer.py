@@ -115,3 +115,28 @@ async def test_a_gate_that_speaks_while_its_vm_is_seen_off_keeps_the_disk_and_th
         world = play.one.state.world
         assert world is not None
         assert any("left-over definition" in each for each in world.unread)
+
+
+async def test_the_history_tells_of_a_label_that_came_after_the_disk_was_freed() -> None:
+    """A new leader of Swarm does not see yet who else lives, and puts the label later."""
+    async with scene() as play:
+        await running(play)
+        play.cluster.labels.enforce = lambda _: play.want("b", "t2")
+        play.cluster.labels.refuse = True
+        play.cluster.crash("a")
+        await asyncio.sleep(5)
+        assert play.cluster.record().grants == ()
+        play.cluster.labels.refuse = False
+        await play.until(("b",))
+        assert play.cluster.moments().count(Moment.LABELLED) == 1
+
+
+async def test_the_history_tells_of_a_label_whose_call_had_no_answer() -> None:
+    async with scene() as play:
+        await running(play)
+        play.cluster.labels.enforce = lambda _: play.want("b", "t2")
+        play.cluster.labels.silent = True
+        play.cluster.crash("a")
+        await play.until(("b",))
+        assert play.cluster.labels.changes == [(A, True)]
+        assert play.cluster.moments().count(Moment.LABELLED) == 1
