@@ -70,6 +70,9 @@ class NodeRegistry:
         node = await self._node(caller.node)
         if node is None:
             return unavailable(f"node {caller.node} is not seen in the swarm yet")
+        world = self._state.world
+        if world is not None and world.nodes is not None:
+            self._state.gates.only_of(caller.vm, world.nodes)
         if (node.vm, node.boot) == (caller.vm, caller.boot):
             return node
         if self._state.gates.ended(caller.vm, caller.boot):

@@ -7,7 +7,7 @@ Only what was heard since this controller became the acting one counts, so `forg
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -44,7 +44,7 @@ class GateReports:
     def __init__(self, clock: Callable[[], float], changed: Broadcast) -> None:
         self._clock = clock
         self._heard: dict[VmId, Heard] = {}
-        self._past_boots: dict[VmId, deque[BootId]] = {}
+        self._past_boots: dict[VmId, deque[tuple[BootId, NodeId]]] = {}  # each with the node whose word ended it
         self._number = 0
         self._changed = changed
         self._prodded: dict[VmId, int] = {}
@@ -60,7 +60,7 @@ class GateReports:
             return None
         before = self._heard.get(vm)
         if before is not None and before.boot != boot:
-            self._past_boots.setdefault(vm, deque(maxlen=MOST_BOOTS)).append(before.boot)
+            self._past_boots.setdefault(vm, deque(maxlen=MOST_BOOTS)).append((before.boot, node))
         self._number += 1
         volumes = {VolumeName(each.name): _view(each) for each in sync.volumes}
         self._heard[vm] = Heard(node, boot, self._clock(), self._number, volumes)
@@ -70,7 +70,13 @@ class GateReports:
 
     def ended(self, vm: VmId, boot: BootId) -> bool:
         """Whether another boot of this VM was heard since: a word of this one lay about."""
-        return boot in self._past_boots.get(vm, ())
+        return any(past == boot for past, _ in self._past_boots.get(vm, ()))
+
+    def only_of(self, vm: VmId, nodes: Container[NodeId]) -> None:
+        """What nodes said that are no longer in the swarm ends no boot: one may have named a VM that it was not."""
+        past = self._past_boots.get(vm)
+        if past is not None:
+            self._past_boots[vm] = deque((each for each in past if each[1] in nodes), maxlen=MOST_BOOTS)
 
     def newest(self, vm: VmId) -> Heard | None:
         return self._heard.get(vm)

@@ -276,3 +276,7 @@ def test_the_walks_meet_what_a_careless_planner_does(rule: str) -> None:
     with pytest.raises(ExceptionGroup) as caught:
         careless()
     assert caught.group_contains(AssertionError)
+
+
+def test_a_copy_that_named_a_machine_while_it_was_off_does_not_silence_it_for_ever() -> None:
+    run((3, 1), [Event("crash", 0, 40.0), Event("lie", 0, 0.03)])

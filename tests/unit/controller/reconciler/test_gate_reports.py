@@ -102,3 +102,20 @@ def test_a_gate_that_says_the_same_again_wakes_nobody() -> None:
         gates.hear(NodeId("a"), said)
 
     assert bell.rung == 3
+
+
+def test_a_boot_that_a_node_ended_counts_as_ended_while_that_node_is_in_the_swarm() -> None:
+    """A copy that named this VM for a moment does not silence the machine for ever."""
+    gates = GateReports(lambda: 0.0, Broadcast())
+    gates.hear(NodeId("a"), Sync("vm-a", "1", "test", ()))
+    gates.hear(NodeId("copy"), Sync("vm-a", "2", "test", ()))
+    gates.only_of(A, {NodeId("a"), NodeId("copy")})
+    assert gates.ended(A, BootId("1"))
+    assert gates.hear(NodeId("a"), Sync("vm-a", "1", "test", ())) is None
+
+    gates.only_of(A, {NodeId("a")})
+    assert not gates.ended(A, BootId("1"))
+    assert gates.hear(NodeId("a"), Sync("vm-a", "1", "test", ())) is not None
+    gates.hear(NodeId("a"), Sync("vm-a", "3", "test", ()))
+    gates.only_of(A, {NodeId("a")})
+    assert gates.ended(A, BootId("1"))
