@@ -1,4 +1,4 @@
-"""Disks as image files in a pool that the hypervisors share, attached to QEMU/KVM VMs through libvirt."""
+"""Disks as image files in a shared pool or as RBD images of Ceph's, attached to QEMU/KVM VMs through libvirt."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ def create(settings: Mapping[str, object]) -> HypervisorDriver:
     # Only who uses this driver needs libvirt's client library.
     from drivers.libvirt.client import load  # noqa: PLC0415
     from drivers.libvirt.driver import LibvirtDriver  # noqa: PLC0415
+    from drivers.libvirt.rbd.tools import missing  # noqa: PLC0415
     from drivers.libvirt.settings import Settings  # noqa: PLC0415
 
     parsed = Settings.parse(settings)
     load()
+    if parsed.rbd is not None and (cure := missing()) is not None:
+        raise ImportError(cure)
     return LibvirtDriver(parsed)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from controller.model import Attachment, DiskId, Epoch, VmId
 from drivers.base import Done, Listing, Outcome, Refused
-from drivers.libvirt.inventory import HeldDisk, HostView, Pool, Seat
+from drivers.libvirt.inventory import CEPH, HeldDisk, HostView, Pool, Seat
 from drivers.libvirt.standing import KEEPS_MEMORY, Standing
 
 POOL_KINDS = ("dir", "fs", "netfs")
+_SHARED = {*POOL_KINDS, CEPH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,14 @@ class Look:
 def joined(views: Sequence[HostView], lost: Sequence[str] = ()) -> Look | str:
     """Or why these hosts cannot be one storage system."""
     first_uri, first = views[0].uri, views[0].pool
-    if first.kind not in POOL_KINDS:
+    if first.kind not in _SHARED:
         return (
             f"the pool {first.name} on {first_uri} is of type {first.kind}: QEMU's lock, on which exclusivity rests, "
-            f"works on files only; use a pool of type {', '.join(POOL_KINDS)}"
+            f"works on files only; use a pool of type {', '.join(POOL_KINDS)}, or Ceph without a pool of libvirt's "
+            "(the section [storage.libvirt.rbd], docs/ceph.md)"
         )
     for uri, pool in ((view.uri, view.pool) for view in views):
-        if (pool.path, pool.kind in POOL_KINDS) != (first.path, True):
+        if (pool.path, pool.kind in _SHARED) != (first.path, True):
             return (
                 f"the pool {pool.name} is {pool.path} ({pool.kind}) on {uri} and {first.path} ({first.kind}) on "
                 f"{first_uri}: it must be the same shared folder, at the same path, on all hosts"

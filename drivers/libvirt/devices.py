@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 from controller.model import DiskId, VmId
 from drivers.libvirt.inventory import HeldDisk, Seat
+from drivers.libvirt.rbd.settings import RbdSettings, monitor
 from drivers.libvirt.settings import Settings
 
 TARGETS = 255  # SCSI targets of one virtio-scsi controller that guests scan
@@ -75,16 +76,22 @@ def _free_names(used: Set[str]) -> Iterator[str]:
     return (f"sd{end}" for end in ends if f"sd{end}" not in used)
 
 
-def disk_xml(disk: DiskId, place: Place, alias: str, settings: Settings) -> str:
+def disk_xml(disk: DiskId, name: str, place: Place, alias: str, settings: Settings) -> str:
     """
+    ``name``: by which QEMU opens the disk: a file's path, or an image's name in Ceph's pool.
+
     ``alias`` is the attachment's own name: a detach by it cannot hit a later attachment of the same disk.
 
     ``snapshot=no``: a snapshot of the VM leaves the disk alone, else its newest data would go into another file.
     """
     extension = posixpath.splitext(disk)[1].removeprefix(".")
-    root = ET.Element("disk", {"type": "file", "device": "disk", "snapshot": "no"})
+    kind = "file" if settings.rbd is None else "network"
+    root = ET.Element("disk", {"type": kind, "device": "disk", "snapshot": "no"})
     ET.SubElement(root, "driver", {"name": "qemu", "type": extension, "cache": settings.cache})
-    ET.SubElement(root, "source", {"file": disk})
+    if settings.rbd is None:
+        ET.SubElement(root, "source", {"file": name})
+    else:
+        _rbd_source(root, name, settings.rbd)
     ET.SubElement(root, "target", {"dev": place.target, "bus": "scsi"})
     ET.SubElement(root, "serial").text = serial(disk)
     ET.SubElement(root, "wwn").text = wwn(disk)
@@ -92,6 +99,15 @@ def disk_xml(disk: DiskId, place: Place, alias: str, settings: Settings) -> str:
     at = {"type": "drive", "controller": str(place.controller), "bus": "0", "target": str(place.unit), "unit": "0"}
     ET.SubElement(root, "address", at)
     return ET.tostring(root, encoding="unicode")
+
+
+def _rbd_source(root: ET.Element, image: str, rbd: RbdSettings) -> None:
+    source = ET.SubElement(root, "source", {"protocol": "rbd", "name": f"{rbd.pool}/{image}"})
+    for each in rbd.monitors:
+        host, port = monitor(each)
+        ET.SubElement(source, "host", {"name": host} | ({"port": port} if port else {}))
+    auth = ET.SubElement(source, "auth", {"username": rbd.vm_user})
+    ET.SubElement(auth, "secret", {"type": "ceph", "uuid": rbd.secret})
 
 
 def volume_xml(name: str, size_bytes: int, extension: str) -> str:
@@ -105,8 +121,10 @@ def volume_xml(name: str, size_bytes: int, extension: str) -> str:
 
 def plain_xml(disk: HeldDisk) -> str:
     """Enough to find a disk of the persistent configuration that was put there by hand, without a name of ours."""
-    root = ET.Element("disk", {"type": "file", "device": "disk"})
-    if disk.files:
+    root = ET.Element("disk", {"type": "network" if disk.image else "file", "device": "disk"})
+    if disk.image:
+        ET.SubElement(root, "source", {"protocol": "rbd", "name": disk.image})
+    elif disk.files:
         ET.SubElement(root, "source", {"file": disk.files[0]})
     ET.SubElement(root, "target", {"dev": disk.target, "bus": disk.bus})
     return ET.tostring(root, encoding="unicode")

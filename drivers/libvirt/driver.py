@@ -12,7 +12,6 @@ import structlog
 
 from controller.model import Capabilities, DiskId, Epoch, Power, Spec, VmId, VolumeKey
 from drivers.base import (
-    Created,
     CreateOutcome,
     DeviceHint,
     Done,
@@ -24,16 +23,18 @@ from drivers.base import (
 )
 from drivers.libvirt.async_calls import Threads
 from drivers.libvirt.client import Host
-from drivers.libvirt.copying import Copier
 from drivers.libvirt.decide import Look, Step, attachments, joined, listing, to_attach, to_detach
 from drivers.libvirt.devices import by_id
 from drivers.libvirt.faults import Fault, Kind
 from drivers.libvirt.growing import Enlarger
-from drivers.libvirt.inventory import PREFIX, Seat, key_of, keys_of
+from drivers.libvirt.inventory import Seat
 from drivers.libvirt.power import watch
+from drivers.libvirt.rbd.images import Images
+from drivers.libvirt.rbd.tools import Tools
 from drivers.libvirt.reconfigure import Change
 from drivers.libvirt.settings import Settings
 from drivers.libvirt.standing import Standing, powers
+from drivers.libvirt.stores import Files, Store
 from drivers.libvirt.vm_checks import concerns
 from drivers.shared.faults import CallError, NotSent
 from drivers.shared.locks import Locks
@@ -49,10 +50,15 @@ class LibvirtDriver:
         self._settings = settings
         self._hosts = [Host(index, settings) for index in range(len(settings.uris))]
         self._threads = [Threads(uri) for uri in settings.uris]
-        # For this process only; between processes the stamps, the attachments' names and QEMU's lock decide.
-        self._copier = Copier(self._hosts[0].files, self._run_first, self._whole, settings.format)
+        # For this process only; between processes the stamps, the attachments' names and the store's guard decide.
         self._locks = Locks()
-        self._enlarger = Enlarger(self._hosts, self._run, self._look, self._whole)
+        self._store = self._made_store()
+        self._enlarger = Enlarger(self._hosts, self._store.grow, self._run, self._look, self._whole)
+
+    def _made_store(self) -> Store:
+        if self._settings.rbd is not None:
+            return Images(Tools(self._settings.rbd), self._look)
+        return Files(self._hosts[0].files, self._run_first, self._whole, self._settings.format)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -69,33 +75,22 @@ class LibvirtDriver:
 
     async def create(self, key: VolumeKey, spec: Spec) -> CreateOutcome:
         size = _sectors(spec.size_bytes)
-        extension = self._settings.format
         try:
-            look = await self._look()
-            disk = look.pool.disk(key, extension)
+            disk = (await self._look()).pool.disk(key, self._settings.extension)
         except CallError as error:
             return not_begun(error)
-        try:
-            have = await self._run(
-                0, partial(self._hosts[0].files.create, f"{PREFIX}{key}.{extension}", size, extension)
-            )
-        except CallError as error:
-            return failure(error)
-        if have != size:
-            why = f"{disk} exists with {have} bytes, not {size}"
-            return Refused(why, cure="Give the volume another name, or that size.")
-        return Created(disk)
+        return await self._store.create(disk, size)
 
     async def clone(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
-        return await self._copier.clone(key, _sectors(spec.size_bytes), source)
+        return await self._store.clone(key, _sectors(spec.size_bytes), source)
 
     async def grow(self, disk: DiskId, size_bytes: int) -> Outcome:
         async with self._locks.alone([disk]):
-            return self._copier.sources.busy(disk) or await self._enlarger.grow(disk, _sectors(size_bytes))
+            return self._store.sources.busy(disk) or await self._enlarger.grow(disk, _sectors(size_bytes))
 
     async def keys(self, beginning: str) -> Sequence[VolumeKey]:
         with reading():
-            return keys_of(await self._run(0, self._hosts[0].files.names), beginning)
+            return await self._store.keys(beginning)
 
     async def delete(self, disk: DiskId) -> Outcome:
         async with self._locks.alone([disk]):
@@ -107,12 +102,11 @@ class LibvirtDriver:
                 return Refused(why)
             if held := [each for each in attachments(look) if each.disk == disk]:
                 return Refused(f"{disk} is attached to the VM {held[0].vm}")
-            return self._copier.sources.busy(disk) or await self._delete(disk)
+            return self._store.sources.busy(disk) or await self._delete(disk)
 
     async def _delete(self, disk: DiskId) -> Outcome:
         try:
-            await self._copier.remove(disk)
-            await self._copier.forget(key_of(disk))
+            await self._store.remove(disk)
         except CallError as error:
             return failure(error)
         return Done()
@@ -126,7 +120,7 @@ class LibvirtDriver:
                 look = await self._look()
             except CallError as error:
                 return [not_begun(error)] * len(disks)
-            copied = self._copier.sources.busy_ones(disks)
+            copied = self._store.sources.busy_ones(disks)
             step = to_attach(look, [disk for disk in disks if disk not in copied], vm, epoch)
             outcomes = step.known | copied
             for seat in step.seats:
@@ -136,7 +130,12 @@ class LibvirtDriver:
     async def _attach(self, look: Look, seat: Seat, step: Step, epoch: Epoch) -> Mapping[DiskId, Outcome]:
         change = self._change(look, seat, epoch)
         if step.todo:
-            return await self._act(seat, step.todo, partial(change.attach, seat, step.todo))
+            made = await self._store.ready(step.todo)
+            names = {disk: each for disk, each in made.items() if isinstance(each, str)}
+            refused = {disk: each for disk, each in made.items() if not isinstance(each, str)}
+            if not names:
+                return refused
+            return refused | dict(await self._act(seat, list(names), partial(change.attach, seat, names)))
         there = [disk for disk, outcome in step.known.items() if isinstance(outcome, Done)]
         return await self._act(seat, there, partial(change.restamp, seat, there))
 

@@ -63,16 +63,18 @@ class Run(Protocol):
 
 
 class Enlarger:
-    """``look``: of the hosts that answer; ``whole``: raises where one does not."""
+    """``file``: of a disk that no VM has; ``look``: of the hosts that answer; ``whole``: raises where one does not."""
 
     def __init__(
         self,
         hosts: list[Host],
+        file: Callable[[DiskId, int], Awaitable[Outcome]],
         run: Run,
         look: Callable[[], Awaitable[Look]],
         whole: Callable[[], Awaitable[Look]],
     ) -> None:
         self._hosts = hosts
+        self._file = file
         self._run = run
         self._look = look
         self._whole = whole
@@ -98,12 +100,6 @@ class Enlarger:
         if await self._run(step.host, partial(host.shown_bytes, step.vm, step.target)) < size:
             await self._run(step.host, partial(host.resize, step.vm, step.target, size))
         return _read_back(await self._run(step.host, partial(host.shown_bytes, step.vm, step.target)), size)
-
-    async def _file(self, disk: DiskId, size: int) -> Outcome:
-        files, name = self._hosts[0].files, disk.rsplit("/", 1)[-1]
-        if await self._run(0, partial(files.size, name)) < size:
-            await self._run(0, partial(files.resize, name, size))
-        return _read_back(await self._run(0, partial(files.size, name)), size)
 
 
 def _read_back(have: int, size: int) -> Outcome:

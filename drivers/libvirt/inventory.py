@@ -13,6 +13,7 @@ from drivers.libvirt.standing import Standing
 PREFIX = "reberth-"  # of our files in the pool, and of our metadata
 STAMPS = "https://reberth.invalid/libvirt/epoch/"  # a name, not a place; the epoch follows
 MARK = "_copy."  # of an empty file beside a copy that may not be whole; no file of ours begins so
+CEPH = "ceph"  # kind of the pool of Ceph's, which libvirt does not know as a pool
 _SCSI = "virtio-scsi"
 
 
@@ -66,6 +67,7 @@ class HeldDisk:
     wwn: str | None = None
     serial: str | None = None
     unit: int | None = None  # SCSI target on our controller
+    image: str | None = None  # Ceph's POOL/IMAGE, where it is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,7 @@ def _disk(element: ET.Element, pools: Mapping[str, str]) -> HeldDisk:
         wwn=_text(element, "wwn") or None,
         serial=_text(element, "serial") or None,
         unit=int(unit) if unit else None,
+        image=_attribute(element, "source[@protocol='rbd']", "name") or None,
     )
 
 
@@ -168,8 +171,23 @@ def _file(source: ET.Element, pools: Mapping[str, str]) -> str | None:
     pool, volume = source.get("pool"), source.get("volume")
     if pool and volume:
         return posixpath.join(pools.get(pool, f"/unknown pool {pool}"), volume)
+    if source.get("protocol") == "rbd":
+        return _image(source.get("name", ""))
     path = source.get("file") or source.get("dev")
     return posixpath.normpath(path) if path else None
+
+
+def ceph_pool(name: str) -> Pool:
+    """Its path is what stands before a disk's name in its ID."""
+    return Pool(name, CEPH, f"rbd:{name}", active=True)
+
+
+def _image(name: str) -> str:
+    """As ours are known: whatever name one of them had when it was attached, it is the same disk."""
+    pool, _, image = name.rpartition("/")
+    if image.startswith(PREFIX):
+        image = f"{image.rpartition('.')[0]}.raw"
+    return f"rbd:{pool}/{image}"
 
 
 def _stamps(root: ET.Element, vm: VmId) -> Iterator[tuple[Epoch, int]]:

@@ -32,7 +32,9 @@ class Change:
         self._epoch = epoch
         self._settings = settings
 
-    def attach(self, seat: Seat, disks: Sequence[DiskId]) -> Mapping[DiskId, Outcome]:
+    def attach(self, seat: Seat, names: Mapping[DiskId, str]) -> Mapping[DiskId, Outcome]:
+        """``names``: by which QEMU opens each disk."""
+        disks = list(names)
         try:
             seat = self._host.seat(seat.vm)
             given = places(seat, len(disks))
@@ -41,7 +43,9 @@ class Change:
             return dict.fromkeys(disks, _refused(error))
         if isinstance(ready, Refused):
             return dict.fromkeys(disks, ready)
-        failed = {disk: self._attach_one(ready, disk, place) for disk, place in zip(disks, given, strict=False)}
+        failed = {
+            disk: self._attach_one(ready, disk, names[disk], place) for disk, place in zip(disks, given, strict=False)
+        }
         return self._attached(ready, disks, failed)
 
     def restamp(self, seat: Seat, disks: Sequence[DiskId]) -> Mapping[DiskId, Outcome]:
@@ -64,10 +68,10 @@ class Change:
         why = changeable([seat], self._epoch)
         return seat if why is None else Refused(why)
 
-    def _attach_one(self, seat: Seat, disk: DiskId, place: Place) -> CallError | None:
+    def _attach_one(self, seat: Seat, disk: DiskId, name: str, place: Place) -> CallError | None:
         alias = f"ua-reberth-{self._epoch}-{secrets.token_hex(6)}"
         try:
-            self._host.attach(seat, disk_xml(disk, place, alias, self._settings))
+            self._host.attach(seat, disk_xml(disk, name, place, alias, self._settings))
         except CallError as error:
             return error
         return None

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from drivers.libvirt.rbd.settings import RbdSettings
 from drivers.shared.settings import SettingsError
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=600)]
@@ -24,7 +25,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Storage pool of this name on each host, with the same folder: a file in it is one disk."""
 
     format: Literal["qcow2", "raw"] = "qcow2"
-    """Of new disks; default qcow2: grows as it is written to, on every file system."""
+    """Of new disks; default qcow2: grows as it is written to, on every file system. Images of Ceph's are raw."""
+
+    rbd: RbdSettings | None = None
+    """Disks are RBD images of a Ceph cluster, and no files; the key ``pool`` here is not used then. See docs/ceph.md"""
 
     cache: Literal["none", "directsync"] = "none"
     """QEMU's cache mode; default none. Modes with a page cache on the host are not offered: another host would not see
@@ -41,6 +45,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     keepalive: Annotated[int, msgspec.Meta(ge=1, le=60)] = 5
     """Seconds between two signs of life on a connection; three missed ones end it; default 5."""
+
+    @property
+    def extension(self) -> str:
+        return self.format if self.rbd is None else "raw"
 
     @staticmethod
     def parse(raw: Mapping[str, object]) -> Settings:
@@ -66,3 +74,5 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             raise SettingsError("libvirt settings: uris names a host twice: remove one")
         if not self.pool.strip():
             raise SettingsError("libvirt settings: pool is empty: name the storage pool, such as reberth")
+        if self.rbd is not None:
+            self.rbd.check()

@@ -67,15 +67,21 @@ class LibvirtRig:
         until(lambda: f"naa.{wwn(disk)}" in host.console(vm), "the guest writes", 120)
 
     async def put(self, disk: DiskId, text: bytes) -> None:
+        await self._put("qcow2", disk, text)
+
+    async def _put(self, form: str, disk: str, text: bytes) -> None:
         with tempfile.NamedTemporaryFile() as file:
             file.write(text)
             file.flush()
-            await self._run("qemu-io", "-f", "qcow2", "-c", f"write -s {file.name} 0 {len(text)}", disk)
+            await self._run("qemu-io", "-f", form, "-c", f"write -s {file.name} 0 {len(text)}", disk)
 
     async def got(self, disk: DiskId, length: int) -> bytes:
+        return await self._got("qcow2", disk, length)
+
+    async def _got(self, form: str, disk: str, length: int) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
             raw = Path(folder, "raw")
-            await self._run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", disk, str(raw))
+            await self._run("qemu-img", "convert", "-f", form, "-O", "raw", disk, str(raw))
             return (await asyncio.to_thread(raw.read_bytes))[:length]
 
     async def leave_half(self, key: VolumeKey, source: DiskId) -> None:

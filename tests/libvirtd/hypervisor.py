@@ -43,10 +43,10 @@ CONTROLLER = "<controller type='scsi' index='0' model='virtio-scsi'/>"
 
 
 class Hypervisor:
-    def __init__(self, folder: Path, pool: Path) -> None:
+    def __init__(self, folder: Path, pool: Path, own_network: bool = True) -> None:
         self.folder = folder
         self.pool = pool
-        self._daemon = Daemon(folder)
+        self._daemon = Daemon(folder, own_network)
         self.uri = self._daemon.uri
         self._process = self._daemon.start()
         self._connection: Any = self._daemon.connect(self._process)

@@ -19,7 +19,7 @@ from drivers.libvirt.client.library import connect, library, ours, still_there
 from drivers.libvirt.client.pool_files import PoolFiles
 from drivers.libvirt.devices import plain_xml, stamp_xml
 from drivers.libvirt.faults import Fault, Kind
-from drivers.libvirt.inventory import HeldDisk, HostView, Pool, Seat, parse_pool, parse_side, stamp_uri
+from drivers.libvirt.inventory import HeldDisk, HostView, Pool, Seat, ceph_pool, parse_pool, parse_side, stamp_uri
 from drivers.libvirt.settings import Settings
 from drivers.libvirt.standing import Standing, standing
 from drivers.shared.faults import NotSent
@@ -42,16 +42,21 @@ class Host:
         connection = self._open()
         with ours():
             pools = {each.name: each for each in map(_pool, connection.listAllStoragePools(0))}
-            if self._settings.pool not in pools:
-                raise Fault(
-                    Kind.NO_POOL,
-                    f"{self.uri} has no storage pool {self._settings.pool}: define it there "
-                    f"(`virsh pool-define-as {self._settings.pool} dir --target FOLDER`)",
-                )
-            pool = pools[self._settings.pool]
+            pool = self._chosen(pools)
             self._folders = {each.name: each.path for each in pools.values()}
             seats = [self._seat(each) for each in connection.listAllDomains(0)]
         return HostView(self.uri, pool, tuple(seat for seat in seats if seat is not None))
+
+    def _chosen(self, pools: Mapping[str, Pool]) -> Pool:
+        if self._settings.rbd is not None:
+            return ceph_pool(self._settings.rbd.pool)
+        if self._settings.pool not in pools:
+            raise Fault(
+                Kind.NO_POOL,
+                f"{self.uri} has no storage pool {self._settings.pool}: define it there "
+                f"(`virsh pool-define-as {self._settings.pool} dir --target FOLDER`)",
+            )
+        return pools[self._settings.pool]
 
     def standings(self) -> Mapping[VmId, Standing]:
         connection = self._open()

@@ -14,7 +14,7 @@ HELD = HeldDisk((DISK,), "sdb", "scsi", "ua-reberth-1-x", unit=1)
 
 
 def test_a_disk_made_by_us_is_read_back_as_it_was_made() -> None:
-    xml = disk_xml(DISK, Place(0, 7, "sdc"), "ua-reberth-1-x", SETTINGS)
+    xml = disk_xml(DISK, DISK, Place(0, 7, "sdc"), "ua-reberth-1-x", SETTINGS)
     (found,) = parse_side(f"<domain><devices>{xml}</devices></domain>", VM, {}).disks
     assert (found.files, found.target, found.alias, found.unit) == ((DISK,), "sdc", "ua-reberth-1-x", 7)
     assert by_id(found) == (f"wwn-0x{wwn(DISK)}", f"scsi-3{wwn(DISK)}")

@@ -1,0 +1,42 @@
+"""
+Fenced at the storage: whoever has an image open cannot write to it any more, for as long as it lives.
+
+Ceph's OSDs refuse a client that is on the blocklist, dead or alive, whether its host answers or not. What counts is
+only what is read back: that each client of the image is on the list, with an end that no frozen client outlives.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import structlog
+
+from drivers.libvirt.faults import Fault, Kind
+from drivers.libvirt.rbd.tools import Tools
+
+log = structlog.get_logger()
+_ROUNDS = 4  # the first one acts, the second one reads back; more where a client came or an entry went in between
+
+
+async def cut(tools: Tools, image: str) -> None:
+    """
+    Returns when nobody who has the image open can write. Raises CallError, and Fault when that does not become so.
+
+    The clients are read before the list: who is on it by then was cut off, and nobody comes anew, for the name by
+    which the image was opened is no longer its name.
+    """
+    for _ in range(_ROUNDS):
+        clients = await tools.clients(image)
+        if not clients:
+            return
+        listed, now = await tools.blocklist(), datetime.now(UTC)
+        left = [each for each in clients if not listed.holds(each, now)]
+        if not left:
+            log.info("disk.fenced", image=image, clients=clients, why="they had it open and are on Ceph's blocklist")
+            return
+        for each in left:
+            if each in listed.entries:
+                # One that ends soon: adding does not extend it. Nobody else has the image yet, so the gap is harmless.
+                await tools.unblock(each)
+            await tools.block(each)
+    raise Fault(Kind.STATE, f"the image {image} is opened anew again and again: see `rbd status` who has it")

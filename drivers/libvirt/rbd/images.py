@@ -1,0 +1,191 @@
+"""The disks of a pool of Ceph's: made, found, copied, made larger, deleted, and made ready for one more VM."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from secrets import token_hex
+
+from controller.model import DiskId, VolumeKey
+from drivers.base import Created, CreateOutcome, Done, InDoubt, Outcome, Refused
+from drivers.libvirt.decide import Look, attachments
+from drivers.libvirt.faults import Fault, Kind
+from drivers.libvirt.inventory import key_of
+from drivers.libvirt.rbd.fence import cut
+from drivers.libvirt.rbd.names import Names, copy_name, named
+from drivers.libvirt.rbd.tools import Tools
+from drivers.shared.copies import Sources
+from drivers.shared.faults import CallError
+from drivers.shared.outcomes import failure, not_begun
+
+FORMAT = "raw"
+_PAUSE = 2.0  # seconds after which whoever is refused for another call's sake asks again
+
+
+class Images:
+    """``look``: all hosts that answer, now."""
+
+    def __init__(self, tools: Tools, look: Callable[[], Awaitable[Look]]) -> None:
+        self._tools = tools
+        self._look = look
+        self.sources = Sources(_PAUSE)
+
+    async def _names(self) -> Names:
+        return Names(tuple(await self._tools.images()))
+
+    async def keys(self, beginning: str) -> Sequence[VolumeKey]:
+        return (await self._names()).keys(beginning)
+
+    async def create(self, disk: DiskId, size: int) -> CreateOutcome:
+        try:
+            names = await self._names()
+        except CallError as error:
+            return not_begun(error)
+        try:
+            return await self._sized(names, disk, size) or await self._create(disk, size)
+        except CallError as error:
+            return failure(error)
+
+    async def _create(self, disk: DiskId, size: int) -> CreateOutcome:
+        try:
+            await self._tools.create(named(key_of(disk)), size)
+        except Fault as fault:
+            if fault.kind is not Kind.EXISTS:
+                raise
+        return await self._sized(await self._names(), disk, size) or InDoubt(f"{disk} was made and is not there")
+
+    async def _sized(self, names: Names, disk: DiskId, size: int) -> CreateOutcome | None:
+        """The disk as it is found, if it is there."""
+        if (image := names.current(disk)) is None:
+            return None
+        have = await self._tools.size(image)
+        if have != size:
+            why = f"{disk} exists with {have} bytes, not {size}"
+            return Refused(why, cure="Give the volume another name, or that size.")
+        return Created(disk)
+
+    async def ready(self, disks: Sequence[DiskId]) -> Mapping[DiskId, str | Outcome]:
+        """
+        The image's new name of each disk that may be attached now: whoever else had it open is fenced.
+
+        The order makes it safe against another controller: renamed first, from then on no attach that was decided
+        before can open it; then looked whether one was there already; then fenced whoever is no VM's attachment.
+        """
+        outcomes: dict[DiskId, str | Outcome] = {}
+        try:
+            names = await self._names()
+        except CallError as error:
+            return dict.fromkeys(disks, not_begun(error))
+        for disk in disks:
+            outcomes[disk] = await self._attempt(self._renamed(names, disk))
+        given = {disk: image for disk, image in outcomes.items() if isinstance(image, str)}
+        if not given:
+            return outcomes
+        try:
+            held, names = {each.disk: each.vm for each in attachments(await self._look())}, await self._names()
+        except CallError as error:
+            return outcomes | dict.fromkeys(given, not_begun(error))
+        for disk, image in given.items():
+            if disk in held:
+                outcomes[disk] = Refused(f"{disk} is attached to the VM {held[disk]}", _PAUSE)
+            else:
+                outcomes[disk] = await self._attempt(self._fenced(names, disk, image))
+        return outcomes
+
+    async def _attempt(self, step: Awaitable[str | Outcome]) -> str | Outcome:
+        try:
+            return await step
+        except Fault as fault:
+            return Refused(str(fault), fault.pause)
+        except CallError as error:
+            return not_begun(error)
+
+    async def _renamed(self, names: Names, disk: DiskId) -> str | Outcome:
+        if (image := names.current(disk)) is None:
+            return Refused(f"there is no disk {disk}")
+        new = named(key_of(disk), token_hex(6))
+        try:
+            await self._tools.rename(image, new)
+        except Fault as fault:
+            if fault.kind is not Kind.NO_VOLUME:
+                raise
+            return Refused(f"another controller is about to attach {disk}", _PAUSE)
+        return new
+
+    async def _fenced(self, names: Names, disk: DiskId, image: str) -> str | Outcome:
+        if names.current(disk) != image:
+            return Refused(f"another controller is about to attach {disk}", _PAUSE)
+        await cut(self._tools, image)
+        return image
+
+    async def clone(self, key: VolumeKey, size: int, source: DiskId) -> CreateOutcome:
+        try:
+            names, look = await self._names(), await self._look()
+            disk = look.pool.disk(key, FORMAT)
+            found = await self._sized(names, disk, size)
+        except CallError as error:
+            return not_begun(error)
+        if found is not None:
+            return found
+        if (refused := _taken(look, source)) is not None:
+            return refused
+        with self.sources.copying(source):
+            try:
+                return await self._clone(names, key, disk, size, source)
+            except Fault as fault:
+                return Refused(str(fault), _PAUSE)
+            except CallError as error:
+                return failure(error)
+
+    async def _clone(self, names: Names, key: VolumeKey, disk: DiskId, size: int, source: DiskId) -> CreateOutcome:
+        """Whole before it has its name; and of one time, since an attach of the source would have renamed it."""
+        if (image := names.current(source)) is None:
+            return Refused(f"there is no disk {source} to copy")
+        await self._forget(key)
+        await cut(self._tools, image)
+        half = copy_name(key, token_hex(6))
+        await self._tools.copy(image, half)
+        if (await self._names()).current(source) != image or _taken(await self._look(), source) is not None:
+            await self._removed(half)
+            return Refused(f"{source} was attached while it was copied", _PAUSE)
+        if await self._tools.size(half) < size:
+            await self._tools.resize(half, size)
+        try:
+            await self._tools.rename(half, named(key))
+        except Fault as fault:
+            await self._removed(half)
+            return Refused(f"another call under this key was faster: {fault}", _PAUSE)
+        return await self._sized(await self._names(), disk, size) or InDoubt(f"{disk} was made and is not there")
+
+    async def grow(self, disk: DiskId, size: int) -> Outcome:
+        """Of a disk that no VM has. Raises CallError."""
+        if (image := (await self._names()).current(disk)) is None:
+            return Refused(f"there is no disk {disk}")
+        if await self._tools.size(image) < size:
+            await self._tools.resize(image, size)
+        have = await self._tools.size(image)
+        return Done() if have >= size else InDoubt(f"the disk still has {have} bytes, not {size}")
+
+    async def remove(self, disk: DiskId) -> None:
+        """Of a disk that no VM has; with images of its name that are none. Raises CallError."""
+        for image in (await self._names()).of(disk):
+            await self._removed(image)
+        await self._forget(key_of(disk))
+
+    async def _forget(self, key: VolumeKey) -> None:
+        """What is left of copies that nobody will finish. One under way is open, and Ceph refuses to remove it."""
+        for half in (await self._names()).copies(key):
+            await self._removed(half)
+
+    async def _removed(self, image: str) -> None:
+        try:
+            await self._tools.remove(image)
+        except Fault as fault:
+            if fault.kind is not Kind.NO_VOLUME:
+                raise
+
+
+def _taken(look: Look, source: DiskId) -> Refused | None:
+    if (why := look.pool.refusal(source)) is not None:
+        return Refused(why)
+    holder = next((each.vm for each in attachments(look) if each.disk == source), None)
+    return None if holder is None else Refused(f"{source} cannot be copied while it is attached to the VM {holder}")

@@ -1,0 +1,43 @@
+"""The conformance suite's rig on a real Ceph cluster, real libvirt and QEMU: two hosts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Self
+
+from controller.model import DiskId, VolumeKey
+from drivers.libvirt import create
+from drivers.libvirt.rbd.names import Names, copy_name
+from tests.ceph.bed import POOL
+from tests.ceph.site import RbdSite, shared_rbd_site
+from tests.conformance.libvirt_rig import LibvirtRig
+
+
+class RbdRig(LibvirtRig):
+    site: RbdSite  # type: ignore[assignment] # another store behind the same hosts
+
+    async def __aenter__(self) -> Self:
+        self.site = await asyncio.to_thread(shared_rbd_site)
+        await asyncio.to_thread(self.site.reset)
+        self.first, self.second = self.site.hosts
+        settings = self.site.settings()
+        self.driver, self.rival = create(settings), create(settings)
+        return self
+
+    def _image(self, disk: DiskId) -> str:
+        image = Names(tuple(self.site.ceph.images())).current(disk)
+        assert image is not None
+        return f"rbd:{POOL}/{image}:conf={self.site.ceph.conf}"
+
+    async def put(self, disk: DiskId, text: bytes) -> None:
+        await self._put("raw", self._image(disk), text)
+
+    async def got(self, disk: DiskId, length: int) -> bytes:
+        return await self._got("raw", self._image(disk), length)
+
+    async def leave_half(self, key: VolumeKey, source: DiskId) -> None:
+        await asyncio.to_thread(self.site.ceph.rbd, "create", "--size", "8M", copy_name(key, "0123"))
+
+    async def remains(self) -> Sequence[str]:
+        return [each for each in self.site.ceph.images() if not each.startswith("reberth-")]

@@ -1,0 +1,1 @@
+"""Storage systems that take longer than `make test` has: `make drill-storage`."""
