@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup packages check static fast test drill bench mutants lock clean clean-cache
+.PHONY: help setup packages check static fast test drill drill-storage bench mutants lock clean clean-cache
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -40,6 +40,9 @@ test: static packages ## everything: the checks, then all tests, with labs and r
 
 drill: packages ## power a node off in a lab and watch PostgreSQL move; ARGS='--fault freeze --report DIR', see --help
 	@$(BIN)/reberth drill $(ARGS)
+
+drill-storage: packages ## the suites and faults of Ceph RBD on a real cluster of one monitor and one OSD (ten minutes, root)
+	@$(BIN)/python -m pytest -q tests/storage $(ARGS)
 
 bench: packages ## measurements (tests/bench); they say numbers and judge nothing
 	@$(BIN)/python -m tests.bench $(ARGS)

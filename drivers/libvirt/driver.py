@@ -26,6 +26,7 @@ from drivers.libvirt.client import Host
 from drivers.libvirt.decide import Look, Step, attachments, joined, listing, to_attach, to_detach
 from drivers.libvirt.devices import by_id
 from drivers.libvirt.faults import Fault, Kind
+from drivers.libvirt.files.files import Files
 from drivers.libvirt.growing import Enlarger
 from drivers.libvirt.inventory import Seat
 from drivers.libvirt.power import watch
@@ -34,7 +35,7 @@ from drivers.libvirt.rbd.tools import Tools
 from drivers.libvirt.reconfigure import Change
 from drivers.libvirt.settings import Settings
 from drivers.libvirt.standing import Standing, powers
-from drivers.libvirt.stores import Files, Store
+from drivers.libvirt.stores import Store
 from drivers.libvirt.vm_checks import concerns
 from drivers.shared.faults import CallError, NotSent
 from drivers.shared.locks import Locks
@@ -146,13 +147,15 @@ class LibvirtDriver:
             except CallError as error:
                 return [not_begun(error)] * len(disks)
             step = to_detach(look, disks, vm, epoch)
-            outcomes = dict(step.known)
+            outcomes, notes = dict(step.known), await self._store.noted(step.todo) if step.todo else ()
             for seat in step.seats:
                 here = [disk for disk in step.todo if disk in seat.holds(look.pool)]
                 change = self._change(look, seat, epoch)
                 for disk, outcome in (await self._act(seat, here, partial(change.detach, seat, here))).items():
                     # It is gone from the VM when it is gone from every host that has a configuration of it.
                     outcomes[disk] = outcome if isinstance(outcomes.get(disk, Done()), Done) else outcomes[disk]
+            for disk in (each for each in step.todo if notes and isinstance(outcomes[each], Done)):
+                await self._store.forget(disk, notes)
         return [outcomes[disk] for disk in disks]
 
     def _change(self, look: Look, seat: Seat, epoch: Epoch) -> Change:
@@ -176,6 +179,8 @@ class LibvirtDriver:
             raise DriverError(
                 f"{disk} was attached by hand without <wwn> or <serial>: detach it, Reberth will attach it"
             )
+        with reading():
+            await self._store.note(disk)
         return DeviceHint(names)
 
     async def power(self, vms: Sequence[VmId]) -> Mapping[VmId, Power]:

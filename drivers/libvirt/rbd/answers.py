@@ -15,6 +15,8 @@ from drivers.shared.faults import CallError, Doubt
 FENCE_SECONDS = 1_000_000_000
 LONG = timedelta(days=3650)  # an entry that ends sooner was not made by us, and does not count
 
+NOTE = "reberth_client_"  # begins a key of an image's metadata; the client's address follows
+
 # errno, of which a program's exit code is: for sure not done
 _KINDS = {
     1: Kind.DENIED,
@@ -51,6 +53,12 @@ def watchers(text: str) -> list[str]:
 def lockers(text: str) -> list[str]:
     """Of the one that holds the image's lock: it may write, also where it is no watcher any more."""
     return [_address(each) for each in _json(text)]
+
+
+def noted(text: str) -> list[str]:
+    """Of all that had the image open before a grant. Ceph says nothing where an image has no metadata."""
+    found = _json(text) if text.strip() else {}
+    return [str(each).removeprefix(NOTE) for each in found if str(each).startswith(NOTE)]
 
 
 def _address(entry: Mapping[str, Any]) -> str:

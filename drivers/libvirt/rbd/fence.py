@@ -22,8 +22,9 @@ async def cut(tools: Tools, image: str) -> None:
     """
     Returns when nobody who has the image open can write. Raises CallError, and Fault when that does not become so.
 
-    The clients are read before the list: who is on it by then was cut off, and nobody comes anew, for the name by
-    which the image was opened is no longer its name.
+    Ceph forgets who has an image open: a client that is frozen for 30 s is no watcher any more, and it loses its lock
+    to the next one who wants it, who blocklists it for an hour only. So those that were noted before a grant count too.
+    The clients are read before the list: who is on it by then was cut off.
     """
     for _ in range(_ROUNDS):
         clients = await tools.clients(image)

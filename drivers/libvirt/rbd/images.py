@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from secrets import token_hex
 
+import structlog
+
 from controller.model import DiskId, VolumeKey
 from drivers.base import Created, CreateOutcome, Done, InDoubt, Outcome, Refused
 from drivers.libvirt.decide import Look, attachments
@@ -13,10 +15,12 @@ from drivers.libvirt.inventory import key_of
 from drivers.libvirt.rbd.fence import cut
 from drivers.libvirt.rbd.names import Names, copy_name, named
 from drivers.libvirt.rbd.tools import Tools
+from drivers.libvirt.stores import Note
 from drivers.shared.copies import Sources
 from drivers.shared.faults import CallError
 from drivers.shared.outcomes import failure, not_begun
 
+log = structlog.get_logger()
 FORMAT = "raw"
 _PAUSE = 2.0  # seconds after which whoever is refused for another call's sake asks again
 
@@ -67,16 +71,15 @@ class Images:
         """
         The image's new name of each disk that may be attached now: whoever else had it open is fenced.
 
-        The order makes it safe against another controller: renamed first, from then on no attach that was decided
-        before can open it; then looked whether one was there already; then fenced whoever is no VM's attachment.
+        Fenced first: renaming takes the image's lock, and with it the trace of who had it. Then renamed: from then on
+        no attach that was decided before can open it. Then looked whether one did so in between, and fenced again who
+        is no VM's attachment.
         """
-        outcomes: dict[DiskId, str | Outcome] = {}
         try:
             names = await self._names()
         except CallError as error:
             return dict.fromkeys(disks, not_begun(error))
-        for disk in disks:
-            outcomes[disk] = await self._attempt(self._renamed(names, disk))
+        outcomes = {disk: await _attempt(self._renamed(names, disk)) for disk in disks}
         given = {disk: image for disk, image in outcomes.items() if isinstance(image, str)}
         if not given:
             return outcomes
@@ -88,22 +91,15 @@ class Images:
             if disk in held:
                 outcomes[disk] = Refused(f"{disk} is attached to the VM {held[disk]}", _PAUSE)
             else:
-                outcomes[disk] = await self._attempt(self._fenced(names, disk, image))
+                outcomes[disk] = await _attempt(self._fenced(names, disk, image))
         return outcomes
-
-    async def _attempt(self, step: Awaitable[str | Outcome]) -> str | Outcome:
-        try:
-            return await step
-        except Fault as fault:
-            return Refused(str(fault), fault.pause)
-        except CallError as error:
-            return not_begun(error)
 
     async def _renamed(self, names: Names, disk: DiskId) -> str | Outcome:
         if (image := names.current(disk)) is None:
             return Refused(f"there is no disk {disk}")
         new = named(key_of(disk), token_hex(6))
         try:
+            await cut(self._tools, image)
             await self._tools.rename(image, new)
         except Fault as fault:
             if fault.kind is not Kind.NO_VOLUME:
@@ -116,6 +112,42 @@ class Images:
             return Refused(f"another controller is about to attach {disk}", _PAUSE)
         await cut(self._tools, image)
         return image
+
+    async def note(self, disk: DiskId) -> None:
+        """
+        Before a grant: who has the image open is noted with it, and so is fenced however long it was frozen.
+
+        Raises CallError, also where nobody has it open: then what is open is not known.
+        """
+        if (image := (await self._names()).current(disk)) is None:
+            raise Fault(Kind.NO_VOLUME, f"there is no disk {disk}")
+        watching = await self._tools.watchers(image)
+        if not watching:
+            raise Fault(
+                Kind.STATE, f"Ceph knows nobody who has {image} open, although it is attached: it is asked again"
+            )
+        for address in set(watching) - set(await self._tools.noted(image)):
+            await self._tools.note(image, address)
+
+    async def noted(self, disks: Sequence[DiskId]) -> Sequence[Note]:
+        """Read before a detach, for `forget`. Nothing where it cannot be read: they are fenced one day, needlessly."""
+        try:
+            names = await self._names()
+            images = [image for disk in disks if (image := names.current(disk)) is not None]
+            return [Note(key_of(image), address) for image in images for address in await self._tools.noted(image)]
+        except CallError as error:
+            log.warning("disk.notes_unread", disks=disks, why=str(error))
+            return ()
+
+    async def forget(self, disk: DiskId, notes: Sequence[Note]) -> None:
+        """After the detach, which is evidence that they are closed."""
+        try:
+            image = (await self._names()).current(disk)
+            for note in notes:
+                if image is not None and note.key == key_of(disk):
+                    await self._tools.forget(image, note.address)
+        except CallError as error:
+            log.warning("disk.note_kept", disk=disk, why=str(error))
 
     async def clone(self, key: VolumeKey, size: int, source: DiskId) -> CreateOutcome:
         try:
@@ -182,6 +214,15 @@ class Images:
         except Fault as fault:
             if fault.kind is not Kind.NO_VOLUME:
                 raise
+
+
+async def _attempt(step: Awaitable[str | Outcome]) -> str | Outcome:
+    try:
+        return await step
+    except Fault as fault:
+        return Refused(str(fault), fault.pause)
+    except CallError as error:
+        return not_begun(error)
 
 
 def _taken(look: Look, source: DiskId) -> Refused | None:

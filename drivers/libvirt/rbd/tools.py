@@ -58,11 +58,24 @@ class Tools:
     async def copy(self, image: str, new: str) -> None:
         await self._rbd("cp", "--no-progress", self._at(image), self._at(new), seconds=_COPY_SECONDS)
 
+    async def watchers(self, image: str) -> list[str]:
+        """Addresses of all that have it open and were heard of within the last 30 s."""
+        return answers.watchers(await self._rbd("status", "--format", "json", self._at(image)))
+
+    async def noted(self, image: str) -> list[str]:
+        """Addresses that `note` left with the image."""
+        return answers.noted(await self._rbd("image-meta", "ls", "--format", "json", self._at(image)))
+
     async def clients(self, image: str) -> list[str]:
-        """Addresses of all that may write to it."""
-        watching = answers.watchers(await self._rbd("status", "--format", "json", self._at(image)))
+        """Addresses of all that may write to it: who has it open, who wrote last, who had it before a grant."""
         locking = answers.lockers(await self._rbd("lock", "ls", "--format", "json", self._at(image)))
-        return sorted({*watching, *locking})
+        return sorted({*await self.watchers(image), *locking, *await self.noted(image)})
+
+    async def note(self, image: str, address: str) -> None:
+        await self._rbd("image-meta", "set", self._at(image), f"{answers.NOTE}{address}", "open")
+
+    async def forget(self, image: str, address: str) -> None:
+        await self._rbd("image-meta", "remove", self._at(image), f"{answers.NOTE}{address}")
 
     async def blocklist(self) -> answers.Blocklist:
         return answers.blocklist(await self._ceph("osd", "blocklist", "ls", "--format", "json"))
