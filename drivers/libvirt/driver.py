@@ -147,16 +147,20 @@ class LibvirtDriver:
             except CallError as error:
                 return [not_begun(error)] * len(disks)
             step = to_detach(look, disks, vm, epoch)
-            outcomes, notes = dict(step.known), await self._store.noted(step.todo) if step.todo else ()
-            for seat in step.seats:
-                here = [disk for disk in step.todo if disk in seat.holds(look.pool)]
-                change = self._change(look, seat, epoch)
-                for disk, outcome in (await self._act(seat, here, partial(change.detach, seat, here))).items():
-                    # It is gone from the VM when it is gone from every host that has a configuration of it.
-                    outcomes[disk] = outcome if isinstance(outcomes.get(disk, Done()), Done) else outcomes[disk]
-            for disk in (each for each in step.todo if notes and isinstance(outcomes[each], Done)):
-                await self._store.forget(disk, notes)
+            outcomes = step.known | (await self._detach(look, step, epoch) if step.todo else {})
         return [outcomes[disk] for disk in disks]
+
+    async def _detach(self, look: Look, step: Step, epoch: Epoch) -> dict[DiskId, Outcome]:
+        notes = await self._store.noted(step.todo)
+        outcomes: dict[DiskId, Outcome] = {}
+        for seat in step.seats:
+            here = [disk for disk in step.todo if disk in seat.holds(look.pool)]
+            change = self._change(look, seat, epoch)
+            for disk, outcome in (await self._act(seat, here, partial(change.detach, seat, here))).items():
+                # It is gone from the VM when it is gone from every host that has a configuration of it.
+                outcomes[disk] = outcome if isinstance(outcomes.get(disk, Done()), Done) else outcomes[disk]
+        await self._store.forget([disk for disk, outcome in outcomes.items() if isinstance(outcome, Done)], notes)
+        return outcomes
 
     def _change(self, look: Look, seat: Seat, epoch: Epoch) -> Change:
         return Change(self._hosts[seat.host], look.pool, epoch, self._settings)

@@ -51,6 +51,6 @@ class Store(Protocol):
         """What was noted of them until now."""
         ...
 
-    async def forget(self, disk: DiskId, notes: Sequence[Note]) -> None:
-        """After a detach that is done: of these, what concerns the disk."""
+    async def forget(self, disks: Sequence[DiskId], notes: Sequence[Note]) -> None:
+        """After a detach that is done: of these, what concerns the disks."""
         ...

@@ -40,6 +40,7 @@ _UNITS = (
     *("libvirtd.service", "libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket", "libvirt-guests.service"),
     *("virtlogd.service", "virtlogd.socket", "virtlogd-admin.socket"),
     *("virtlockd.service", "virtlockd.socket", "virtlockd-admin.socket"),
+    *("ceph.target", "ceph-mon.target", "ceph-osd.target", "ceph-crash.service"),
 )
 _POLICY = ServicePolicy(Path("/usr/sbin/policy-rc.d"))
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -66,7 +66,7 @@ class Files:
     async def noted(self, disks: Sequence[DiskId]) -> Sequence[Note]:  # noqa: ARG002 - there are none
         return ()
 
-    async def forget(self, disk: DiskId, notes: Sequence[Note]) -> None:
+    async def forget(self, disks: Sequence[DiskId], notes: Sequence[Note]) -> None:
         """There are none."""
 
 

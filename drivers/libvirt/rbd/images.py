@@ -139,15 +139,19 @@ class Images:
             log.warning("disk.notes_unread", disks=disks, why=str(error))
             return ()
 
-    async def forget(self, disk: DiskId, notes: Sequence[Note]) -> None:
+    async def forget(self, disks: Sequence[DiskId], notes: Sequence[Note]) -> None:
         """After the detach, which is evidence that they are closed."""
+        if not disks or not notes:
+            return
         try:
-            image = (await self._names()).current(disk)
-            for note in notes:
-                if image is not None and note.key == key_of(disk):
-                    await self._tools.forget(image, note.address)
+            names = await self._names()
+            for disk in disks:
+                image = names.current(disk)
+                for note in notes:
+                    if image is not None and note.key == key_of(disk):
+                        await self._tools.forget(image, note.address)
         except CallError as error:
-            log.warning("disk.note_kept", disk=disk, why=str(error))
+            log.warning("disk.notes_kept", disks=disks, why=str(error))
 
     async def clone(self, key: VolumeKey, size: int, source: DiskId) -> CreateOutcome:
         try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from controller.model import Epoch, VmId
+from controller.model import DiskId, Epoch, VmId
 from drivers.libvirt.devices import stamp_xml
-from drivers.libvirt.inventory import parse_side, stamp_uri
+from drivers.libvirt.inventory import ceph_pool, parse_side, stamp_uri
 
 VM = VmId("11111111-0000-4000-8000-000000000000")
 
@@ -38,3 +38,19 @@ def test_only_a_virtio_scsi_controller_counts() -> None:
     xml = "<controller type='scsi' index='0' model='lsilogic'/><controller type='scsi' index='2' model='virtio-scsi'/>"
     assert parse_side(domain(devices=xml), VM, {}).controller == 2
     assert parse_side(domain(), VM, {}).controller is None
+
+
+def test_an_image_of_ceph_s_is_one_disk_whatever_name_it_had_when_it_was_attached() -> None:
+    """So that a VM which has it under an old name counts as one that has it."""
+    xml = "<disk type='network'><source protocol='rbd' name='pool/reberth-a.b.{}'/><target dev='sdb'/></disk>"
+    disks = parse_side(domain(devices=xml.format("0a") + xml.format("new")), VM, {}).disks
+    assert [each.files for each in disks] == [("rbd:pool/reberth-a.b.raw",)] * 2
+    assert [each.image for each in disks] == ["pool/reberth-a.b.0a", "pool/reberth-a.b.new"]
+    assert ceph_pool("pool").disk("a.b", "raw") == "rbd:pool/reberth-a.b.raw"
+    assert ceph_pool("pool").refusal(ceph_pool("pool").disk("a.b", "raw")) is None
+
+
+def test_other_images_of_ceph_s_are_not_ours() -> None:
+    xml = "<disk type='network'><source protocol='rbd' name='pool/system'/><target dev='sda'/></disk>"
+    (disk,) = parse_side(domain(devices=xml), VM, {}).disks
+    assert ceph_pool("pool").refusal(DiskId(disk.files[0])) is not None
