@@ -124,7 +124,9 @@ class Images:
         watching = await self._tools.watchers(image)
         if not watching:
             raise Fault(
-                Kind.STATE, f"Ceph knows nobody who has {image} open, although it is attached: it is asked again"
+                Kind.STATE,
+                f"Ceph knows nobody who has {image} open, although it is attached; if it stays so, the VM was cut off "
+                "from it: let the task start on another node, or switch the VM off and on",
             )
         for address in set(watching) - set(await self._tools.noted(image)):
             await self._tools.note(image, address)
