@@ -32,7 +32,6 @@ def test_each_test_is_in_one_part() -> None:
         name = str(file.relative_to(TESTS))
         whole = [part for part, paths in PARTS.items() if name.split("/", maxsplit=1)[0] in paths]
         alone = [part for part, paths in PARTS.items() if name in paths]
-
         elsewhere = name.split("/", maxsplit=1)[0] in ELSEWHERE
 
         assert len(whole) + len(alone) - (str(file) in ignored) + elsewhere == 1, name
