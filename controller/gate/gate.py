@@ -16,7 +16,8 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from controller.gate.jobs import GateError, for_ever
+from controller.gate.jobs import GateError, Job, for_ever
+from controller.gate.kernel.ghosts import Ghosts
 from controller.gate.kernel.host import Host
 from controller.gate.mount_job import GrantSource, MountJob
 from controller.gate.reporter import Reporter, SyncTarget
@@ -76,6 +77,7 @@ class Gate:
         self.names = VolumeNames(self._store, controller)
         self._descriptions = Descriptions(controller)
         self.reporter = Reporter(controller, self.volumes, machine, self._obey)
+        self._ghosts, self._burying = Ghosts(host), Job()
         self._jobs: asyncio.TaskGroup | None = None
         self._awake = asyncio.Event()
         self._tried = asyncio.Event()  # to wake, once
@@ -236,9 +238,15 @@ class Gate:
             for volume in self.volumes:
                 if volume.in_question and not volume.checking.running:  # a look at a dead disk may hang
                     volume.checking.start(await self._group(), UnmountJob(volume, self._host).check)
+            if not self._burying.running:
+                self._burying.start(await self._group(), self._bury)
             with suppress(StateUnwritable):  # tried again
                 await self.volumes.forget()
             await asyncio.sleep(CHECK_SECONDS)
+
+    async def _bury(self) -> None:
+        numbers = (volume.stored.number for volume in self.volumes)
+        await self._ghosts.look(frozenset(number for number in numbers if number is not None))
 
 
 async def _kept(write: Awaitable[T]) -> T:

@@ -30,6 +30,7 @@ class FakeHost:
     hung: asyncio.Event | None = None
     sick: str | None = None
     vanished: bool = False
+    identities: dict[str, str] = field(default_factory=dict)  # of SCSI disks, by number
     rescues: int = 0
     removed: list[str] = field(default_factory=list)
 
@@ -87,6 +88,9 @@ class FakeHost:
 
     async def sickness(self, number: str) -> str | None:
         return self.sick
+
+    async def identity(self, number: str) -> str | None:
+        return self.identities.get(number)
 
     async def rescue(self, names: Sequence[str]) -> None:
         self.rescues += 1

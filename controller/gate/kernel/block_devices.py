@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from controller.gate.kernel.device import BY_ID, Device, gone, in_use, open_device, sickness
+from controller.gate.kernel.device import BY_ID, Device, gone, identity, in_use, open_device, sickness
 from controller.gate.kernel.scsi import remove_scsi, rescue
 from controller.gate.kernel.subprocesses import in_thread
 
@@ -28,6 +28,9 @@ class BlockDevices:
 
     async def sickness(self, number: str) -> str | None:
         return await in_thread(lambda: sickness(number))
+
+    async def identity(self, number: str) -> str | None:
+        return await in_thread(lambda: identity(number))
 
     async def rescue(self, names: Sequence[str]) -> None:
         await in_thread(lambda: rescue(names, self._by_id))

@@ -13,7 +13,8 @@ import os
 import stat
 import struct
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,21 +56,39 @@ def open_device(names: Sequence[str], by_id: Path = BY_ID) -> Device | None:
     """
     The first of the names that is a block device with a size; None while there is none. Raises NotABlockDevice.
 
-    A name is a plain file name: it comes over the network, and must not lead elsewhere.
+    One that answers a read comes before one that does not: the device of a disk that was taken and came back elsewhere
+    may still be there beside it, and the name lead to either. A name is a plain file name: it comes over the network,
+    and must not lead elsewhere.
     """
+    silent: list[Device] = []
+    with ExitStack() as kept:
+        for path in _paths(names, by_id):
+            device = _open(path)
+            if device is None:
+                continue
+            if _read_fails(device.number) is None:
+                return device
+            silent.append(device)
+            kept.callback(device.close)
+        if not silent:
+            return None
+        kept.pop_all()
+        for other in silent[1:]:
+            other.close()
+        return silent[0]
+
+
+def _paths(names: Sequence[str], by_id: Path) -> Iterator[Path]:
     for name in names:
         if "/" in name or name in {"", ".", ".."}:
             raise NotABlockDevice(f"the device name {name!r} is not a name under {by_id}")
-        for path in (by_id / name, _in_sysfs(name)):
-            device = None if path is None else _open(path)
-            if device is not None:
-                return device
-    return None
+        yield by_id / name
+        yield from _in_sysfs(name)
 
 
-def _in_sysfs(name: str) -> Path | None:
+def _in_sysfs(name: str) -> Iterator[Path]:
     """
-    What udev will name so in a second or two: the kernel knows the disk's number already.
+    All that udev will name so in a second or two: the kernel knows the disk's number already.
 
     ``wwn-0x5000c5...`` is the ``wwid`` file "naa.5000c5..." of a SCSI disk; ``virtio-SERIAL`` a virtio disk's serial.
     """
@@ -79,11 +98,10 @@ def _in_sysfs(name: str) -> Path | None:
         "virtio": ("vd*/serial", rest),
     }.get(kind, ("", ""))
     if not pattern or not rest:
-        return None
-    for file in SYS_NAMES.glob(pattern):
+        return
+    for file in sorted(SYS_NAMES.glob(pattern)):
         if text_of(file) == wanted:
-            return Path("/dev") / file.relative_to(SYS_NAMES).parts[0]
-    return None
+            yield Path("/dev") / file.relative_to(SYS_NAMES).parts[0]
 
 
 def _open(link: Path) -> Device | None:
@@ -160,6 +178,11 @@ def gone(number: str) -> bool:
     """The kernel has no such disk any more, or one of no size: nothing can be written to it from here."""
     base = SYS_BLOCK / number
     return not base.exists() or text_of(base / "size") == "0"
+
+
+def identity(number: str, sys_block: Path = SYS_BLOCK) -> str | None:
+    """``naa.6000c29...``: of a SCSI disk, as the kernel read it when the disk came."""
+    return text_of(sys_block / number / "device" / "wwid") or None
 
 
 def sickness(number: str) -> str | None:

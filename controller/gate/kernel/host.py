@@ -66,6 +66,10 @@ class Host(Protocol):
 
     async def sickness(self, number: str) -> str | None: ...
 
+    async def identity(self, number: str) -> str | None:
+        """What tells a SCSI disk from all others; None for other disks, and for one that is gone."""
+        ...
+
     async def remove(self, number: str) -> bool: ...
 
     async def rescue(self, names: Sequence[str]) -> None:

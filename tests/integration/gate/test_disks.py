@@ -154,6 +154,19 @@ async def test_crash_after_mkfs_is_resumed_without_a_second_mkfs(tmp_path: Path,
     assert _line(made, "Directory Hash Seed") == _line(spare.run("dumpe2fs", "-h"), "Directory Hash Seed")
 
 
+async def test_of_two_devices_that_a_disk_may_have_the_one_that_answers_is_taken(tmp_path: Path, spare: Disk) -> None:
+    """A disk that was taken and came back elsewhere may still have its old device beside the new one."""
+    with disk(tmp_path, "ghost") as ghost:
+        ghost.run("losetup", "--direct-io=on")
+        with ghost.image.open("r+b") as image:
+            image.truncate(0)
+        for names, loop in (([ghost.name, spare.name], spare.loop), ([ghost.name], ghost.loop)):
+            found = open_device(names, spare.by_id)
+            assert found is not None
+            found.close()
+            assert found.path == loop
+
+
 async def test_crash_inside_mkfs_is_made_good_by_whoever_gets_the_disk_next(tmp_path: Path, spare: Disk) -> None:
     """Remains without a superblock are ours if the disk's own label says so, and only then."""
     found = open_device([spare.name], spare.by_id)
