@@ -79,6 +79,17 @@ class Vcenter(Protocol):
         """After both: the host is back, and the machine runs on it, registered without the disks it had."""
         ...
 
+    def hinder(self, kind: str, name: str, volume: str, /) -> None:
+        """
+        From now on vCenter does not let the volume's disk go from a machine: ``snapshot``: its VM has one; ``move``:
+        the disk's file was moved and renamed; ``empty``: its VM shows no devices.
+        """
+        ...
+
+    def clear(self, kind: str, name: str, /) -> None:
+        """An administrator has taken it away."""
+        ...
+
     def change_password(self) -> bytes:
         """Everybody has to log in again, with the password that this returns."""
         ...

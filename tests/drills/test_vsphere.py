@@ -1,7 +1,8 @@
 """
 Drills with vCenter between the controllers and the disks: the simulator with our fault layer, and a real lab under it.
 
-With ``REBERTH_ALL_STEPS=1`` the one of the lost host waits two minutes more, for `docker service ps` to say why.
+With ``REBERTH_ALL_STEPS=1`` the one of the lost host waits two minutes more, for `docker service ps` to say why, and a
+snapshot and an empty device list stand in the way, too.
 ``reberth drill --storage vsphere --fault NAME`` does the same.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import replace
 import pytest
 
 from controller.model import EvidenceKind, Moment
+from deploy.drill.faults.hindrance import EmptyDevices, Hindrance, StorageVmotion, VmSnapshot
 from deploy.drill.faults.node import StorageAway
 from deploy.drill.faults.rotation import PasswordChange, RotationCut
 from deploy.drill.faults.vcenter import HostLost, SessionEnd
@@ -65,6 +67,16 @@ def test_a_lost_host_holds_the_volume_with_an_alarm_until_a_person_vouches_for_i
 
     assert found.evidence.kind is EvidenceKind.CONFIRMED
     assert Moment.FENCED not in {row.moment for row in found.details.history}
+
+
+@pytest.mark.parametrize("kind", [StorageVmotion, *([VmSnapshot, EmptyDevices] if ALL else [])])
+def test_a_disk_that_vcenter_hides_or_holds_fast_moves_when_that_is_over_and_not_before(
+    testbed: Testbed, kind: type[Hindrance]
+) -> None:
+    found = drill(testbed, kind())
+
+    assert found.evidence.kind is EvidenceKind.POWERED_OFF
+    assert found.settings["cleared_seconds"] is not None
 
 
 def test_a_failover_that_finds_vcenter_away_goes_on_by_itself_when_it_is_back(testbed: Testbed) -> None:

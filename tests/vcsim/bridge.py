@@ -71,6 +71,11 @@ class Bridge:
     def host_of(self, node: str) -> str:
         return self._admin.host(VmId(self._lab.node(node).vm))
 
+    def file_of(self, node: str, volume: str) -> str:
+        """Of the volume's disk, which is on the node's VM."""
+        files = self._admin.disks(VmId(self._lab.node(node).vm))
+        return next(file for file in files if key_of(DiskId(file)).startswith(volume))
+
     def _run(self) -> None:
         while not self._over.wait(PAUSE):
             try:

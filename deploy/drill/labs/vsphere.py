@@ -50,6 +50,7 @@ class VsphereLab(Lab):
     simulator: Any
     bridge: Any
     lost: dict[str, str] = field(default_factory=dict)  # hosts of machines that were taken out of the inventory
+    moved: dict[str, str] = field(default_factory=dict)  # by machine: the file from before it was moved
 
     def storage_away(self) -> None:
         self.simulator.fault("down")
@@ -71,6 +72,19 @@ class VsphereLab(Lab):
         self.simulator.fault("register", vm=name)
         self.power_on(name)
 
+    def hinder(self, kind: str, name: str, volume: str) -> None:
+        if kind == "move":
+            self.moved[name] = self.bridge.file_of(name, volume)
+            self.simulator.fault(kind, vm=name, file=self.moved[name], to=_elsewhere(name))
+        else:
+            self.simulator.fault(kind, vm=name)
+
+    def clear(self, kind: str, name: str) -> None:
+        if kind == "move":
+            self.simulator.fault(kind, vm=name, file=_elsewhere(name), to=self.moved.pop(name))
+        else:
+            self.simulator.fault(kind, vm=name, off="1")
+
     def change_password(self) -> bytes:
         fresh = token_urlsafe(18)
         self.simulator.change_password(fresh)
@@ -83,6 +97,11 @@ class VsphereLab(Lab):
 
     def sessions_ended(self) -> int:
         return int(self.simulator.fault("expired"))
+
+
+def _elsewhere(machine: str) -> str:
+    """Where Storage vMotion puts the first data disk of a VM."""
+    return f"[LocalDS_0] {machine}/{machine}_1.vmdk"
 
 
 class VsphereProvider(NamespacesProvider):

@@ -53,7 +53,7 @@ def test_an_unknown_choice_names_the_option_and_the_choices(option: str) -> None
         check(complete(replace(DrillSettings(), **{option: "x"})))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("fault", ["storage-away", "host-lost", "password-change", "rotation-cut", "session-end"])
+@pytest.mark.parametrize("fault", sorted(name for name, each in FAULTS.items() if each.storage == "vsphere"))
 def test_a_fault_of_vcenter_is_refused_before_a_lab_is_made_that_has_none(fault: str) -> None:
     with pytest.raises(DrillError, match=f"--fault {fault} goes with --storage vsphere"):
         check(complete(DrillSettings(fault=fault)))

@@ -39,7 +39,7 @@ def test_a_step_of_a_fault_that_has_none_is_refused() -> None:
 
 
 def test_whatever_shares_only_is_no_fault_and_each_fault_says_where_it_can_be_played() -> None:
-    assert len(FAULTS) == 19
+    assert len(FAULTS) == 22
     assert {name: fault.labs for name, fault in FAULTS.items() if fault.labs != ("namespaces",)} == {
         "power-off": ("namespaces", "vms"),
         "drain": ("namespaces", "vms"),
