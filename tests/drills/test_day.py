@@ -85,6 +85,24 @@ def test_labels_are_shown_on_every_node_and_the_options_with_what_the_driver_can
     assert "Storage driver lab: clones, grows" in reberth(village, "driver", "options")
 
 
+def test_a_container_that_is_not_root_writes_and_finds_its_files_on_the_next_node(village: Village) -> None:
+    """With nocopy nothing but the volume's own options gives it the directory."""
+    owned = {"size": "32MiB", "uid": "472", "gid": "472", "mode": "0750"}
+    command = ("setpriv", "--reuid=472", "--regid=472", "--clear-groups", "sleep", "infinity")
+    village.make(Tiny("grafana", "grafana", owned, WORKER, command=command))
+    village.runs("grafana")
+
+    def as_user(node: str, script: str) -> str:
+        found = village.running(node, "grafana")
+        done = village.cli(node, "exec", "-u", "472:472", found[0], "sh", "-c", script) if found else None
+        return "" if done is None or done.returncode != 0 else done.stdout
+
+    assert as_user(WORKER, "echo kept >/data/file && sync /data/file && echo done") == "done\n"
+    village.renew("grafana", MANAGER)
+    until(lambda: as_user(MANAGER, "cat /data/file") == "kept\n", "it is on the other node")
+    assert as_user(MANAGER, "stat -c %u:%g:%a /data /data/file") == "472:472:750\n472:472:644\n"
+
+
 def test_the_disk_of_a_stopped_service_leaves_a_drained_node(village: Village, lab: Lab) -> None:
     village.make(Tiny("stopped", "stopped", {"size": "32MiB"}, WORKER))
     village.runs("stopped")
