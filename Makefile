@@ -3,6 +3,8 @@ SHELL := /bin/sh
 .SHELLFLAGS := -eu -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# Where this is set, each of pytest's processes rewrites all tests anew, and each command compiles all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 
 BIN := .venv/bin
 ARGS ?=
