@@ -29,7 +29,7 @@ from controller.planner.actions import (
 from controller.planner.rules import Rules
 from tests.sim import faults
 from tests.sim.change import Broken, heard, set_leader, set_vm, void_below, without, write
-from tests.sim.eyes import decide
+from tests.sim.eyes import decisions, see
 from tests.sim.faults import Event
 from tests.sim.labels import labels
 from tests.sim.state import NOWHERE, Age, Call, Intent, Mount, Note, State, Storage, View, Vm, slot
@@ -43,6 +43,7 @@ class Cluster:
         self.storage = storage
         self.policy = policy
         self.rules = rules
+        self._decisions = decisions(policy, rules)
 
     def events(self, s: State) -> Iterator[Event]:
         """All that may happen next. Raises Broken from within where a law falls."""
@@ -101,7 +102,7 @@ class Cluster:
             raise Broken(f"VM {_number(action.vm)} is fenced although it spoke since")
 
     def decide(self, s: State, i: int) -> Action:
-        return decide(s, i, self.policy, self.rules, self.storage)
+        return self._decisions[see(s, i, self.storage)]
 
     def commit(self, s: State, i: int, action: Action | Note) -> State:
         """One compare-and-set write of the record; a controller whose record was changed meanwhile lost its plan."""

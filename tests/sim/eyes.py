@@ -83,9 +83,27 @@ class Seen(NamedTuple):
     blind: bool
 
 
-def decide(state: State, leader: int, policy: Policy, rules: Rules, storage: Storage) -> Action:
-    """The one action that the real planner gives for what this controller sees now. Many states look the same."""
-    return _decide(see(state, leader, storage), policy, rules)
+class Decisions(dict[Seen, Action]):
+    """
+    The one action that the real planner gives for what a controller sees. Many states look the same.
+
+    One table for each policy with each set of rules: to hash those anew for each question costs more than the answer.
+    """
+
+    def __init__(self, policy: Policy, rules: Rules) -> None:
+        self._policy, self._rules = policy, rules
+
+    def __missing__(self, seen: Seen) -> Action:
+        actions = [each.action for each in plan(world(seen), self._policy, self._rules) if each.volume == NAME]
+        action = actions[0] if actions else Converged(NAME, "There is no such volume, and nobody wants it.")
+        self[seen] = action
+        return action
+
+
+@cache
+def decisions(policy: Policy, rules: Rules) -> Decisions:
+    """Shared by all scenes with the same policy and rules."""
+    return Decisions(policy, rules)
 
 
 def see(state: State, leader: int, storage: Storage) -> Seen:
@@ -119,12 +137,6 @@ def see(state: State, leader: int, storage: Storage) -> Seen:
         state.paused,
         state.blind,
     )
-
-
-@cache
-def _decide(seen: Seen, policy: Policy, rules: Rules) -> Action:
-    actions = [each.action for each in plan(world(seen), policy, rules) if each.volume == NAME]
-    return actions[0] if actions else Converged(NAME, "There is no such volume, and nobody wants it.")
 
 
 def world(seen: Seen) -> World:
