@@ -29,8 +29,7 @@ def violations(world: World) -> tuple[str, ...]:
     for record in records:
         found += _record(record)
         found += _grants(record)
-        if world.attachments is not None and (record.disk in on or not world.unlisted):
-            found += _grant_where_disk_is_not(record, on)
+        found += _grant_where_disk_is_not(record, on)
     return tuple(found)
 
 

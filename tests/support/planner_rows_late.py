@@ -247,6 +247,13 @@ LATE = {
         world(on(1), volume=record(grant(1)), wanted=running(claim(1)), gates=[gate(1, MountState.UNMOUNTED, 1)]),
         Placement.LET_GO, Wait,
     ),
+    "the container of a task that was running has ended, and it could not be mounted again": (
+        world(
+            on(1), volume=record(grant(1)), wanted=running(claim(1)),
+            gates=[gate(1, volumes={V: replace(said_of(MountState.UNMOUNTED, 1), problem="no device came")})],
+        ),
+        Placement.LET_GO, Wait,
+    ),
     "one container of two has ended, the other holds the volume": (
         world(
             on(1), volume=record(grant(1), grant(1, "t2", 2)), wanted=running(claim(1, "t2", "t1")),

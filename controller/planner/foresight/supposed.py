@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from controller.model import Claim, Node, NodeId, NodeState, Power, TaskId, VolumeName, VolumeRecord, World
+from controller.model import Claim, Node, NodeId, NodeState, Power, TaskId, VmId, VolumeName, VolumeRecord, World
 
 _CONSTRAINT = re.compile(r"node\.(hostname|id|role)(==|!=)(.*)")
 
@@ -67,12 +67,10 @@ def task_moved(world: World, volume: VolumeName, node: Node) -> World:
 
 
 def next_node(world: World, claim: Claim) -> Node | None:
-    load = Counter(each.vm for each in world.attachments or ())
+    load: Counter[VmId | None] = Counter(each.vm for each in world.attachments or ())
     wanted = Counter(each.node for each in (world.claims or {}).values())
     allowed = [node for node in (world.nodes or {}).values() if _takes_tasks(node) and _allows(claim, node)]
-    return min(
-        allowed, key=lambda node: ((load[node.vm] if node.vm else 0) + wanted[node.id], node.hostname), default=None
-    )
+    return min(allowed, key=lambda node: (load[node.vm] + wanted[node.id], node.hostname), default=None)
 
 
 def started_on(claim: Claim, node: Node | None) -> Claim:

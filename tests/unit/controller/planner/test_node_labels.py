@@ -76,6 +76,12 @@ def test_more_nodes_gone_at_once_than_the_storm_guard_allows_means_no_new_label(
     assert changes(silent) == []
 
 
+def test_as_many_nodes_gone_as_the_storm_guard_allows_are_labelled_also_beside_one_that_never_told_its_vm() -> None:
+    third = replace(POLICY, max_down_fraction=1 / 3)
+    assert changes(dead(), third) == [(NodeId("n1"), True)]
+    assert changes(dead(nodes=[node(3, vm=None)]), third) == [(NodeId("n1"), True)]
+
+
 def test_after_a_change_of_swarms_leader_nodes_that_are_unknown_to_it_but_speak_are_not_gone() -> None:
     unsure = [node(n, NodeState.UNKNOWN) for n in (1, 2, 3)]
     assert changes(world(nodes=unsure, gates=[gate(1, age=50.0)], power=OFF)) == [(NodeId("n1"), True)]

@@ -6,11 +6,56 @@ from dataclasses import replace
 
 import pytest
 
-from controller.model import FencePolicy, MountState, Policy, Power, VolumeName, World
-from controller.planner.actions import Alarm, Converged, Refuse, Wait, kind
-from controller.planner.foresight.foresee import Step, foresee
+from controller.model import (
+    BootId,
+    DiskId,
+    Epoch,
+    FencePolicy,
+    MountState,
+    NodeId,
+    Policy,
+    Power,
+    Serial,
+    TaskId,
+    VolumeKey,
+    VolumeName,
+    World,
+)
+from controller.planner.actions import (
+    Action,
+    Alarm,
+    Attach,
+    Converged,
+    CreateDisk,
+    Detach,
+    Fence,
+    GrantMount,
+    NewEpoch,
+    Refuse,
+    Revoke,
+    Wait,
+    kind,
+)
+from controller.planner.foresight.foresee import Step, applied, foresee
 from controller.planner.foresight.supposed import node_died, task_moved
-from tests.support.worlds import CUTS, GUARDED, POLICY, V, claim, gate, grant, node, on, record, running, world
+from tests.support.worlds import (
+    CUTS,
+    DISK,
+    GUARDED,
+    POLICY,
+    V,
+    claim,
+    gate,
+    grant,
+    node,
+    on,
+    record,
+    running,
+    said_of,
+    twice,
+    vm,
+    world,
+)
 
 CUTTING = replace(POLICY, capabilities=CUTS)
 HOLD = replace(CUTTING, fence=FencePolicy.HOLD)
@@ -74,3 +119,65 @@ def test_many_nodes_down_are_told_as_the_storm_that_they_would_be() -> None:
     end = dies(Power.ON, replace(POLICY, capabilities=GUARDED, max_down_fraction=0.3), now)[-1]
     assert isinstance(end.decision.action, Alarm | Wait | Refuse)
     assert not isinstance(end.decision.action, Converged)
+
+
+OTHER = VolumeName("other")
+BESIDE = replace(
+    NOW,
+    volumes={
+        **(NOW.volumes or {}),
+        OTHER: replace(record(), name=OTHER, key=VolumeKey("other"), disk=DiskId("disk-other"), fs_uuid="other"),
+    },
+    claims={**(NOW.claims or {}), OTHER: replace(claim(None), volume=OTHER, tasks=())},
+    attachments=(on(1), on(3, disk=DiskId("disk-other"))),
+    power={vm(3): Power.ON},
+)
+GRANTED = GrantMount(V, TaskId("t2"), NodeId("n1"), vm(1), BootId("b1"), Serial(2), supersedes=(grant(1),))
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        Revoke(V, "because"),
+        Fence(V, vm(1), NodeId("n1"), "because"),
+        Detach(V, DISK, vm(1), None, "because"),
+        Attach(V, DISK, vm(2), "because"),
+        replace(GRANTED, task=TaskId("t1")),
+    ],
+    ids=kind,
+)
+def test_what_is_done_for_one_volume_leaves_the_others_as_they_are(action: Action) -> None:
+    later = applied(BESIDE, action)
+    assert (later.volumes or {})[OTHER] == (BESIDE.volumes or {})[OTHER]
+    assert (later.claims or {})[OTHER] == (BESIDE.claims or {})[OTHER]
+    assert (later.power or {})[vm(3)] is Power.ON
+    assert on(3, disk=DiskId("disk-other")) in (later.attachments or ())
+
+
+def test_a_mount_is_then_in_the_record_at_the_gate_and_in_swarm() -> None:
+    tasks = tuple(replace(each, started=each.id == "t4") for each in twice(claim(1, "t2", "t3", "t4")).tasks)
+    later = applied(world(on(1), volume=record(grant(1)), wanted=replace(claim(1), tasks=tasks)), GRANTED)
+    assert (later.volumes or {})[V] == record(grant(1, "t2", 2))
+    assert later.gates[vm(1)].volumes == {V: said_of(MountState.MOUNTED, 2, (2, 2))}
+    assert [each.started for each in (later.claims or {})[V].tasks] == [True, False, True]
+
+
+def test_a_grant_that_is_taken_back_is_let_go_by_a_gate_that_is_heard() -> None:
+    later = applied(NOW, Revoke(V, "because"))
+    assert (later.volumes or {})[V] == record(grant(1), serial=2)
+    assert later.gates[vm(1)].volumes == {V: said_of(MountState.UNMOUNTED, 2)}
+
+
+def test_a_new_epoch_is_the_next_one_and_what_takes_its_time_is_not_foreseen() -> None:
+    assert applied(NOW, NewEpoch(V, "because")) == replace(NOW, epoch=Epoch(NOW.epoch + 1))
+    assert applied(NOW, CreateDisk(V)) == NOW
+
+
+def test_a_disk_that_is_attached_bears_the_present_epoch() -> None:
+    assert applied(world(volume=record()), Attach(V, DISK, vm(2), "because")).attachments == (on(2),)
+
+
+def test_what_stays_true_of_a_volume_is_told_once() -> None:
+    steps = foresee(node_died(BESIDE, node(1), Power.OFF), POLICY, {V, OTHER})
+    assert len([each for each in steps if each.decision.volume == V]) > 3
+    assert len([each for each in steps if each.decision.volume == OTHER]) == 1

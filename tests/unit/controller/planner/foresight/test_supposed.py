@@ -6,11 +6,30 @@ from dataclasses import replace
 
 import pytest
 
-from controller.model import NodeId, NodeState, Power
-from controller.planner.foresight.supposed import concerned, named, next_node, node_died, task_moved
+from controller.model import Claim, NodeId, NodeState, Power, VolumeName, World
+from controller.planner.foresight.supposed import (
+    concerned,
+    named,
+    next_node,
+    node_died,
+    node_drained,
+    started_on,
+    task_moved,
+)
 from tests.support.worlds import V, claim, gate, grant, node, on, record, running, vm, world
 
 NOW = world(on(1), volume=record(grant(1)), wanted=running(claim(1)))
+OTHER = VolumeName("other")
+
+
+def with_other(n: int, now: World = NOW) -> World:
+    """One more volume, which a task on that node wants."""
+    return replace(now, claims={**(now.claims or {}), OTHER: replace(claim(n, "o1"), volume=OTHER)})
+
+
+def claims(found: World) -> dict[VolumeName, Claim]:
+    assert found.claims is not None
+    return dict(found.claims)
 
 
 def test_a_dead_node_is_down_silent_and_its_task_starts_elsewhere() -> None:
@@ -83,3 +102,44 @@ def test_a_node_is_found_by_each_of_its_names_and_the_ready_one_first() -> None:
     assert named(place, "swarm01") == node(1)
     assert named(place, "n3") == named(place, "vm3") == node(3)
     assert named(place, "nobody") is None
+
+
+def test_a_drained_node_takes_no_tasks_any_more_and_its_own_start_elsewhere() -> None:
+    found = node_drained(NOW, node(1))
+    assert found.nodes == {**(NOW.nodes or {}), NodeId("n1"): node(1, available=False)}
+    assert claims(found)[V].node == "n2"
+    assert replace(found, nodes=NOW.nodes, claims=NOW.claims) == NOW
+
+
+def test_tasks_of_a_dead_node_are_spread_over_those_that_are_left() -> None:
+    found = claims(node_died(with_other(1), node(1), Power.OFF))
+    assert {found[V].node, found[OTHER].node} == {"n2", "n3"}
+
+
+def test_what_is_read_of_other_machines_and_volumes_stays_when_a_node_dies_or_a_task_moves() -> None:
+    now = with_other(3, replace(NOW, power={vm(3): Power.ON}))
+    died = node_died(now, node(1), Power.OFF)
+    assert died.power == {vm(3): Power.ON, vm(1): Power.OFF}
+    assert claims(died)[OTHER] == claims(now)[OTHER]
+    assert claims(task_moved(now, V, node(2)))[OTHER] == claims(now)[OTHER]
+
+
+def test_of_a_node_that_never_told_its_vm_no_power_is_supposed() -> None:
+    assert node_died(NOW, node(1, vm=None), Power.OFF).power == {}
+
+
+def test_a_volume_that_nobody_wants_moves_nowhere() -> None:
+    assert task_moved(world(volume=record()), V, node(3)).claims == {}
+
+
+def test_a_task_that_starts_again_is_a_new_one_on_that_node() -> None:
+    before = running(claim(1))
+    before = replace(before, tasks=tuple(replace(each, created="then") for each in before.tasks))
+    after = claim(3, "t1-again")
+    assert started_on(before, node(3)) == after
+
+
+def test_a_task_for_managers_starts_on_one() -> None:
+    wanted = claim(9)
+    wanted = replace(wanted, tasks=tuple(replace(t, constraints=("node.role==manager",)) for t in wanted.tasks))
+    assert next_node(world(nodes=[node(3, manager=True)]), wanted) == node(3, manager=True)
