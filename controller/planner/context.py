@@ -83,6 +83,11 @@ class VolumeContext:
             raise LookupError(msg)
         return self.record
 
+    @property
+    def target_name(self) -> str:
+        """Of the claim's node, for people."""
+        return "?" if self.target is None else self.target.hostname
+
     def attachment(self, vm: VmId | None) -> Attachment | None:
         return next((a for a in self.disk_on if a.vm == vm), None)
 

@@ -55,7 +55,7 @@ def _here(decision: Decision) -> str:
         return WORK
     return TABLE[decision.placement].remedy.format(
         volume=ctx.name,
-        node="?" if ctx.target is None else ctx.target.hostname,
+        node=ctx.target_name,
         holder=_holder(ctx),
         service=_service(ctx.claim),
         disk=disk_place(ctx),

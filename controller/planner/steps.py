@@ -149,7 +149,7 @@ def target_away(ctx: VolumeContext) -> Action:
 
 def target_full(ctx: VolumeContext) -> Action:
     limit = ctx.index.policy.capabilities.max_disks_per_vm
-    name = "?" if ctx.target is None else ctx.target.hostname
+    name = ctx.target_name
     why = (
         f"Volume {ctx.name}: the VM of node {name} has {limit} disks already, the most that this storage allows. "
         "Move a service with a volume away from it."
@@ -158,7 +158,7 @@ def target_full(ctx: VolumeContext) -> Action:
 
 
 def elsewhere(ctx: VolumeContext) -> Action:
-    name = "?" if ctx.target is None else ctx.target.hostname
+    name = ctx.target_name
     return takeover.take(ctx, f"Volume {ctx.name} goes to node {name}")
 
 
@@ -170,7 +170,7 @@ def nowhere(ctx: VolumeContext) -> Action:
 
 
 def target_silent(ctx: VolumeContext) -> Action:
-    name = "?" if ctx.target is None else ctx.target.hostname
+    name = ctx.target_name
     why = (
         f"Volume {ctx.name} is ready for node {name}, but the gate there was not heard within "
         f"{ctx.index.policy.gate_fresh:.0f} s under the node's "
@@ -246,7 +246,7 @@ def let_go(ctx: VolumeContext) -> Action:
     place, said = vm_label(ctx, _target_vm(ctx)), ctx.gate_word(_target_vm(ctx))
     if said is not None and said.problem:
         why = f"Volume {ctx.name} could not be mounted on {place}; the gate there reports: {said.problem}."
-        return Wait(ctx.name, why, cure=MEND_THERE.format(node="?" if ctx.target is None else ctx.target.hostname))
+        return Wait(ctx.name, why, cure=MEND_THERE.format(node=ctx.target_name))
     why = (
         f"Volume {ctx.name}: the gate on {place} has unmounted it, because the container of its task has ended or the "
         "disk was taken away; waiting for Swarm to notice and to place the next task. If that container still runs, "
@@ -282,7 +282,7 @@ def _started(ctx: VolumeContext, vm: VmId, said: GateVolume | None) -> Action:
 
 def astray(ctx: VolumeContext) -> Action:
     task = placement.astray(ctx)
-    service, node = "?" if task is None else task.service, "?" if ctx.target is None else ctx.target.hostname
+    service, node = "?" if task is None else task.service, ctx.target_name
     return Alarm(
         ctx.name,
         f"Volume {ctx.name}: task {'?' if task is None else task.id} of service {service} runs on node {node}, but the "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from controller.planner.plan import plan
 from tests.support.planner_page import answer, pages, situations
 
 KEPT = pages()
@@ -18,3 +19,9 @@ def test_the_answer_is_the_one_that_the_page_has(name: str) -> None:
 def test_the_page_has_these_situations_and_no_others() -> None:
     """One that is gone, or was renamed, leaves nothing behind."""
     assert [*KEPT] == [*situations()]
+
+
+@pytest.mark.parametrize("name", situations())
+def test_an_action_is_about_the_volume_that_it_is_decided_for(name: str) -> None:
+    """The executor and the loop look it up by the action's own word."""
+    assert all(each.action.volume == each.volume for each in plan(*situations()[name]))

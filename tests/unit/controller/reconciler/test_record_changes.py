@@ -30,7 +30,7 @@ from controller.model import (
     VolumeName,
     World,
 )
-from controller.planner.actions import Detach, DropGrants, GrantMount, Wait
+from controller.planner.actions import Detach, DropGrants, GrantMount, Revoke, Wait
 from controller.reconciler.record_changes import created
 from controller.reconciler.record_writer import PROGRESS, Changed
 from controller.records.memory import Call, Fault
@@ -79,6 +79,17 @@ async def test_an_idle_volume_loses_its_settled_intent_and_gets_the_entry() -> N
     assert await desk.do(world(on(1), volume=volume), Wait(V, "why")) == PROGRESS
     assert desk.kept.intent is None
     assert [each.moment for each in desk.kept.history] == [Moment.ATTACHED]
+
+
+@pytest.mark.parametrize(("grants", "holder"), [((grant(1),), "swarm01"), ((), "")])
+async def test_permissions_that_are_taken_back_are_told_with_the_time_and_who_had_them(
+    grants: tuple[Grant, ...], holder: str
+) -> None:
+    volume = record(*grants, serial=1)
+    desk = Desk(volume, 1)
+    assert await desk.do(world(on(1), volume=volume), Revoke(V, "the task moved")) == PROGRESS
+    assert (desk.kept.serial, desk.kept.grants) == (2, grants)
+    assert desk.kept.history[-1] == HistoryEntry(Moment.REVOKED, 1000.0, EPOCH, "the task moved", holder)
 
 
 async def test_dropped_grants_are_told_with_the_evidence() -> None:
