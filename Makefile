@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup packages check static fast test drill drill-storage bench mutants lock clean clean-cache
+.PHONY: help setup packages check static fast test drill drill-storage drill-services bench mutants lock clean clean-cache
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -45,6 +45,9 @@ drill: packages ## power a node off in a lab and watch PostgreSQL move; ARGS='--
 
 drill-storage: packages ## the suites and faults of Ceph RBD on a real cluster of one monitor and one OSD (ten minutes, root)
 	@$(BIN)/python -m pytest -q tests/storage $(ARGS)
+
+drill-services: packages ## MariaDB, Redis, PostgreSQL and images that are not root through a failover (several minutes)
+	@$(BIN)/python -m pytest -q tests/services $(ARGS)
 
 bench: packages ## measurements (tests/bench); they say numbers and judge nothing
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -35,7 +35,7 @@ PARTS = {
     "emulated": (EMULATED,),
 }
 STREAMS = (("computing", "more drills"), ("drills",), ("components",))  # one after the other in each
-ELSEWHERE = ("storage",)  # by a command of its own, `make drill-storage`
+ELSEWHERE = ("storage", "services")  # by a command of its own, `make drill-storage`
 LAST = "emulated"
 SHOWN = "components"  # while it runs; the others when all have ended
 PRIORITY = {"computing": 15}  # niceness: it always has something to do, and the others' machines have clocks

@@ -30,8 +30,10 @@ from deploy.lab.lab import Lab
 PROJECT = Path(__file__).resolve().parents[3]
 DOCKERFILE = Path("deploy/Dockerfile")
 POSTGRES = Path(__file__).resolve().parents[1] / "postgres"
+SERVICES = Path(__file__).resolve().parents[1] / "services"
 _BUILDER = "builder"
-_PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "PIP_INDEX_URL")
+_PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_FOR_PYTHON = ("PIP_INDEX_URL",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def ensure_images(lab: Lab, progress: Progress) -> Images:
     """
     wanted = ensure_pushed(lab.registry, Path(lab.spec.cache), progress)
     with ThreadPoolExecutor(max_workers=max(1, len(lab.nodes))) as pool:
-        for text in pool.map(lambda node: _pull(lab, node.name, wanted), lab.nodes):
+        for text in pool.map(lambda node: _pull(lab, node.name, (wanted.reberth, wanted.postgres)), lab.nodes):
             if text:
                 progress(text)
     return wanted
@@ -66,7 +68,7 @@ def ensure_pushed(registry: str, cache: Path, progress: Progress, extra_packages
     base = f"reberth-base:{digest(_base_inputs())}"
     wanted = Images(
         reberth=f"{registry}/reberth:{digest([*_our_inputs(base), extra_packages.encode()])}",
-        postgres=f"{registry}/postgres:{digest(_postgres_inputs(base))}",
+        postgres=f"{registry}/postgres:{digest(_inputs(POSTGRES, base))}",
     )
     if _complete(registry, wanted):
         return wanted
@@ -78,7 +80,24 @@ def ensure_pushed(registry: str, cache: Path, progress: Progress, extra_packages
     return wanted
 
 
-def _pull(lab: Lab, node: str, images: Images) -> str:
+def ensure_services(lab: Lab, progress: Progress) -> str:
+    """An image with MariaDB and Redis, for drills of services: its reference; each node has it. Raises BuildFailed."""
+    registry, folder = lab.registry, Path(lab.spec.cache) / "images"
+    base = f"reberth-base:{digest(_base_inputs())}"
+    tag = f"{registry}/services:{digest(_inputs(SERVICES, base))}"
+    with only_one(folder, progress):
+        if not _in_registry(registry, tag):
+            with builder(folder / _BUILDER, registry) as client:
+                _ensure_base(client, base, progress)
+                progress("build the image of MariaDB and Redis from Debian's packages")
+                build(client, SERVICES, tag, _arguments(base))
+                push(client, tag)
+    for node in lab.nodes:
+        _pull(lab, node.name, (tag,))
+    return tag
+
+
+def _pull(lab: Lab, node: str, references: Iterable[str]) -> str:
     """
     Before a task needs them: a failover shall not measure downloads.
 
@@ -89,7 +108,7 @@ def _pull(lab: Lab, node: str, images: Images) -> str:
     pulled = False
     try:
         with closing(lab.docker(node, timeout=600)) as client:
-            for reference in (images.reberth, images.postgres):
+            for reference in references:
                 try:
                     client.images.get(reference)
                 except ImageNotFound:
@@ -103,14 +122,18 @@ def _pull(lab: Lab, node: str, images: Images) -> str:
 
 def _make(client: docker.DockerClient, base: str, wanted: Images, progress: Progress, extra_packages: str) -> None:
     _ensure_base(client, base, progress)
-    arguments = {"BASE": base} | {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    arguments = _arguments(base) | {name: os.environ[name] for name in _FOR_PYTHON if name in os.environ}
     progress("build the image of Reberth with deploy/Dockerfile")
     build(client, PROJECT, wanted.reberth, arguments | {"EXTRA_PACKAGES": extra_packages}, str(DOCKERFILE))
     progress("build the image of PostgreSQL 15 from Debian's packages")
-    build(client, POSTGRES, wanted.postgres, {n: v for n, v in arguments.items() if n != "PIP_INDEX_URL"})
+    build(client, POSTGRES, wanted.postgres, _arguments(base))
     for tag in (wanted.reberth, wanted.postgres):
         progress(f"push {tag}")
         push(client, tag)
+
+
+def _arguments(base: str) -> dict[str, str]:
+    return {"BASE": base} | {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
 
 
 def _ensure_base(client: docker.DockerClient, base: str, progress: Progress) -> None:
@@ -152,9 +175,10 @@ def _our_inputs(base: str) -> Iterator[bytes]:
         yield (PROJECT / name).read_bytes()
 
 
-def _postgres_inputs(base: str) -> Iterator[bytes]:
+def _inputs(folder: Path, base: str) -> Iterator[bytes]:
+    """Of an image that is made of one folder."""
     yield base.encode()
-    for path in sorted(POSTGRES.iterdir()):
+    for path in sorted(folder.iterdir()):
         yield path.name.encode()
         yield path.read_bytes()
 

@@ -26,7 +26,7 @@ def test_the_parts_are_added_up() -> None:
 
 
 def test_each_test_is_in_one_part() -> None:
-    """What is in none would never run, what is in two would run twice."""
+    """What is in none would never run, what is in two would run twice. Others have a command of their own."""
     ignored = {each.removeprefix("--ignore=") for part in PARTS.values() for each in part if each.startswith("--")}
     for file in TESTS.rglob("test_*.py"):
         name = str(file.relative_to(TESTS))
@@ -35,6 +35,11 @@ def test_each_test_is_in_one_part() -> None:
         elsewhere = name.split("/", maxsplit=1)[0] in ELSEWHERE
 
         assert len(whole) + len(alone) - (str(file) in ignored) + elsewhere == 1, name
+
+
+def test_what_make_test_leaves_out_has_a_command_of_its_own() -> None:
+    commands = (TESTS.parent / "Makefile").read_text()
+    assert [each for each in ELSEWHERE if f"tests/{each}" not in commands] == []
 
 
 def test_each_part_is_in_one_stream() -> None:
