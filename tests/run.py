@@ -38,7 +38,7 @@ STREAMS = (("computing", "more drills"), ("drills",), ("components",))  # one af
 ELSEWHERE = ("storage", "services")  # by a command of its own, `make drill-storage`
 LAST = "emulated"
 SHOWN = "components"  # while it runs; the others when all have ended
-PRIORITY = {"computing": 15}  # niceness: it always has something to do, and the others' machines have clocks
+PRIORITY = {"computing": 2}  # niceness: it always has something to do, and the others' machines have clocks
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
