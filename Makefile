@@ -52,7 +52,7 @@ drill-services: packages ## MariaDB, Redis, PostgreSQL and images that are not r
 bench: packages ## measurements (tests/bench); they say numbers and judge nothing
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-mutants: setup ## change the core in 3,000 small ways and see which the tests miss (twenty minutes); see docs/mutation.md
+mutants: setup ## change the core in 3,900 small ways and see which the tests miss (twenty minutes); see docs/mutation.md
 	@nice -n 15 $(BIN)/mutmut run --max-children 2 $(ARGS) >.cache/mutmut.log 2>&1 || { tail -n 20 .cache/mutmut.log; exit 1; }
 	@$(BIN)/python -m tests.mutants
 
