@@ -1,8 +1,8 @@
 """
 Every order of events of small clusters, against the real planner: no law is broken, and nobody waits for ever.
 
-The small size runs always; ``REBERTH_SEARCH=large`` adds the large one. The number of states of each search is
-printed at the end of the run.
+The small size runs always; ``REBERTH_SEARCH=large`` adds the large one, and what is long of the small one. The number
+of states of each search is printed at the end of the run.
 """
 
 from __future__ import annotations
@@ -122,7 +122,14 @@ COPIED = [  # those in which the volume is wanted by nobody for a while
     (LENT_LAB, "a VM dies and comes back"),
     (LENT_LAB, "a node is cut off and mended"),
 ]
+LONG = {  # with the large size only: together as long as all others
+    "two tasks share the volume, their containers end and begin again",
+    "a task ends and begins again while a leader changes",
+    "Swarm is told by a label while a leader changes",
+    "a grant does not say which earlier ones are void",
+}
 SCENES_SMALL = [(VSPHERE, name) for name in SMALL] + [(LAB, name) for name in SMALL if name not in ALIKE] + COPIED
+SCENES_SMALL = [(storage, name) for storage, name in SCENES_SMALL if LARGE or name not in LONG]
 SCENES = [(VSPHERE, name) for name in WIDE] + [(LAB, name) for name in WIDE if name not in ALIKE]
 Say = Callable[[str], None]
 
@@ -230,7 +237,7 @@ GUARDS = {
 }
 
 
-@pytest.mark.parametrize("name", GUARDS)
+@pytest.mark.parametrize("name", [name for name in GUARDS if LARGE or name not in LONG])
 def test_each_promise_of_the_storage_is_needed(say: Say, name: str) -> None:
     """A storage that breaks one promise of its driver breaks a law, whatever the planner does."""
     storage, budget = GUARDS[name]
