@@ -1,7 +1,7 @@
 """
 All tests, for `make test`, in three streams side by side: most drills; the components, which mostly wait, too; and what
-only computes, at low priority, followed by the drills that are left. The drill on emulated machines comes after them
-all. Each process has labs of its own, told apart by its number.
+only computes, at lower priority; the drills that are left follow on those two. The drill on emulated machines comes
+after them all. Each process has labs of its own, told apart by its number.
 
 The last line counts all: ``N passed, N failed, N skipped``. An interrupt ends each in good order, with the clean-up of
 its fixtures; a second one does not disturb that.
@@ -24,17 +24,19 @@ from xml.etree import ElementTree as ET
 from deploy.lab.kernel.priority import prefer
 
 TESTS = Path(__file__).parent
-# Drills with labs of their own, after what computes: the streams end together so.
-ALONE = tuple(f"drills/test_{name}.py" for name in ("overlap", "vsphere", "day", "moves", "lost_swarm"))
+# Drills with labs of their own, after what computes and after the components: the streams end together so.
+SECOND = tuple(f"drills/test_{name}.py" for name in ("vsphere", "lost_swarm"))
+THIRD = tuple(f"drills/test_{name}.py" for name in ("overlap", "day", "moves"))
 EMULATED = "drills/test_vms.py"  # three machines that keep both cores busy, and whose clocks must not starve: last
 PARTS = {
     "computing": ("unit", "attacks", "sim"),
-    "drills": ("drills", *(f"--ignore={TESTS / each}" for each in (*ALONE, EMULATED))),
+    "drills": ("drills", *(f"--ignore={TESTS / each}" for each in (*SECOND, *THIRD, EMULATED))),
     "components": ("conformance", "integration"),
-    "more drills": ALONE,
+    "second drills": SECOND,
+    "third drills": THIRD,
     "emulated": (EMULATED,),
 }
-STREAMS = (("computing", "more drills"), ("drills",), ("components",))  # one after the other in each
+STREAMS = (("computing", "second drills"), ("drills",), ("components", "third drills"))  # one after the other in each
 ELSEWHERE = ("storage", "services")  # by a command of its own, `make drill-storage`
 LAST = "emulated"
 SHOWN = "components"  # while it runs; the others when all have ended
