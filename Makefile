@@ -30,10 +30,10 @@ static: setup
 check: setup ## fast checks: format, lint, types, layers, unit tests and simulation; under a minute, needs no root
 	@$(MAKE) -j 2 static fast
 
-# Two processes for the tests beside the other checks: whoever waits for a file or a clock leaves its core to the others.
+# Three processes for two cores: some tests wait for a program or a clock.
 fast: setup
 	@echo "check: unit tests and simulation"
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/unit tests/attacks tests/sim $(ARGS)
+	@$(BIN)/python -m pytest -q -n 3 --dist worksteal tests/unit tests/attacks tests/sim $(ARGS)
 
 # The last line names how many passed. With ARGS, pytest runs just what they say.
 test: static packages ## everything: the checks, then all tests, with labs and real file systems (root)

@@ -123,6 +123,8 @@ COPIED = [  # those in which the volume is wanted by nobody for a while
     (LENT_LAB, "a node is cut off and mended"),
 ]
 LONG = {  # with the large size only: together as long as all others
+    "a labelled VM, its host is hidden",
+    "a person says that a dead VM is dead",
     "two tasks share the volume, their containers end and begin again",
     "a task ends and begins again while a leader changes",
     "Swarm is told by a label while a leader changes",
