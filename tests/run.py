@@ -37,7 +37,7 @@ PARTS = {
     "emulated": (EMULATED,),
 }
 STREAMS = (("computing", "second drills"), ("drills",), ("components", "third drills"))  # one after the other in each
-ELSEWHERE = ("storage", "services")  # by a command of its own, `make drill-storage`
+ELSEWHERE = ("storage", "services")  # by commands of their own: `make drill-storage`, `make drill-services`
 LAST = "emulated"
 SHOWN = "components"  # while it runs; the others when all have ended
 PRIORITY = {"computing": 2}  # niceness: it always has something to do, and the others' machines have clocks
