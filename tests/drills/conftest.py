@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from rich.console import Console
@@ -14,7 +14,17 @@ from deploy.drill.settings import DrillSettings
 from deploy.drill.swarm.cluster import Cluster
 from deploy.drill.swarm.scenario import Scenario
 from deploy.lab.lab import Lab
+from tests.drills import evidence
 from tests.drills.tiny import Village
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What failed is told with the state of its lab: it is gone when somebody reads the report."""
+    report = yield
+    if report.failed:
+        report.sections.extend(evidence.sections())
+    return report
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +44,10 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
         lab = provider.up(settings, say)
         cluster = Cluster(lab)
         made = Scenario(lab, cluster, provider.stacks(lab, cluster, settings, say))
-        made.stacks.deploy_system()
-        made.ready(180)
-        yield made
+        with evidence.Watched(settings.name):
+            made.stacks.deploy_system()
+            made.ready(180)
+            yield made
     finally:
         if cluster is not None:
             cluster.close()

@@ -20,6 +20,7 @@ from deploy.drill.report.files import write_json
 from deploy.drill.settings import DrillSettings
 from deploy.drill.testbed import LabProvider, Testbed
 from deploy.lab.lab import Lab
+from tests.drills.evidence import Watched
 
 
 def quick_settings(name: str, subnet: int, folder: Path) -> DrillSettings:
@@ -41,8 +42,9 @@ def standing(chosen: DrillSettings, provider: LabProvider | None = None) -> Iter
     provider = provider or NamespacesProvider()
     made = Testbed(provider, chosen, Progress(Console(highlight=False)))
     try:
-        made.prepare()
-        yield made
+        with Watched(chosen.name):
+            made.prepare()
+            yield made
     finally:
         made.close()
         with delayed():

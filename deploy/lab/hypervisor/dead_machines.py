@@ -22,21 +22,31 @@ async def tidy_the_dead(
     living: dict[str, int] = {}
     while True:
         for vm, machine in machines.items():
-            if vm not in living:
-                init = await asyncio.to_thread(machine.init)
-                if init is not None:
-                    living[vm] = init
-            elif processes.state(living[vm]) in {None, "Z", "X"}:
-                del living[vm]
-                async with locks[vm]:
-                    await _tidy(machine)
-                tell(vm)
+            try:
+                await _look(vm, machine, living, locks[vm], tell)
+            except OSError as error:  # no file descriptor left, such: nothing is known, and the next look may know more
+                log.warning("machine.unseen", node=machine.node.name, why=str(error))
         await asyncio.sleep(_PERIOD)
+
+
+async def _look(
+    vm: str, machine: Machine, living: dict[str, int], lock: asyncio.Lock, tell: Callable[[str], None]
+) -> None:
+    if vm not in living:
+        init = await asyncio.to_thread(machine.init)
+        if init is not None:
+            living[vm] = init
+    elif processes.state(living[vm]) in {None, "Z", "X"}:
+        del living[vm]
+        async with lock:
+            await _tidy(machine)
+        tell(vm)
 
 
 async def _tidy(machine: Machine) -> None:
     if await asyncio.to_thread(machine.init) is not None:
         return  # somebody switched it off and on again since
+    log.info("machine.dead", node=machine.node.name, why="its first process ended")
     try:
         await asyncio.to_thread(machine.power_off)
     except LabError as error:

@@ -19,6 +19,9 @@ from deploy.lab.names import MARK, ROLE, LabError
 
 _NS_GET_PARENT = 0xB702  # ioctl_ns(2)
 _PROC = Path("/proc")
+# Ended, or not ours to read. Any other error, such as no file descriptor left, says nothing about the process: one that
+# lives must not be taken for dead.
+_NOT_THERE = (FileNotFoundError, ProcessLookupError, PermissionError)
 
 
 def pids() -> Iterator[int]:
@@ -28,8 +31,8 @@ def pids() -> Iterator[int]:
 def _environment(pid: int) -> list[bytes]:
     try:
         return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
-    except OSError:
-        return []  # ended, or a kernel thread
+    except _NOT_THERE:
+        return []
 
 
 def marked(lab: str, role: str | None = None) -> list[int]:
@@ -54,7 +57,7 @@ def _levels(pid: int | str) -> list[str]:
     """The process's PIDs, from our own PID namespace to its innermost."""
     try:
         text = (_PROC / str(pid) / "status").read_text()
-    except OSError:
+    except _NOT_THERE:
         return []
     return next((line.split()[1:] for line in text.splitlines() if line.startswith("NSpid:")), [])
 
@@ -63,7 +66,7 @@ def state(pid: int) -> str | None:
     """The one-letter state of ps(1); None when there is no such process."""
     try:
         return (_PROC / str(pid) / "stat").read_text().rpartition(") ")[2][0]
-    except OSError:
+    except _NOT_THERE:
         return None
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+import pytest
 
 from deploy.lab.kernel import processes
 
@@ -49,3 +53,21 @@ def _until(seen: Callable[[], int | None]) -> int:
         assert time.monotonic() < end
         time.sleep(0.01)
     return found
+
+
+def test_a_process_that_cannot_be_looked_at_is_not_taken_for_dead() -> None:
+    """As where no file descriptor is left."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    own, taken = os.getpid(), []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.open("/dev/null", os.O_RDONLY))
+        with pytest.raises(OSError, match="Too many open files"):
+            processes.state(own)
+    finally:
+        for each in taken:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert processes.state(own) == "R"
