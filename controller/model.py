@@ -346,6 +346,34 @@ class Confirmation:
 
 
 @dataclass(frozen=True, slots=True)
+class PausedPart:
+    """
+    One volume, or one node with all that is on it or wanted there, that a person has paused with this reason.
+
+    A node is known by its ID or its VM: it has another ID when it joins again. ``hostname`` is for people.
+    """
+
+    reason: str
+    volume: VolumeName | None = None
+    node: NodeId | None = None
+    vm: VmId | None = None
+    hostname: str = ""
+
+    @property
+    def kind(self) -> str:
+        return "node" if self.volume is None else "volume"
+
+    @property
+    def name(self) -> str:
+        """As `reberth resume` is told it."""
+        return self.hostname if self.volume is None else self.volume
+
+    def on(self, node: NodeId | None, vm: VmId | None) -> bool:
+        """Whether that node, or the node of that VM, is the one that is paused."""
+        return (self.node is not None and self.node == node) or (self.vm is not None and self.vm == vm)
+
+
+@dataclass(frozen=True, slots=True)
 class Attachment:
     """A disk on a VM, as the storage system reports it."""
 
@@ -460,6 +488,7 @@ class World:
     gates: Mapping[VmId, GateView] = field(default_factory=dict)
     confirmations: tuple[Confirmation, ...] = ()
     paused: str | None = None  # a person's reason, or None
+    paused_parts: tuple[PausedPart, ...] = ()
     unread: tuple[str, ...] = ()  # what could not be read and why, one sentence each
     unlisted: tuple[str, ...] = ()  # why the storage's list is not whole: a disk that is in it nowhere may be there
     odd: Mapping[DiskId, str] = field(default_factory=dict)  # what is wrong with a disk, with the cure: for people

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from controller.api.orders.pauses import Pauses
 from controller.api.routes import Route, route
 from controller.api.status import explain, status
 from controller.api.viewing.history import events, history
@@ -29,7 +30,6 @@ from controller.protocol.views import EventsView, Explanation, MovesView, PlanVi
 from controller.reconciler.nodes.lost_nodes import LostNode, hanging_on, known, named
 from controller.reconciler.state import LoopState
 from controller.records.base import Acting, NodeRecord, Records, RecordsUnavailable
-from controller.records.pauses import with_end
 
 LOOK_SECONDS = 6.0
 
@@ -39,10 +39,10 @@ class OperatorRequests:
         self._state = state
         self._records = records
         self._wakeup = state.wakeup
-        self._acting = acting
         self._policy = policy
         self._wall = state.wall
         self._me = me
+        self._pauses = Pauses(state, records, acting)
 
     def routes(self) -> Iterable[Route]:
         yield route(operator.STATUS, lambda _, __: self.status())
@@ -150,17 +150,9 @@ class OperatorRequests:
         return node, node.vm
 
     async def pause(self, asked: Pause) -> Told | Rejection:
-        reason = asked.reason
-        if reason is not None and asked.seconds is not None:
-            reason = with_end(reason, self._wall() + asked.seconds)
-        try:
-            written = await self._acting.pause(reason)
-        except RecordsUnavailable as error:
-            return unavailable(error)
-        if not written:
-            return unavailable("another controller acts now")
-        self._wakeup("paused" if asked.reason else "resumed")
-        return Told(f"paused: {reason}" if reason else "resumed")
+        if asked.node or asked.volume:
+            await self._fresh()
+        return await self._pauses.pause(asked)
 
     async def _fresh(self) -> None:
         """People ask about now. An older look has to do when Swarm does not answer."""

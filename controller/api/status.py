@@ -6,7 +6,7 @@ The JSON form is in `controller.protocol.views`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -36,11 +36,14 @@ from controller.protocol.views import (
     GrantView,
     HistoryView,
     NodeLine,
+    PausedView,
     StatusView,
     VolumeLine,
 )
 from controller.reconciler.history import hostname
 from controller.reconciler.state import LoopState, Observation
+
+_WAITS: Mapping[Placement | None, str] = {Placement.KEPT: "kept", Placement.PAUSED: "paused"}
 
 
 def status(loop: LoopState, policy: Policy, holder: str) -> StatusView | None:
@@ -55,7 +58,16 @@ def status(loop: LoopState, policy: Policy, holder: str) -> StatusView | None:
     advised = dict.fromkeys(each for volume in loop.volumes() for each in unconstrained(look.world, policy, volume))
     world = look.world
     return StatusView(
-        world.epoch, name, world.paused, look.at, lines, told, world.unread, tuple(advised), own_version()
+        world.epoch,
+        name,
+        world.paused,
+        look.at,
+        lines,
+        told,
+        world.unread,
+        tuple(advised),
+        own_version(),
+        tuple(PausedView(each.kind, each.name, each.reason) for each in world.paused_parts),
     )
 
 
@@ -138,7 +150,7 @@ def state(decision: Decision | None) -> str:
         case Converged(starting=starting):
             return "starting" if starting else "ok"
         case Wait():
-            return "kept" if decision is not None and decision.placement is Placement.KEPT else "waiting"
+            return "waiting" if decision is None else _WAITS.get(decision.placement, "waiting")
         case Refuse():
             return "refused"
         case Alarm():

@@ -21,7 +21,7 @@ class Health(IntEnum):
 def judged(status: StatusView) -> tuple[Health, str]:
     """
     Critical: a volume needs a person, or a part could not be read, so that no failover could happen now. Warning: a
-    volume waits or is refused, or a person has paused everything.
+    volume waits or is refused, or a person has paused everything or a part.
     """
     critical = [*_alarms(status), *status.unread]
     worries = list(_worries(status))
@@ -36,6 +36,7 @@ def _alarms(status: StatusView) -> Iterator[str]:
 def _worries(status: StatusView) -> Iterator[str]:
     if status.paused is not None:
         yield f"paused: {status.paused}"
+    yield from (f"{each.kind} {each.name} paused: {each.reason}" for each in status.paused_parts)
     yield from (f"{each.volume} {each.state}: {each.reason}" for each in status.volumes if each.state in _BAD)
 
 

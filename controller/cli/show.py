@@ -20,6 +20,7 @@ _COLOURS = {
     "starting": "cyan",
     "working": "cyan",
     "waiting": "yellow",
+    "paused": "yellow",
     "refused": "red",
     "ALARM": "bold red",
 }
@@ -29,6 +30,9 @@ def show_status(console: Console, status: StatusView) -> None:
     console.print(f"Acting: {escape(status.holder)}, epoch {status.epoch}, looked at {time_of(status.looked_at)}")
     if status.paused is not None:
         console.print(f"[yellow]Paused: {escape(status.paused)}[/] (`reberth resume` ends that)")
+    for part in status.paused_parts:
+        text = f"[yellow]Paused: {part.kind} {escape(part.name)}: {escape(part.reason)}[/]"
+        console.print(f"{text} (`reberth resume --{part.kind} {escape(part.name)}` ends that)", soft_wrap=True)
     for unread in status.unread:
         console.print(f"[red]{escape(unread)}[/]")
     console.print(_volumes(status, wide=console.width > _PAGE) if status.volumes else "No volumes.")

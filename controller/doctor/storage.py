@@ -21,6 +21,11 @@ def looking(facts: Facts) -> Iterator[Finding]:
     if facts.world.paused is not None:
         text = f'Reberth is paused: "{facts.world.paused}".'
         yield warning("paused", "reberth", text, "`reberth resume` when the work is done.")
+    for each in facts.world.paused_parts:
+        text = f'{each.kind.capitalize()} {each.name} is paused: "{each.reason}".'
+        yield warning(
+            "paused-part", each.name, text, f"`reberth resume --{each.kind} {each.name}` when the work is done."
+        )
 
 
 def driver(facts: Facts) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Both ends of a volume's life: it begins as a copy of another one, it is removed. Pure."""
+"""A volume that a person paused, and both ends of its life: it begins as a copy of another, it is removed. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,20 @@ from controller.planner import takeover
 from controller.planner.actions import Action, CreateDisk, DeleteDisk, Refuse, Wait
 from controller.planner.context import VolumeContext
 from controller.planner.evidence import vm_label
+
+
+def paused(ctx: VolumeContext) -> Action:
+    part = ctx.rules.paused(ctx)
+    if part is None:
+        return Wait(ctx.name, f"Volume {ctx.name}: a pause has just ended; looking again.", takeover.LOOK_AGAIN)
+    if part.volume is not None:
+        why = f'Volume {ctx.name} is paused: "{part.reason}". `reberth resume --volume {ctx.name}` ends that.'
+        return Wait(ctx.name, why)
+    why = (
+        f'Volume {ctx.name} waits, because node {part.hostname} is paused: "{part.reason}". '
+        f"`reberth resume --node {part.hostname}` ends that."
+    )
+    return Wait(ctx.name, why)
 
 
 def must_wait(ctx: VolumeContext) -> bool:

@@ -51,6 +51,8 @@ def unconstrained(world: World, policy: Policy, name: VolumeName) -> Iterator[st
 
 
 def _change(index: WorldIndex, node: Node) -> LabelChange | None:
+    if any(part.on(node.id, node.vm) for part in index.world.paused_parts):
+        return None
     if node.labelled:
         return LabelChange(node.id, node.hostname, False, "the node is ready again") if _lives(index, node) else None
     if not _dead(index, node) or _too_many(index):

@@ -31,6 +31,7 @@ from controller.planner.rules import Holder
 class Placement(Enum):
     """Every situation that a volume can be in, with a comment on what it means."""
 
+    PAUSED = "paused by a person"
     NO_RECORD = "no record"  # some task wants it, Docker has not asked for it yet
     CONFLICT = "conflicting claims"  # two nodes want it, replicas > 1 ...
     DOOMED_CLAIMED = "removed, but wanted"
@@ -84,6 +85,10 @@ def classify(ctx: VolumeContext) -> Placement:
         if placement is not None:
             return placement
     return Placement.SETTLED
+
+
+def _paused(ctx: VolumeContext) -> Placement | None:
+    return None if ctx.rules.paused(ctx) is None else Placement.PAUSED
 
 
 def _life(ctx: VolumeContext) -> Placement | None:
@@ -220,7 +225,7 @@ def _beside_whom(ctx: VolumeContext, task: ClaimTask) -> Placement:
     return Placement.PREDECESSOR if old or ctx.rules.strangers(ctx) else Placement.UNGRANTED
 
 
-_QUESTIONS = (_life, _certainty, _target_known, _held, _off_or_over, _way_to_target, _permission)
+_QUESTIONS = (_paused, _life, _certainty, _target_known, _held, _off_or_over, _way_to_target, _permission)
 
 
 def next_task(ctx: VolumeContext) -> ClaimTask | None:

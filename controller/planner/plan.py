@@ -10,7 +10,7 @@ ages come in the World.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from controller.model import Attachment, Policy, VolumeKey, VolumeName, World
@@ -45,6 +45,11 @@ class Decision:
     action: Action
     context: VolumeContext | None = field(default=None, compare=False, repr=False)
     fault: Exception | None = field(default=None, compare=False)
+
+
+def at_work(decisions: Iterable[Decision]) -> Iterator[Decision]:
+    """Of a volume that a person has paused not even the record is tidied up."""
+    return (each for each in decisions if each.placement is not Placement.PAUSED)
 
 
 def plan(world: World, policy: Policy, rules: Rules = RULES) -> tuple[Decision, ...]:

@@ -23,8 +23,10 @@ from controller.model import (
     Grant,
     MountState,
     Node,
+    NodeId,
     NodeState,
     Operation,
+    PausedPart,
     Phase,
     Power,
     Serial,
@@ -34,6 +36,18 @@ from controller.planner.context import VolumeContext
 from controller.planner.evidence import evidence, idle_evidence
 
 Holder = tuple[VmId, BootId]
+
+
+def paused(ctx: VolumeContext) -> PausedPart | None:
+    """Nothing is done about a volume that a person has paused, or that is, may be or should be on a node that is."""
+    parts = ctx.index.world.paused_parts
+    if not parts:
+        return None
+    places: set[tuple[NodeId | None, VmId | None]] = {(None, each.vm) for each in ctx.disk_on}
+    places |= {(grant.node, grant.vm) for grant in (*ctx.foreign, *ctx.home)}
+    if ctx.claim is not None:
+        places.add((ctx.claim.node, None if ctx.target is None else ctx.target.vm))
+    return next((each for each in parts if each.volume == ctx.name or any(each.on(*at) for at in places)), None)
 
 
 def superseded(ctx: VolumeContext) -> bool:
@@ -246,6 +260,7 @@ class Rules:
     """What the planner asks. ``evidence``: a grant is dropped only on evidence; a node that is down is none."""
 
     evidence: Callable[[VolumeContext, VmId, BootId], Evidence | None] = evidence
+    paused: Callable[[VolumeContext], PausedPart | None] = paused
     superseded: Callable[[VolumeContext], bool] = superseded
     obeyed: Callable[[VolumeContext, GateVolume], bool] = obeyed
     boot_agreed: Callable[[VolumeContext, GateView], bool] = boot_agreed

@@ -34,6 +34,9 @@ class Row:
 
 _ROWS = (
     Row(
+        Placement.PAUSED, lifetime.paused, "When the work is done, end the pause by the command that the reason names."
+    ),
+    Row(
         Placement.NO_RECORD,
         steps.no_record,
         "Nothing for some seconds. If it stays so, see what keeps Docker: `docker service ps --no-trunc {service}`.",

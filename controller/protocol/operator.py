@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from controller.protocol.bounds import Answer, Asked, Number, Sentence, Time, Word
+from controller.protocol.bounds import Answer, Asked, Host, Name, Number, Sentence, Time, Word
 from controller.protocol.endpoint import Access, Endpoint, done
 from controller.protocol.messages import Empty, Message
 from controller.protocol.views import DoctorView, DriverView, EventsView, Explanation, MovesView, PlanView, StatusView
 
+MOST_PAUSED = 50  # parts: they stand in the record that each beat writes
 IMPORTED_AT_ONCE = 4  # records in one message: it is far below what a controller takes, and soon answered
 Reason = Annotated[str, Meta(max_length=500)]  # kept in the history of each volume that it concerns
 
@@ -116,6 +117,19 @@ class StoredRecord(Message, frozen=True):
     state: Annotated[str, Meta(max_length=2**16)]
 
 
+class Paused(Message, frozen=True):
+    """A pause of one volume or one node: see `PausedPart`. Empty: not said."""
+
+    reason: Sentence
+    volume: Name = ""
+    node: Word = ""
+    vm: Word = ""
+    hostname: Host = ""
+
+
+Parts = Annotated[tuple[Paused, ...], Meta(max_length=MOST_PAUSED)]
+
+
 class Backup(Message, frozen=True):
     """
     What `reberth export` writes and `reberth import` reads. ``epoch``: of the leader who wrote it, at that time.
@@ -127,15 +141,22 @@ class Backup(Message, frozen=True):
     records: tuple[StoredRecord, ...]
     missing: tuple[Sentence, ...] = ()
     backup: int = 1  # the form of this file
+    paused: Sentence | None = None
+    paused_parts: Parts = ()
 
 
 class Import(Message, frozen=True):
-    """Some of a backup's records, and its epoch. ``check``: only say what would be done. ``by``: who says so."""
+    """
+    Some of a backup's records, its epoch, and what was paused. ``check``: only say what would be done. ``by``: who
+    says so.
+    """
 
     epoch: Number
     records: Annotated[tuple[StoredRecord, ...], Meta(max_length=IMPORTED_AT_ONCE)]
     check: bool = False
     by: Word = ""
+    paused: Sentence | None = None
+    paused_parts: Parts = ()
 
 
 class Imported(Message, frozen=True):
@@ -154,10 +175,15 @@ class Grow(Message, frozen=True):
 
 
 class Pause(Message, frozen=True):
-    """``reason`` None: go on. ``seconds``: after them it ends by itself; None: it does not."""
+    """
+    ``reason`` None: go on. ``seconds``: after them it ends by itself; None: it does not. ``node`` (hostname, ID or VM)
+    or ``volume``: only that; where neither is said, everything.
+    """
 
     reason: Reason | None = None
     seconds: Annotated[float, Meta(gt=0, le=31 * 86_400)] | None = None
+    node: Word = ""
+    volume: Asked = ""
 
 
 class Told(Message, frozen=True):

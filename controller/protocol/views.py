@@ -153,6 +153,14 @@ class DriverView(msgspec.Struct, frozen=True):
     options: tuple[DriverOptionView, ...] = ()
 
 
+class PausedView(msgspec.Struct, frozen=True):
+    """``kind``: volume or node. A node's ``name`` is its hostname."""
+
+    kind: str
+    name: str
+    reason: str
+
+
 class StatusView(msgspec.Struct, frozen=True):
     """The acting controller's view of all volumes."""
 
@@ -165,6 +173,7 @@ class StatusView(msgspec.Struct, frozen=True):
     unread: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()  # services whose failover could be quicker, one sentence each
     version: str = ""  # of the controller
+    paused_parts: tuple[PausedView, ...] = ()
 
 
 class MoveView(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ from controller.model import (
     Node,
     NodeId,
     NodeState,
+    PausedPart,
     Power,
     TaskId,
     VmId,
@@ -81,7 +82,7 @@ class Observer:
         self._with_list: Mapping[VmId, Power] | None = None  # powers in the answer that had the attachments
         self.again: float | None = None  # seconds after which looking again makes sense by itself
 
-    async def look(self, epoch: Epoch, paused: str | None = None) -> World:
+    async def look(self, epoch: Epoch, paused: str | None = None, paused_parts: tuple[PausedPart, ...] = ()) -> World:
         reading = _Reading(self._deadline)
         records = self._from.records
         stored = await reading.read("the volume records", records.volumes())
@@ -109,6 +110,7 @@ class Observer:
             gates=readings.gates,
             confirmations=confirmed.result() or (),
             paused=paused,
+            paused_parts=paused_parts,
             unread=(*reading.unread, *readings.alarms),
             unlisted=self._unlisted,
             odd=self._odd,

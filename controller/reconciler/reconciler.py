@@ -26,7 +26,7 @@ from controller.planner.actions import (
     kind,
     quiet,
 )
-from controller.planner.plan import INTERNAL, LONGEST, Decision
+from controller.planner.plan import INTERNAL, LONGEST, Decision, at_work
 from controller.reconciler.decision_log import DecisionLog
 from controller.reconciler.executor import Executor, needs_tidying
 from controller.reconciler.nodes.housekeeping import Housekeeping
@@ -136,7 +136,8 @@ class Reconciler:
         self._ended = False
         number = self._state.begin()
         busy, busy_vms, began = set(self._busy), set(self._busy_vms), self._clock()
-        world = self._state.as_known(await self._p.observer.look(epoch, self._p.acting.paused))
+        acting = self._p.acting
+        world = self._state.as_known(await self._p.observer.look(epoch, acting.paused, acting.paused_parts))
         self._p.counted.looked(self._clock() - began)
         if self._p.acting.epoch != epoch:
             self._next_look = self._clock()
@@ -151,7 +152,7 @@ class Reconciler:
         self._news.tell(self._state.decisions, decisions, epoch)
         self._news.judge(world)
         self._state.publish(Observation(number, began, self._state.wall(), world), decisions)
-        free = [decision.action for name, decision in planned.items() if name not in busy]
+        free = [each.action for each in at_work(planned.values()) if each.volume not in busy]
         telling = self._tell_swarm(operations, world, began)
         for group in self._due(world, free, busy_vms):
             self._start(operations, world, group)

@@ -7,11 +7,21 @@ Every write is a compare-and-set. A write that finds another version is `Stale`:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from controller.model import BootId, Confirmation, Epoch, NodeId, VmId, VolumeKey, VolumeName, VolumeRecord
+from controller.model import (
+    BootId,
+    Confirmation,
+    Epoch,
+    NodeId,
+    PausedPart,
+    VmId,
+    VolumeKey,
+    VolumeName,
+    VolumeRecord,
+)
 from controller.volumes.naming import volume_key
 
 HISTORY_LIMIT = 20  # entries kept for each volume: a few failovers, and small enough for a Swarm Config's labels
@@ -48,7 +58,8 @@ class Leadership:
     """
     Who acts. ``beat`` grows with each sign of life; its reader measures with its own clock how long it stood still.
 
-    ``paused`` is a person's reason to do nothing for now. ``address`` is where gates reach the acting controller.
+    ``paused`` is a person's reason to do nothing for now, ``paused_parts`` what is paused alone. ``address`` is where
+    gates reach the acting controller.
     """
 
     epoch: Epoch
@@ -57,6 +68,10 @@ class Leadership:
     beat: int = 0
     paused: str | None = None
     version: int = 0
+    paused_parts: tuple[PausedPart, ...] = ()
+
+
+PartsChange = Callable[[tuple[PausedPart, ...]], tuple[PausedPart, ...]]
 
 
 class VolumeRecords(Mapping[VolumeName, VolumeRecord]):
@@ -98,6 +113,11 @@ class Acting(Protocol):
         ...
 
     @property
+    def paused_parts(self) -> tuple[PausedPart, ...]:
+        """What a person has paused beside the rest."""
+        ...
+
+    @property
     def acting_address(self) -> str | None:
         """host:port of the controller that acts, as far as known here; may be our own."""
         ...
@@ -116,6 +136,10 @@ class Acting(Protocol):
 
     async def pause(self, reason: str | None) -> bool:
         """Write a person's reason to do nothing, or None to go on. False when we do not act by now."""
+        ...
+
+    async def pause_parts(self, change: PartsChange) -> bool:
+        """Write what is paused alone, by a change of what is there. False when we do not act by now."""
         ...
 
 

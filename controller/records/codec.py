@@ -25,6 +25,7 @@ from controller.model import (
     HistoryEntry,
     Intent,
     NodeId,
+    PausedPart,
     Phase,
     Serial,
     Source,
@@ -139,11 +140,14 @@ class _LeaderFacts(_Record, frozen=True, kw_only=True):
 
 
 class _LeaderState(_Record, frozen=True, kw_only=True):
+    """``paused_parts`` is written only where there are some: a controller that knows of none must not act on them."""
+
     epoch: Epoch
     holder: NodeId
     address: str
     beat: int
     paused: str | None
+    paused_parts: tuple[PausedPart, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 _F = TypeVar("_F", bound=_Record)
@@ -255,6 +259,7 @@ def leader_content(leadership: Leadership) -> Content:
         address=leadership.address,
         beat=leadership.beat,
         paused=leadership.paused,
+        paused_parts=leadership.paused_parts or msgspec.UNSET,
     )
     return _content(_LeaderFacts(), state)
 
@@ -262,7 +267,8 @@ def leader_content(leadership: Leadership) -> Content:
 def decode_leader(stored: Stored) -> Leadership:
     """Raises UnreadableRecord."""
     _, state = _decode(stored, _LeaderFacts, _LeaderState)
-    return Leadership(state.epoch, state.holder, state.address, state.beat, state.paused, stored.version)
+    parts = () if isinstance(state.paused_parts, msgspec.UnsetType) else state.paused_parts
+    return Leadership(state.epoch, state.holder, state.address, state.beat, state.paused, stored.version, parts)
 
 
 def _content(facts: _Record, state: _Record) -> Content:

@@ -17,10 +17,10 @@ from dataclasses import replace
 
 import structlog
 
-from controller.model import Epoch, NodeId
-from controller.records.base import Leadership, Records, RecordsUnavailable, Stale
+from controller.model import Epoch, NodeId, PausedPart
+from controller.records.base import Leadership, PartsChange, Records, RecordsUnavailable, Stale
 from controller.records.leadership_rule import Beat, Follow, Take, Timing, View, step
-from controller.records.pauses import over
+from controller.records.pauses import lasting, over
 from watchers.base import SwarmUnread
 
 _log = structlog.get_logger(__name__)
@@ -73,6 +73,10 @@ class Leader:
         return None if reason is None or over(reason, self._wall()) else reason
 
     @property
+    def paused_parts(self) -> tuple[PausedPart, ...]:
+        return lasting(self._record.paused_parts, self._wall()) if self._record is not None else ()
+
+    @property
     def acting_address(self) -> str | None:
         """Where the acting controller is, host:port, as far as known here."""
         return self._record.address if self._record is not None else None
@@ -111,6 +115,14 @@ class Leader:
         """Write a person's reason to do nothing, or None to go on. False when we do not act by now."""
         async with self._writing:
             await self._prove(lambda record: replace(record, paused=reason))
+            return self.epoch is not None
+
+    async def pause_parts(self, change: PartsChange) -> bool:
+        """See `Acting`."""
+        async with self._writing:
+            await self._prove(
+                lambda record: replace(record, paused_parts=change(lasting(record.paused_parts, self._wall())))
+            )
             return self.epoch is not None
 
     async def _turn(self) -> None:
@@ -177,6 +189,7 @@ class Leader:
             holder=self._me,
             address=self._address,
             paused=self.paused,
+            paused_parts=self.paused_parts,
             version=record.version if record is not None else 0,
         )
         self._acting, self._mine = False, None  # if the answer is lost, the epoch may be ours without our knowing
@@ -227,5 +240,5 @@ def _sign(record: Leadership | None) -> tuple[Epoch, int] | None:
     return (record.epoch, record.beat) if record is not None else None
 
 
-def _who(record: Leadership | None) -> tuple[NodeId, Epoch, str | None] | None:
-    return (record.holder, record.epoch, record.paused) if record is not None else None
+def _who(record: Leadership | None) -> tuple[object, ...] | None:
+    return (record.holder, record.epoch, record.paused, record.paused_parts) if record is not None else None

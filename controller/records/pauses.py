@@ -1,5 +1,5 @@
 """
-A pause with an end. Pure.
+A pause with an end, and pauses of one volume or one node. Pure.
 
 The end stands in the reason itself, so people read it, and a controller of an older version, which knows no ends, keeps
 the pause instead of finding the record unreadable.
@@ -8,7 +8,10 @@ the pause instead of finding the record unreadable.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
+
+from controller.model import PausedPart
 
 _END = re.compile(r" \(until (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\)\Z")
 _FORM = "%Y-%m-%d %H:%M:%S"
@@ -29,3 +32,25 @@ def over(reason: str, now: float) -> bool:
         return datetime.strptime(found[1], _FORM).replace(tzinfo=UTC).timestamp() <= now
     except ValueError:  # no such day: a person's own words
         return False
+
+
+def lasting(parts: Iterable[PausedPart], now: float) -> tuple[PausedPart, ...]:
+    """Those that are not over."""
+    return tuple(each for each in parts if not over(each.reason, now))
+
+
+def same(one: PausedPart, other: PausedPart) -> bool:
+    """Whether both are about one volume, or about one node: by its ID or its VM."""
+    if one.volume is not None or other.volume is not None:
+        return one.volume == other.volume
+    return one.node == other.node or (one.vm is not None and one.vm == other.vm)
+
+
+def with_parts(parts: Iterable[PausedPart], said: Iterable[PausedPart]) -> tuple[PausedPart, ...]:
+    """What was said last about a part is what counts."""
+    new = tuple(said)
+    return (*(each for each in parts if not any(same(each, other) for other in new)), *new)
+
+
+def without_part(parts: Iterable[PausedPart], gone: PausedPart) -> tuple[PausedPart, ...]:
+    return tuple(each for each in parts if not same(each, gone))

@@ -37,6 +37,7 @@ def nobody(_ctx: VolumeContext) -> None:
 
 CARELESS: Mapping[str, Callable[..., object]] = {
     "evidence": imagined,
+    "paused": nobody,
     "superseded": no,
     "obeyed": yes,
     "boot_agreed": yes,

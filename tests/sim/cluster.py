@@ -32,7 +32,7 @@ from tests.sim.change import Broken, heard, set_leader, set_vm, void_below, with
 from tests.sim.eyes import decisions, see
 from tests.sim.faults import Event
 from tests.sim.labels import labels
-from tests.sim.state import NOWHERE, Age, Call, Intent, Mount, Note, State, Storage, View, Vm, slot
+from tests.sim.state import NOTHING, NOWHERE, VOLUME, Age, Call, Intent, Mount, Note, State, Storage, View, Vm, slot
 from tests.sim.storage import judged, land, wake
 
 QUIET = (Wait, Alarm, Refuse, Converged)
@@ -81,6 +81,8 @@ class Cluster:
         action = self.decide(s, i)
         if isinstance(action, GrantMount) and s.disk & ~(1 << _number(action.vm)):
             raise Broken(f"VM {_number(action.vm)} is granted the volume while another VM has the disk")
+        if s.rest != NOTHING and not isinstance(action, QUIET) and _touches(s, action):
+            raise Broken(f"{type(action).__name__} is done about what a person has paused")
         self._must_not_storm(s, action)
         self._must_not_hurry(s, i, action)
         if not isinstance(action, QUIET):
@@ -253,3 +255,10 @@ def _told(s: State, i: int, vm: Vm) -> bool:
     own = [g for g in s.record.grants if (g[0], g[1]) == (i, vm.boot)]
     revoked = bool(s.record.grants) and all(g[2] < s.record.serial for g in s.record.grants)
     return (bool(own) and revoked) or (not own and vm.mount is not Mount.NO)
+
+
+def _touches(s: State, action: Action) -> bool:
+    """Whether it is about what is paused: the one volume, or a node that has a permission, the disk, or is given it."""
+    granted = any(grant[0] == s.rest for grant in s.record.grants)
+    given = isinstance(action, Attach | Detach | Fence | GrantMount) and _number(action.vm) == s.rest
+    return s.rest == VOLUME or granted or given

@@ -23,6 +23,7 @@ from controller.model import (
     NodeId,
     NodeState,
     Operation,
+    PausedPart,
     Phase,
     Policy,
     Power,
@@ -39,7 +40,7 @@ from controller.model import (
 from controller.planner.actions import Action, Converged
 from controller.planner.plan import plan
 from controller.planner.rules import Rules
-from tests.sim.state import NOWHERE, Age, Mount, Record, State, Storage, View
+from tests.sim.state import NOTHING, NOWHERE, VOLUME, Age, Mount, Record, State, Storage, View
 
 NAME = VolumeName("data")
 DISK = DiskId("disk")
@@ -80,6 +81,7 @@ class Seen(NamedTuple):
     started: frozenset[int]
     lent: bool
     paused: bool
+    rest: int
     blind: bool
 
 
@@ -135,6 +137,7 @@ def see(state: State, leader: int, storage: Storage) -> Seen:
         started,
         storage.lent,
         state.paused,
+        state.rest,
         state.blind,
     )
 
@@ -149,12 +152,21 @@ def world(seen: Seen) -> World:
         | ({COPY.name: COPY} if seen.lent else {}),
         attachments=None if seen.blind else tuple(Attachment(DISK, vm, epoch=epoch) for vm, epoch in there),
         paused="the storage is moved" if seen.paused else None,
+        paused_parts=_paused_parts(seen.rest),
         power={_vm(i): power for i, power in enumerate(seen.power)},
         gates={_vm(i): _view(i, view) for i, view in enumerate(seen.views) if view is not None},
         confirmations=tuple(
             Confirmation(_id(vm), _vm(vm), _boot(boot), "pulled the plug") for vm, boot in sorted(seen.confirmed)
         ),
     )
+
+
+def _paused_parts(rest: int) -> tuple[PausedPart, ...]:
+    """A node is told by its first ID and its VM: it may have joined again since."""
+    if rest == NOTHING:
+        return ()
+    volume = PausedPart("moved", volume=NAME)
+    return (volume if rest == VOLUME else PausedPart("mended", node=_id(rest), vm=_vm(rest), hostname=f"swarm0{rest}"),)
 
 
 def _id(i: int, joined: int = 1) -> NodeId:

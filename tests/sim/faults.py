@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.sim.change import heard, make_anew, next_task, set_leader, set_vm, unheard, void_below, without, write
-from tests.sim.state import Age, Budget, Call, Intent, Leader, Mount, State, Storage, Vm, slot
+from tests.sim.state import NOTHING, VOLUME, Age, Budget, Call, Intent, Leader, Mount, State, Storage, Vm, slot
 from tests.sim.storage import off
 
 Event = tuple[str, int, State]
@@ -192,10 +192,20 @@ def _odd(s: State, b: Budget) -> Iterator[Event]:
         yield "resume", 0, s._replace(paused=False)
     elif b.pauses:
         yield "pause", 0, s._replace(paused=True, budget=b._replace(pauses=b.pauses - 1))
+    yield from _rests(s, b)
     if b.lies:
         for i, vm in enumerate(s.vms):
             if vm.on and not vm.lies:
                 yield "lie", i, set_vm(s, i, vm._replace(lies=True))._replace(budget=b._replace(lies=b.lies - 1))
+
+
+def _rests(s: State, b: Budget) -> Iterator[Event]:
+    """People who pause the volume alone, or a node."""
+    if s.rest != NOTHING:
+        yield "wake up", s.rest, s._replace(rest=NOTHING)
+    elif b.rests:
+        for what in (VOLUME, *range(len(s.vms))):
+            yield "rest", what, s._replace(rest=what, budget=b._replace(rests=b.rests - 1))
 
 
 def _doubt(s: State, call: Call) -> State:

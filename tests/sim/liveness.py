@@ -13,7 +13,7 @@ from tests.sim.change import heard, make_anew, next_task, set_leader, set_vm, un
 from tests.sim.cluster import QUIET, Cluster
 from tests.sim.faults import running
 from tests.sim.labels import left_behind, told
-from tests.sim.state import Age, Mount, State, slot
+from tests.sim.state import NOTHING, Age, Mount, State, slot
 from tests.sim.storage import land, wake
 
 STEPS = 80  # no chain of ours is half as long; more means that it goes round in circles
@@ -61,8 +61,8 @@ def _in_doubt(s: State) -> bool:
 
 def step(cluster: Cluster, s: State, late: bool) -> State | None:
     """The one next thing that happens in a world without new faults; None when all is quiet."""
-    if s.mislaid or s.paused or s.blind:
-        return s._replace(mislaid=False, paused=False, blind=False)
+    if s.mislaid or s.paused or s.blind or s.rest != NOTHING:
+        return s._replace(mislaid=False, paused=False, blind=False, rest=NOTHING)
     for i, vm in enumerate(s.vms):
         if vm.saved:
             return wake(cluster.storage, s, i)

@@ -17,6 +17,8 @@ from controller.model import Capabilities
 from controller.planner.actions import Action
 
 NOWHERE = -1
+VOLUME = -1  # what a person has paused alone: the volume; a VM's number: its node
+NOTHING = -2
 SLOTS = 4  # a task's number is a multiple of this, and its slot
 
 
@@ -138,6 +140,7 @@ class Budget(NamedTuple):
     saves: int = 0  # a VM is saved with its memory
     lies: int = 0  # a gate begins to lie
     pauses: int = 0  # a person pauses Reberth for a while
+    rests: int = 0  # a person pauses the volume alone, or a node
     mislays: int = 0  # the storage lists the disk nowhere while a VM has it (it was moved or renamed under it)
     blinds: int = 0  # the storage cannot be read for a while; what was asked of it may still happen
     drains: int = 0  # a person drains a node, and gives it back later
@@ -170,6 +173,7 @@ class State(NamedTuple):
     budget: Budget
     started: frozenset[int] = frozenset()  # tasks that Swarm has heard of as running
     paused: bool = False
+    rest: int = NOTHING
     mislaid: bool = False  # the storage lists the disk nowhere
     blind: bool = False  # the storage cannot be read
     labels: frozenset[int] = frozenset()  # VMs whose node bears the label of the dead

@@ -48,6 +48,8 @@ WORDS = {
     "lie": "the gate on VM {n} begins to say that nothing is mounted",
     "pause": "a person pauses Reberth",
     "resume": "a person ends the pause",
+    "rest": "a person pauses node {n} (-1: the volume)",
+    "wake up": "a person ends the pause of node {n} (-1: of the volume)",
     "mislay": "the storage lists the disk nowhere, though it is where it was",
     "found": "the storage lists the disk again",
     "pull": "a person pulls the disk from VM {n} by hand",

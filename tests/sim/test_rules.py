@@ -16,6 +16,7 @@ CALM = Budget(elections=0, doubts=0, crashes=0, boots=0, cuts=0, moves=1)
 
 NEEDED: dict[str, tuple[Storage, Budget, str]] = {
     "evidence": (VSPHERE, CALM._replace(cuts=1), "as proven free, but it writes"),
+    "paused": (VSPHERE, CALM._replace(rests=1), "is done about what a person has paused"),
     "superseded": (VSPHERE, CALM._replace(cuts=1), "holds a valid grant"),
     "obeyed": (VSPHERE, CALM._replace(moves=3), "as proven free, but it writes"),
     "boot_agreed": (VSPHERE, CALM._replace(elections=2, crashes=1, boots=1), "as proven free, but it writes"),

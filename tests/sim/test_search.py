@@ -40,6 +40,7 @@ SMALL = {
     "a VM is saved with its memory, and resumed": CALM._replace(saves=1),
     "a person pauses Reberth, a VM dies and comes back": CALM._replace(pauses=1, crashes=1, boots=1),
     "a person pauses Reberth, a leader changes": CALM._replace(pauses=1, elections=1),
+    "a person pauses a volume or a node, a VM dies": CALM._replace(rests=1, crashes=1),
     "the task moves to and fro": CALM._replace(moves=3, doubts=1),
     "two tasks share the volume and move": CALM._replace(joins=1, moves=2),
     "two tasks share the volume, their containers end and begin again": CALM._replace(joins=1, restarts=1),
@@ -91,6 +92,7 @@ WIDE = {
 ALIKE = {  # the lab's storage gives the same, or little else
     "a leader changes while a call is in doubt",
     "a person pauses Reberth, a VM dies and comes back",
+    "a person pauses a volume or a node, a VM dies",
     "the storage cannot be read while a task is replaced",
     "the storage cannot be read, two leaders, a call in doubt",
     "a node is drained, and given back",

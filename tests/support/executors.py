@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from controller.model import DiskId, Epoch, VmId, VolumeName, VolumeRecord, World
+from controller.model import DiskId, Epoch, PausedPart, VmId, VolumeName, VolumeRecord, World
 from controller.planner.actions import Action
 from controller.reconciler.executor import Executor
 from controller.reconciler.record_writer import RecordWriter, Result
 from controller.reconciler.state import LoopState
 from controller.reconciler.storage_actions import Deadlines, StorageActions
+from controller.records.base import PartsChange
 from controller.records.memory import MemoryRecords
 from drivers.base import Outcome, Refused
 from drivers.memory import MemoryDriver
@@ -23,6 +24,7 @@ class Leading:
     def __init__(self, epoch: Epoch | None = EPOCH) -> None:
         self._epoch = epoch
         self.paused: str | None = None
+        self.paused_parts: tuple[PausedPart, ...] = ()
         self.acting_address: str | None = None
         self.acting = True
         self.taken = 0
@@ -44,6 +46,10 @@ class Leading:
 
     async def pause(self, reason: str | None) -> bool:
         self.paused = reason
+        return self.acting
+
+    async def pause_parts(self, change: PartsChange) -> bool:
+        self.paused_parts = change(self.paused_parts)
         return self.acting
 
 

@@ -12,13 +12,14 @@ from controller.model import (
     Epoch,
     Node,
     NodeId,
+    PausedPart,
     Refusal,
     Spec,
     TaskId,
     VolumeName,
     VolumeRecord,
 )
-from controller.records.base import Leadership, Stale
+from controller.records.base import Leadership, PartsChange, Stale
 from controller.records.memory import Call, Fault, MemoryRecords, MemoryStore
 from watchers.base import SwarmUnread
 
@@ -102,6 +103,7 @@ class FakeLead:
         self._me = me
         self.epoch: Epoch | None = None
         self.paused: str | None = None
+        self.paused_parts: tuple[PausedPart, ...] = ()
         self.acting_address: str | None = None
 
     async def take(self, above: Epoch | None = None) -> bool:
@@ -125,4 +127,8 @@ class FakeLead:
 
     async def pause(self, reason: str | None) -> bool:
         self.paused = reason
+        return True
+
+    async def pause_parts(self, change: PartsChange) -> bool:
+        self.paused_parts = change(self.paused_parts)
         return True

@@ -27,11 +27,13 @@ from controller.planner.actions import (
 )
 from controller.planner.placement import Placement
 from tests.support.plans import (
+    CLOSED,
     COPY,
     MOVED,
     ON,
     ORIGIN,
     ORIGINAL,
+    RESTING,
     REVOKED,
     intent,
 )
@@ -50,6 +52,12 @@ from tests.support.worlds import (
 )
 
 EARLY = {
+    "a person has paused the volume": (
+        world(volume=record(), wanted=claim(1), paused_parts=(RESTING,)), Placement.PAUSED, Wait
+    ),
+    "a person has paused the node that is to get it": (
+        world(volume=record(), wanted=claim(2), paused_parts=(CLOSED,)), Placement.PAUSED, Wait
+    ),
     "its disk may be on a host that cannot be read": (
         world(volume=record(), wanted=claim(1), unlisted=("host b is away",)), Placement.UNLISTED, Wait
     ),

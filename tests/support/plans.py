@@ -13,6 +13,7 @@ from controller.model import (
     NodeId,
     NodeState,
     Operation,
+    PausedPart,
     Phase,
     Policy,
     Power,
@@ -45,6 +46,8 @@ DOWN_LONG = node(1, DOWN, down_for=60.0)
 DOWN_NOW = node(1, DOWN, down_for=1.0)
 REVOKED = record(grant(1), serial=2)
 MOVED = claim(2, "t2")
+RESTING = PausedPart("its data is copied", volume=V)
+CLOSED = PausedPart("its host is mended", node=NodeId("n2"), vm=vm(2), hostname="swarm02")
 CUTTING = replace(POLICY, capabilities=CUTS)
 
 

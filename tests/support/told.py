@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from controller.model import (
     AttachmentState,
     BootId,
-    Claim,
     Confirmation,
     FencePolicy,
     GateVolume,
@@ -17,18 +16,16 @@ from controller.model import (
     NodeState,
     Operation,
     Phase,
-    Policy,
     Power,
     Serial,
     TaskId,
-    VolumeRecord,
-    World,
 )
 from controller.planner.remedies import NOBODY
 from tests.support.plans import COPY, ORIGIN, ORIGINAL
+from tests.support.told_everywhere import EVERYWHERE
+from tests.support.told_words import REVOKED, Told, held
 from tests.support.worlds import (
     EPOCH,
-    GUARDED,
     POLICY,
     V,
     claim,
@@ -46,27 +43,9 @@ from tests.support.worlds import (
 DOWN = NodeState.DOWN
 LONG = node(1, DOWN, down_for=60.0)
 RUNS = {vm(1): Power.ON}
-REVOKED = record(grant(1), serial=2)
-MOVED = claim(2, "t2")
 HOLD = replace(POLICY, fence=FencePolicy.HOLD)
 STUCK = gate(1, volumes={V: GateVolume(V, MountState.MOUNTED, Serial(1), problem="process 4711 has a file open")})
 SICK = gate(1, volumes={V: GateVolume(V, MountState.MOUNTED, Serial(1), problem="the file system is read-only")})
-
-
-@dataclass(frozen=True)
-class Told:
-    """``why`` and ``cure``: parts that the sentences must have, in this order of telling."""
-
-    world: World
-    why: tuple[str, ...]
-    cure: tuple[str, ...]
-    state: str = "waiting"
-    policy: Policy = field(default=POLICY)
-
-
-def held(record_: VolumeRecord = REVOKED, wanted: Claim | None = MOVED, **more: object) -> World:
-    """On node 1, wanted on node 2."""
-    return world(on(1), volume=record_, wanted=wanted, **more)  # type: ignore[arg-type]
 
 
 SITUATIONS = {
@@ -274,27 +253,5 @@ SITUATIONS = {
         ("still in use on node swarm01",),
         ("End the container",),
     ),
-    "paused": Told(held(paused="storage work until six"), ("paused", "storage work until six"), ("`reberth resume`",)),
-    "the storage cannot be read": Told(
-        held(attachments=None, unread=("vCenter does not answer",)),
-        ("the storage's list of attachments could not be read", "vCenter does not answer"),
-        ("the storage system answers", "by itself"),
-    ),
-    "Swarm cannot be read": Told(
-        replace(held(), nodes=None, claims=None, unread=("the swarm has no leader",)),
-        ("Swarm's nodes and Swarm's tasks could not be read", "the swarm has no leader"),
-        ("Bring back the managers", "`docker node ls`"),
-    ),
-    "no storage is configured": Told(
-        held(),
-        ("No storage is configured", "[storage]"),
-        ("Name a driver under [storage]",),
-        policy=replace(POLICY, capabilities=replace(GUARDED, max_disks_per_vm=0)),
-    ),
-    "a storage that would attach twice": Told(
-        held(),
-        ("driver fake allows a disk on two VMs at once",),
-        ("Name another driver under [storage]",),
-        policy=replace(POLICY, capabilities=replace(GUARDED, exclusive_attach=False)),
-    ),
+    **EVERYWHERE,
 }

@@ -14,7 +14,7 @@ from controller.reconciler.history import hostname
 from controller.reconciler.state import LoopState
 from controller.records.base import Acting
 
-STATES = ("ok", "starting", "working", "waiting", "refused", "alarm", "kept", "unknown")
+STATES = ("ok", "starting", "working", "waiting", "refused", "alarm", "kept", "paused", "unknown")
 
 
 class StateCollector(Collector):
@@ -35,6 +35,10 @@ class StateCollector(Collector):
         yield _gauge("reberth_look_age_seconds", "Since the last look began", self._clock() - look.began)
         yield _gauge("reberth_unread_parts", "What could not be read in the last look", float(len(look.world.unread)))
         yield _gauge("reberth_paused", "1 while a person has paused all volumes", float(look.world.paused is not None))
+        parts = GaugeMetricFamily("reberth_paused_parts", "1 for what a person has paused", labels=["kind", "name"])
+        for part in look.world.paused_parts:
+            parts.add_metric([part.kind, part.name], 1.0)
+        yield parts
         yield from self._volumes(look.world)
         yield from _nodes(look.world)
 

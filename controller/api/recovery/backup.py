@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from controller.api.orders.pauses import received, sent
 from controller.api.recovery.places import held
 from controller.api.routes import Route, route
 from controller.model import (
@@ -28,11 +29,12 @@ from controller.model import (
 from controller.protocol import operator
 from controller.protocol.answers import Rejection, Status, unavailable
 from controller.protocol.bounds import shortened
-from controller.protocol.operator import Backup, Import, Imported, StoredRecord
+from controller.protocol.operator import MOST_PAUSED, Backup, Import, Imported, StoredRecord
 from controller.reconciler.state import LoopState
 from controller.records.base import Acting, Records, RecordsUnavailable, Stale, UnreadableRecord
 from controller.records.codec import Stored, decode_volume, volume_content
 from controller.records.epochs import MOST_AHEAD, above_ours
+from controller.records.pauses import lasting, over, with_parts
 from controller.volumes.naming import DIGEST, BadName, disk_key, life_prefix, volume_key, volume_name
 from drivers.base import Created, DriverError, StorageDriver
 
@@ -73,6 +75,8 @@ class BackupRequests:
             at=self._state.wall(),
             records=tuple(StoredRecord(each.facts.decode(), each.state.decode()) for each in contents),
             missing=tuple(shortened(why) for _, why in sorted(volumes.unreadable.items())),
+            paused=self._acting.paused,
+            paused_parts=sent(self._acting.paused_parts),
         )
 
     async def bring_back(self, asked: Import) -> Imported | Rejection:
@@ -102,6 +106,7 @@ class BackupRequests:
             raise _Refused(f"the records of {bad} cannot be read, and a disk may be one of theirs: mend them first")
         decoded = [_decoded(each) for each in asked.records]
         await self._epochs(world, asked, [each for each in decoded if isinstance(each, VolumeRecord)])
+        await self._pause_again(asked)
         seen: set[DiskId | None] = set()
         for record in decoded:
             if isinstance(record, str):
@@ -117,6 +122,17 @@ class BackupRequests:
             else:
                 seen.add(record.disk)
                 yield True, text
+
+    async def _pause_again(self, asked: Import) -> None:
+        """What was paused stays so before anything else comes back; what a person said here since goes first."""
+        if asked.check:
+            return
+        now, reason = self._state.wall(), asked.paused
+        if reason is not None and self._acting.paused is None and not over(reason, now):
+            await self._acting.pause(reason)
+        parts = lasting(received(asked.paused_parts), now)
+        if parts:
+            await self._acting.pause_parts(lambda known: with_parts(parts, known)[-MOST_PAUSED:])
 
     async def _epochs(self, world: World, asked: Import, records: Sequence[VolumeRecord]) -> None:
         """Afterwards ours is above all that the backup, the storage and the gates know."""

@@ -73,6 +73,10 @@ def _sections(shown: Shown, status: StatusView) -> Iterator[str]:
     yield f"<p>{escape(status.holder)} acts under epoch {status.epoch}; looked at {_time(status.looked_at)}.</p>"
     if status.paused is not None:
         yield f"<p class=bad>Paused: {escape(status.paused)}. <code>reberth resume</code> ends that.</p>"
+    for part in status.paused_parts:
+        name = escape(part.name)
+        end = f"<code>reberth resume --{part.kind} {name}</code> ends that."
+        yield f"<p class=bad>Paused: {part.kind} {name}: {escape(part.reason)}. {end}</p>"
     yield from (f"<p class=bad>{escape(each)}</p>" for each in status.unread)
     if shown.held:
         yield "<h2>Held or under way</h2>" + "".join(map(_held, shown.held))

@@ -35,9 +35,12 @@ def bring_back(
     """Bring records back from a backup on standard input, where none are. Disks are asked for, and never changed."""
     found = backup(sys.stdin.buffer.read())
     refused = False
+    if not check and (found.paused is not None or found.paused_parts):
+        typer.echo("what was paused when the backup was made is paused again: see `reberth status`", err=True)
     for start in range(0, len(found.records), operator.IMPORTED_AT_ONCE):
         some = found.records[start : start + operator.IMPORTED_AT_ONCE]
-        told = ask(operator.IMPORT, operator.Import(found.epoch, some, check, who()))
+        asked = operator.Import(found.epoch, some, check, who(), found.paused, found.paused_parts)
+        told = ask(operator.IMPORT, asked)
         for text in told.taken:
             typer.echo(text)
         _tell(told.refused, "refused: ")

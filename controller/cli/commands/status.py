@@ -30,6 +30,7 @@ class State(Enum):
     REFUSED = "refused"
     ALARM = "alarm"
     KEPT = "kept"
+    PAUSED = "paused"
     UNKNOWN = "unknown"
 
 

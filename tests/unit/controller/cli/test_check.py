@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from controller.cli.check import Health, judged
-from controller.protocol.views import StatusView, VolumeLine
+from controller.protocol.views import PausedView, StatusView, VolumeLine
 
 
 def line(state: str, name: str = "data") -> VolumeLine:
@@ -17,6 +17,10 @@ def status(*volumes: VolumeLine, paused: str | None = None, unread: tuple[str, .
     return StatusView(7, "m1", paused, 0.0, volumes, unread=unread)
 
 
+def parted() -> StatusView:
+    return msgspec.structs.replace(status(line("paused")), paused_parts=(PausedView("node", "n7", "mended"),))
+
+
 @pytest.mark.parametrize(
     ("found", "health", "words"),
     [
@@ -25,6 +29,7 @@ def status(*volumes: VolumeLine, paused: str | None = None, unread: tuple[str, .
         (status(line("refused")), Health.WARNING, "data refused: reason of data"),
         (status(line("unknown")), Health.WARNING, "data unknown"),
         (status(paused="storage work"), Health.WARNING, "paused: storage work"),
+        (parted(), Health.WARNING, "node n7 paused: mended"),
         (status(unread=("no storage",)), Health.CRITICAL, "- no storage |"),
         (status(line("waiting", "a"), line("ALARM", "b")), Health.CRITICAL, "- b: reason of b; a waiting"),
     ],

@@ -21,6 +21,7 @@ from controller.model import (
     Node,
     NodeId,
     NodeState,
+    PausedPart,
     Spec,
     VmId,
 )
@@ -153,6 +154,7 @@ SEEDS: dict[str, Fault] = {
     "no-look": lambda facts: replace(facts, world=None),
     "unread": world(unread=("vCenter does not answer",)),
     "paused": world(paused="works"),
+    "paused-part": world(paused_parts=(PausedPart("works", volume=DATA),)),
     "no-storage": capable(max_disks_per_vm=0),
     "not-exclusive": capable(exclusive_attach=False),
     "no-epoch-guard": capable(epoch_guard=False),

@@ -63,6 +63,21 @@ async def test_a_pause_shows() -> None:
         assert registry(play).get_sample_value("reberth_paused") == 0
 
 
+async def test_what_is_paused_alone_shows_by_its_name_and_its_volume_as_paused() -> None:
+    async with scene() as play:
+        await play.make()
+        await asyncio.sleep(5)
+        await play.operator_requests.pause(Pause("works", node="b"))
+        await play.operator_requests.pause(Pause("works", volume="data"))
+        await asyncio.sleep(30)
+        found = registry(play)
+        assert found.get_sample_value("reberth_paused_parts", {"kind": "node", "name": "host-b"}) == 1
+        assert found.get_sample_value("reberth_paused_parts", {"kind": "volume", "name": "data"}) == 1
+        assert found.get_sample_value("reberth_volume_state", {"volume": "data", "state": "paused"}) == 1
+        assert found.get_sample_value("reberth_volumes", {"state": "paused"}) == 1
+        assert found.get_sample_value("reberth_paused") == 0
+
+
 async def test_a_controller_that_stands_by_tells_only_that() -> None:
     async with scene() as play:
         await play.make()

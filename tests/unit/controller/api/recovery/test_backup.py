@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
-from controller.model import DiskId, Epoch, Intent, NodeId, Operation, Phase, TaskId, VmId, VolumeName
+from controller.model import DiskId, Epoch, Intent, NodeId, Operation, PausedPart, Phase, TaskId, VmId, VolumeName
 from controller.protocol.answers import Rejection
 from controller.protocol.operator import Adopt, Backup, Import, Imported, StoredRecord
 from controller.records.base import Leadership
@@ -255,3 +256,34 @@ async def test_a_removal_that_was_under_way_is_not_finished_by_an_import() -> No
         assert (cluster.record().phase, cluster.record().delete_at) == (Phase.READY, None)
         await asyncio.sleep(60)
         assert cluster.storage.disks
+
+
+async def test_what_was_paused_is_paused_again_before_the_records_come_back() -> None:
+    part, ended = PausedPart("it is copied", volume=DATA), PausedPart("x (until 2001-01-01 00:00:00 UTC)", volume=WEB)
+    async with scene() as play:
+        await play.make()
+        await asyncio.sleep(5)
+        play.one.lead.paused, play.one.lead.paused_parts = "works", (part, ended)
+        found = await export(play)
+        play.one.lead.paused, play.one.lead.paused_parts = None, ()
+        play.cluster.store.volumes.clear()
+        await asyncio.sleep(5)
+        asked = Import(found.epoch, found.records, True, "ann", found.paused, found.paused_parts)
+        assert isinstance(await play.one.backup_requests.bring_back(asked), Imported)
+        assert (play.one.lead.paused, play.one.lead.paused_parts) == (None, ())
+        assert isinstance(await play.one.backup_requests.bring_back(structs.replace(asked, check=False)), Imported)
+        assert [play.one.lead.paused, *play.one.lead.paused_parts] == ["works", part]
+
+
+async def test_what_a_person_paused_since_goes_before_what_the_backup_says() -> None:
+    async with scene() as play:
+        await play.make()
+        await asyncio.sleep(5)
+        play.one.lead.paused, play.one.lead.paused_parts = "works", (PausedPart("old", volume=DATA),)
+        found = await export(play)
+        new = PausedPart("new", volume=DATA)
+        play.one.lead.paused, play.one.lead.paused_parts = "later works", (new,)
+        await play.one.backup_requests.bring_back(
+            Import(found.epoch, (), False, "ann", found.paused, found.paused_parts)
+        )
+        assert (play.one.lead.paused, play.one.lead.paused_parts) == ("later works", (new,))

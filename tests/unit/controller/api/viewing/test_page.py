@@ -6,7 +6,7 @@ import msgspec
 
 from controller.api.viewing.page import MOST_MOVES, Shown, page
 from controller.model import EvidenceKind
-from controller.protocol.views import Explanation, FindingView, MoveView, NodeLine, StatusView, VolumeLine
+from controller.protocol.views import Explanation, FindingView, MoveView, NodeLine, PausedView, StatusView, VolumeLine
 
 MOVE = MoveView(
     "data", 0.0, "n1", "n2", EvidenceKind.POWERED_OFF, "seen off", planned=False,
@@ -36,6 +36,12 @@ def test_an_alarm_is_told_by_words_with_its_cure_in_the_title_and_in_its_own_sec
 def test_a_pause_and_what_is_unread_stand_at_the_top() -> None:
     text = page(Shown(msgspec.structs.replace(STATUS, paused="storage work", unread=("no answer of vCenter",))))
     assert text.index("Paused: storage work") < text.index("no answer of vCenter") < text.index("<h2>Volumes</h2>")
+
+
+def test_what_is_paused_alone_stands_at_the_top_with_the_command_that_ends_it() -> None:
+    text = page(Shown(msgspec.structs.replace(STATUS, paused_parts=(PausedView("node", "<n1>", "mended"),))))
+    told = "Paused: node &lt;n1&gt;: mended. <code>reberth resume --node &lt;n1&gt;</code> ends that."
+    assert text.index(told) < text.index("<h2>Volumes</h2>")
 
 
 def test_a_move_is_drawn_and_told() -> None:
