@@ -21,8 +21,8 @@ from aiohttp import web
 from controller.api.changes.growth import GrowthRequests
 from controller.api.doctor_requests import DoctorRequests
 from controller.api.gate_requests import GateRequests
-from controller.api.listener import open_port
-from controller.api.local_socket import LocalSocket, listening_socket
+from controller.api.listening.listener import open_port, runner_of
+from controller.api.listening.local_socket import LocalSocket, listening_socket
 from controller.api.members import Members
 from controller.api.metrics.meters import Meters
 from controller.api.metrics.move_counter import MoveCounter
@@ -208,7 +208,7 @@ async def listening(controller: Controller) -> AsyncIterator[None]:
 
 
 async def _runner(stack: AsyncExitStack, application: web.Application) -> web.AppRunner:
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+    runner = runner_of(application)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     return runner

@@ -7,7 +7,10 @@ controller answers; the others say where it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import msgspec
 import structlog
@@ -24,9 +27,26 @@ from controller.records.base import Acting
 
 MAX_BODY = 4 * 2**20  # a gate's sync with some thousand volumes
 MOST_AT_ONCE = 256  # requests of one peer under way: a long poll for each container that starts on it
+MOST_BYTES = 4 * MAX_BODY  # of the requests of one peer that are under way
+BODY_SECONDS = 20.0  # in which a request has to be here in full
 _MOST_COMPLAINTS = 1000
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _UnderWay:
+    """What one peer has asked, and has no answer to yet."""
+
+    requests: int = 0
+    size: int = 0  # bytes of their bodies
+
+    def too_much(self, size: int) -> str | None:
+        if self.requests >= MOST_AT_ONCE:
+            return f"{MOST_AT_ONCE} requests under way"
+        if self.requests and self.size + size > MOST_BYTES:
+            return f"requests of {self.size} bytes under way"
+        return None
 
 
 class Api:
@@ -39,13 +59,15 @@ class Api:
         members: Members,
         own_address: str,
         identify: Callable[[web.Request], Peer],
+        body_seconds: float = BODY_SECONDS,
     ) -> None:
         self._table = table
         self._acting = acting
         self._members = members
         self._own = own_address
         self._identify = identify
-        self._under_way: dict[NodeId, int] = {}
+        self._body_seconds = body_seconds
+        self._under_way: dict[NodeId, _UnderWay] = {}
         self._complaints: dict[NodeId, str] = {}  # the last one of each peer: told when it changes
 
     def application(self) -> web.Application:
@@ -62,15 +84,25 @@ class Api:
             peer = self._identify(request)
         except IdentityError as error:
             return reply(Rejection(Status.FORBIDDEN, str(error)))
-        if self._under_way.get(peer.node, 0) >= MOST_AT_ONCE:
-            return reply(unavailable(f"node {peer.node} has {MOST_AT_ONCE} requests under way"))
-        self._under_way[peer.node] = self._under_way.get(peer.node, 0) + 1
-        try:
+        size = MAX_BODY if request.content_length is None else request.content_length
+        too_much = self._under_way.get(peer.node, _UnderWay()).too_much(size)
+        if too_much is not None:
+            return reply(unavailable(f"node {peer.node} has {too_much}"))
+        with self._counted(peer.node, size):
             return reply(self._elsewhere() or await self._answer(route, peer, request))
+
+    @contextmanager
+    def _counted(self, node: NodeId, size: int) -> Iterator[None]:
+        load = self._under_way.setdefault(node, _UnderWay())
+        load.requests += 1
+        load.size += size
+        try:
+            yield
         finally:
-            self._under_way[peer.node] -= 1
-            if not self._under_way[peer.node]:
-                del self._under_way[peer.node]
+            load.requests -= 1
+            load.size -= size
+            if not load.requests:
+                del self._under_way[node]
 
     async def _answer(self, route: Route, peer: Peer, request: web.Request) -> Reply:
         admitted = await self._members.admit(peer, route.endpoint.access)
@@ -78,7 +110,14 @@ class Api:
             self._complain(peer, request.path, admitted.why)
             return admitted
         try:
-            message = msgspec.json.decode(await request.read(), type=route.endpoint.request)
+            async with asyncio.timeout(self._body_seconds):
+                body = await request.read()
+        except TimeoutError:
+            why = f"the request was not here in full after {self._body_seconds:.0f} s"
+            self._complain(peer, request.path, why)
+            return Rejection(Status.UNAVAILABLE, why)
+        try:
+            message = msgspec.json.decode(body, type=route.endpoint.request)
         except msgspec.DecodeError as error:
             why = f"the request is not understood ({error}): gate and controller may have different versions"
             self._complain(peer, request.path, why)

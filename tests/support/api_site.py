@@ -18,10 +18,11 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
-from controller.api.local_socket import LocalSocket, listening_socket
+from controller.api.listening.listener import IDLE, open_port, runner_of
+from controller.api.listening.local_socket import LocalSocket, listening_socket
 from controller.api.members import Members
 from controller.api.routes import by_path
-from controller.api.server import Api
+from controller.api.server import BODY_SECONDS, Api
 from controller.model import NodeId, NodeState, TaskId
 from controller.names import MANAGER_NAME
 from controller.protocol import endpoints
@@ -149,14 +150,16 @@ def sync(node: str, *volumes: VolumeReport, boot: str = "1") -> Sync:
 
 
 @asynccontextmanager
-async def site(ca: SwarmCa, folder: Path, node: str = "a", acting: bool = True) -> AsyncIterator[Site]:
+async def site(
+    ca: SwarmCa, folder: Path, node: str = "a", acting: bool = True, idle: float = IDLE, body: float = BODY_SECONDS
+) -> AsyncIterator[Site]:
     cluster = FakeCluster()
     for worker in ("b", "c"):
         cluster.swarm.nodes[NodeId(worker)] = replace(cluster.swarm.nodes[NodeId(worker)], manager=False)
     controller = cluster.controller(node)
     identity = SwarmIdentity(ca.folder / node)
     door = folder / "run" / "door.sock"
-    async with listening(controller, identity, door) as port, asyncio.TaskGroup() as group:
+    async with listening(controller, identity, door, idle, body) as port, asyncio.TaskGroup() as group:
         if acting:
             await controller.lead.take()
         cluster.acting = controller.gate_requests
@@ -168,7 +171,9 @@ async def site(ca: SwarmCa, folder: Path, node: str = "a", acting: bool = True) 
 
 
 @asynccontextmanager
-async def listening(controller: Controller, identity: SwarmIdentity, path: Path) -> AsyncIterator[int]:
+async def listening(
+    controller: Controller, identity: SwarmIdentity, path: Path, idle: float, body: float
+) -> AsyncIterator[int]:
     """The API's port on loopback, and the unix socket at ``path``."""
     table = by_path(controller.routes())
 
@@ -177,12 +182,13 @@ async def listening(controller: Controller, identity: SwarmIdentity, path: Path)
         return identity.peer(request.transport.get_extra_info("ssl_object"))
 
     members = Members(controller.state)
-    api = web.AppRunner(Api(table, controller.lead, members, "own:1", identify).application(), shutdown_timeout=0.1)
+    application = Api(table, controller.lead, members, "own:1", identify, body).application()
+    api = runner_of(application, idle=idle, shutdown=0.1)
     local = LocalSocket(table, controller.lead, "own:1", lambda: identity.me, lambda: identity.client)
     own = web.AppRunner(local.application(), shutdown_timeout=0.1)
     await api.setup()
     await own.setup()
-    await web.TCPSite(api, "127.0.0.1", 0, ssl_context=identity.server).start()
+    await open_port(api, "127.0.0.1", 0, identity.server)
     await web.SockSite(own, listening_socket(path)).start()
     try:
         yield api.addresses[0][1]

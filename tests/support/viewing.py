@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp import web
 
-from controller.api.local_socket import LocalSocket
+from controller.api.listening.local_socket import LocalSocket
 from controller.api.routes import by_path
 from controller.api.viewing.http import Viewing
 from tests.support.api_site import Site

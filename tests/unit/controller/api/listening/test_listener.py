@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from controller.api.listener import open_port
+from controller.api.listening.door import Turnstile
+from controller.api.listening.listener import Limits, open_port
 
 HOST = "127.0.0.1"
 
@@ -43,14 +44,14 @@ async def test_a_port_that_a_predecessor_still_has_is_taken_over_when_it_ends() 
 async def test_a_port_that_stays_taken_is_an_error_that_says_so() -> None:
     with socket.create_server((HOST, 0)) as other:
         async with runner() as made:
-            with pytest.raises(OSError, match="address already in use") as caught:
+            with pytest.raises(OSError, match=r"port .*: Address already in use") as caught:
                 await open_port(made, HOST, other.getsockname()[1], patience=0.3)
     assert caught.value.errno == errno.EADDRINUSE
 
 
 async def test_an_address_that_is_not_ours_is_not_waited_for() -> None:
     async with runner() as made, asyncio.timeout(5):
-        with pytest.raises(OSError, match="assign requested address"):
+        with pytest.raises(OSError, match=r"192\.0\.2\.1 .* assign requested address"):
             await open_port(made, "192.0.2.1", 0)
 
 
@@ -59,7 +60,13 @@ async def test_a_peer_that_never_shows_a_certificate_is_not_kept() -> None:
     with socket.create_server((HOST, 0)) as free:
         port = free.getsockname()[1]
     async with runner() as made, asyncio.timeout(30):
-        await open_port(made, HOST, port, ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), handshake=0.2)
+        await open_port(
+            made,
+            HOST,
+            port,
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH),
+            limits=Limits(Turnstile(), handshake=0.2),
+        )
         reader, writer = await asyncio.open_connection(HOST, port)
         assert await reader.read() == b""
         writer.close()

@@ -1,0 +1,100 @@
+"""A TCP port of the controller, also while a predecessor on the same node still has it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from controller.api.listening.door import Turnstile, opened, room
+
+PATIENCE = 15.0  # seconds; less than the 20 in which Swarm ends a container, and we hear of no end meanwhile
+HANDSHAKE = 10.0  # seconds; asyncio would wait for 60
+IDLE = 75.0  # seconds until a connection is closed on which no whole request comes, be it that half of one has come
+_LINGER = 2.0  # seconds for a body that is not wanted any more; its sender then reads why
+_LOOK = 0.2  # seconds
+
+_log = structlog.get_logger(__name__)
+
+
+def runner_of(application: web.Application, *, idle: float = IDLE, shutdown: float = 1.0) -> web.AppRunner:
+    """Not yet set up. Bodies are taken as they come: a packed one would be larger than it says."""
+    return web.AppRunner(
+        application,
+        access_log=None,
+        shutdown_timeout=shutdown,
+        keepalive_timeout=idle,
+        lingering_time=_LINGER,
+        auto_decompress=False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What whoever connects may do. ``handshake``: seconds in which it must have shown its certificate."""
+
+    turnstile: Turnstile
+    handshake: float = HANDSHAKE
+
+
+class _Site(web.TCPSite):
+    """
+    Whoever connects and says nothing holds a socket no longer than a node needs for its handshake, and whoever
+    connects too often gets none.
+    """
+
+    def __init__(
+        self, runner: web.AppRunner, host: str, port: int, limits: Limits, *, ssl_context: ssl.SSLContext | None
+    ) -> None:
+        super().__init__(runner, host, port, ssl_context=ssl_context)
+        self._limits = limits
+
+    async def start(self) -> None:
+        await web.BaseSite.start(self)
+        server, loop = self._runner.server, asyncio.get_running_loop()
+        if server is None:
+            raise RuntimeError("the runner was not set up")
+        found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        self._server = await loop.create_server(
+            server,
+            sock=opened(family, address, self._limits.turnstile, self._backlog),
+            ssl=self._ssl_context,
+            backlog=self._backlog,
+            ssl_handshake_timeout=None if self._ssl_context is None else self._limits.handshake,
+        )
+
+
+async def open_port(
+    runner: web.AppRunner,
+    host: str,
+    port: int,
+    tls: ssl.SSLContext | None = None,
+    *,
+    patience: float = PATIENCE,
+    limits: Limits | None = None,
+) -> None:
+    """
+    Swarm starts a controller before the one before has ended if it lost sight of the node for a moment, as when its
+    leader dies. To give up at once would be a failure for Swarm, and two of those roll an update back.
+
+    Raises OSError if the port is not free after ``patience`` seconds, or cannot be had for another reason.
+    """
+    clock = asyncio.get_running_loop().time
+    end, told = clock() + patience, False
+    limits = limits or Limits(Turnstile(in_all=room()))
+    while True:
+        try:
+            return await _Site(runner, host, port, limits, ssl_context=tls).start()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or clock() > end:
+                raise
+            if not told:
+                _log.info("controller.waiting", port=port, why=f"it is still taken, by a predecessor? {error}")
+                told = True
+        await asyncio.sleep(_LOOK)
