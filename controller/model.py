@@ -440,12 +440,17 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class DriverOption:
-    """An option of a volume that a storage driver takes beside those of all. ``about``: for people."""
+    """
+    An option of a volume that a storage driver takes beside those of all. ``about``: for people.
+
+    ``copies``: it may be said of a copy, too.
+    """
 
     key: str
     values: tuple[str, ...]
     default: str
     about: str
+    copies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,7 +231,8 @@ class Optioned(Protocol):
     What a storage driver may have beside: options of a volume that only it understands.
 
     Their keys are of `controller.volumes.driver_options.OPTIONS`. Only values that are declared reach `create`, as
-    ``Spec.for_driver``; they win over the driver's settings. No copy (`clone`) is asked for with any.
+    ``Spec.for_driver``; they win over the driver's settings. A copy (`clone`) is asked for with those
+    that are declared with ``copies``.
     """
 
     @property

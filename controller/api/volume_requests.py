@@ -48,7 +48,7 @@ from controller.protocol.messages import (
 )
 from controller.reconciler.state import LoopState, VolumeNames
 from controller.records.base import Records, RecordsUnavailable, Stale
-from controller.volumes.driver_options import refusal
+from controller.volumes.driver_options import refusal, with_place
 from controller.volumes.naming import BadName, volume_key, volume_name
 from controller.volumes.options import BadOptions, copied_from, difference, parse_copy, parse_new
 
@@ -179,8 +179,8 @@ class VolumeRequests:
         if found is None:
             if self._no_storage is not None:
                 return Rejection(Status.BAD, self._no_storage)
-            spec = self._spec(name, asked.options, known)
-            why = spec.why if isinstance(spec, BadOptions) else refusal(spec, self._options)
+            spec = self._spec(name, with_place(name, asked.options, self._options), known)
+            why = spec.why if isinstance(spec, BadOptions) else refusal(spec, self._options, name)
             if isinstance(spec, BadOptions) or why is not None:
                 return Rejection(Status.BAD, f"volume {name}: {why}")
             made = await self._records.create_volume(_new_record(name, spec))

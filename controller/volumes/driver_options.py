@@ -12,23 +12,42 @@ from collections.abc import Iterable, Mapping
 
 from controller.model import DriverOption, Spec
 
-DISKFORMAT = "diskformat"
-OPTIONS = (DISKFORMAT,)
+DISKFORMAT, DATASTORE, POOL = "diskformat", "datastore", "pool"
+OPTIONS = (DISKFORMAT, DATASTORE, POOL)
 """All that a driver may declare: a stack file must mean the same to everybody who reads it."""
+_PLACES = (DATASTORE, POOL)
 
 
 def said(options: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple((key, options[key]) for key in OPTIONS if key in options)
 
 
-def refusal(spec: Spec, declared: Iterable[DriverOption]) -> str | None:
-    """Why this storage driver makes no such volume, with the cure."""
+def with_place(name: str, options: Mapping[str, str], declared: Iterable[DriverOption]) -> Mapping[str, str]:
+    """
+    The options, with what a name like ``data@SAN2`` says of the place of its disk, as vDVS's names did.
+
+    Of a driver that declares no such option it is a name like any other.
+    """
+    key = next((each.key for each in declared if each.key in _PLACES), None)
+    place = _place_of(name)
+    return options if key is None or place is None or key in options else {**options, key: place}
+
+
+def _place_of(name: str) -> str | None:
+    before, _, after = name.rpartition("@")
+    return after if before and after else None
+
+
+def refusal(spec: Spec, declared: Iterable[DriverOption], name: str = "") -> str | None:
+    """Why this storage driver makes no such volume, with the cure. ``name``: the volume's."""
     known = {each.key: each for each in declared}
     for key, value in spec.for_driver:
         if key not in known:
             return f"this storage driver has no option {key}: leave it out"
         if value not in known[key].values:
             return f"{key} {value!r} is unknown: use {' or '.join(known[key].values)}"
-        if spec.source is not None:
+        if key in _PLACES and _place_of(name) not in {None, value}:
+            return f"the volume's name says {key} {_place_of(name)}, and its options say {value}: say one of them"
+        if spec.source is not None and not known[key].copies:
             return f"{key} cannot be chosen for a copy, whose disk is made like its source's: leave it out"
     return None

@@ -9,8 +9,8 @@ What a user may say in a volume's ``driver_opts``, and what the answer is to any
 | `clone-from` | name of another volume                      | none: the new volume begins empty       |
 | `access`     | `read-write`, `read-only` (of a copy)       | `read-write`                            |
 
-and those of driver_options.py (`diskformat`), handout_options.py (`uid`, `gid`, `mode`, `mount-options`) and labels.py
-(`label.NAME`).
+and those of driver_options.py (`diskformat`, `datastore`, `pool`), handout_options.py (`uid`, `gid`, `mode`,
+`mount-options`) and labels.py (`label.NAME`).
 
 Single letters and the forms with `i` count in 1024 as `docker` does; `MB`, `GB`, `TB` count in 1000. The size is
 rounded up to a whole MiB, which every storage system can make exactly.
@@ -41,7 +41,7 @@ _ELSEWHERE = {  # of the vSphere Docker Volume Service, and of drivers like it
         ("ro", "read-only", "readonly"),
         "say it at the mount (`:ro`, or `read_only: true`), or of a copy `access: read-only`",
     ),
-    **dict.fromkeys(("storage-policy", "vsan-policy-name", "datastore", "pool", "attach-as"), _PLACED),
+    **dict.fromkeys(("storage-policy", "vsan-policy-name", "attach-as"), _PLACED),
 }
 _EMPTY_FOR_EVER = (
     "access: read-only is for a copy (clone-from), as a new volume is empty and would stay so: name the volume to "

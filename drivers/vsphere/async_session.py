@@ -44,19 +44,19 @@ class Calls:
     async def vm(self, ref: str) -> Vm:
         return await self._call(lambda now: client.read_vm(now, ref))
 
-    async def obstacles(self, refs: Sequence[str], stores: frozenset[str] = frozenset()) -> Mapping[str, Obstacles]:
+    async def obstacles(self, refs: Sequence[str], place: Place | None = None) -> Mapping[str, Obstacles]:
         wide = self._settings.disks_per_controller > FEW
-        return await self._call(lambda now: client.read_obstacles(now, refs, stores, wide=wide))
+        return await self._call(lambda now: client.read_obstacles(now, refs, place, wide=wide))
 
-    async def free_kib(self) -> int | None:
-        """On our datastore; None where it does not tell."""
-        return await self._call(client.free_kib)
+    async def free_kib(self, at: Place) -> int | None:
+        """On this datastore; None where it does not tell."""
+        return await self._call(lambda now: client.free_kib(now, at))
 
     async def disk_uuid(self, path: str) -> str:
         return await self._call(lambda now: client.disk_uuid(now, path))
 
-    async def make_folder(self) -> None:
-        await self._call(client.make_folder)
+    async def make_folder(self, at: Place) -> None:
+        await self._call(lambda now: client.make_folder(now, at))
 
     async def reconfigure(self, change: Change) -> None:
         await self._task(lambda now: client.reconfigure(now, change))
@@ -93,9 +93,9 @@ class Calls:
     async def set_disk_uuid(self, path: str, uuid: str) -> None:
         await self._call(lambda now: client.set_disk_uuid(now, path, uuid))
 
-    async def files(self, pattern: str) -> tuple[Found, ...]:
-        """Disks in our folder by file name; ``*`` stands for anything."""
-        return (await self._task(lambda now: client.search_disk(now, pattern))).found
+    async def files(self, at: Place, pattern: str) -> tuple[Found, ...]:
+        """Disks in our folder on this datastore by file name; ``*`` stands for anything."""
+        return (await self._task(lambda now: client.search_disk(now, at, pattern))).found
 
     async def run(self, call: Callable[[Open], T]) -> T:
         """For a probe: whatever it asks."""

@@ -13,10 +13,10 @@ from drivers.vsphere.inventory import (
     SUSPENDED,
     VM_KEY,
     Disk,
+    Pin,
     Place,
     Vm,
     find,
-    key_of,
     odd,
     ours,
     pinned,
@@ -95,13 +95,15 @@ def _elsewhere(vms: Sequence[Vm], vm: Vm, disk: DiskId, place: Place) -> str | N
     others = sorted(other.name for other in vms if other.ref != vm.ref and disk in ours(other, place))
     if others:
         return f"{disk} is attached to {', '.join(others)}"
-    hidden = sorted(other.name for other in vms if other.ref != vm.ref and _may_hide(other, disk))
+    hidden = sorted(other.name for other in vms if other.ref != vm.ref and _may_hide(other, place.pin(disk)))
     return f"{disk} was put into {', '.join(hidden)}, of which vCenter does not tell the devices" if hidden else None
 
 
-def _may_hide(other: Vm, disk: DiskId) -> bool:
+def _may_hide(other: Vm, wanted: Pin) -> bool:
     """The file's lock is no help while that VM is off; what we noted on it may still be told."""
-    return not other.readable and not stamped_as_another(other) and key_of(disk) in pins(other).values()
+    if other.readable or stamped_as_another(other):
+        return False
+    return any(pin.fits(wanted) for pin in pins(other).values())
 
 
 def _cannot_be_changed(vm: Vm) -> str | None:
@@ -161,10 +163,12 @@ def stamps(vm: VmId, epoch: Epoch) -> tuple[tuple[str, str], ...]:
     return ((EPOCH_KEY, str(epoch)), (VM_KEY, vm))
 
 
-def attach_change(vm: Vm, wanted: VmId, epoch: Epoch, disks: Sequence[DiskId], slots: Sequence[Slot]) -> Change:
+def attach_change(
+    vm: Vm, wanted: VmId, epoch: Epoch, disks: Sequence[DiskId], slots: Sequence[Slot], place: Place
+) -> Change:
     """One slot for each disk. The last one is noted on the VM, so that slots are used in turn."""
     given = list(zip(disks, slots, strict=True))
-    pinning = pinned(vm, {(slot.bus, slot.unit): key_of(disk) for disk, slot in given})
+    pinning = pinned(vm, {(slot.bus, slot.unit): place.pin(disk) for disk, slot in given})
     extra = stamps(wanted, epoch) + (((SLOT_KEY, str(slots[-1])),) if slots else ()) + pinning
     add = tuple((str(disk), slot.controller, slot.unit) for disk, slot in given)
     return Change(vm.ref, vm.change_version, extra, add=add)
@@ -172,7 +176,7 @@ def attach_change(vm: Vm, wanted: VmId, epoch: Epoch, disks: Sequence[DiskId], s
 
 def detach_change(vm: Vm, wanted: VmId, epoch: Epoch, disks: Sequence[DiskId], place: Place) -> Change:
     here = ours(vm, place)
-    extra = stamps(wanted, epoch) + pinned(vm, {}, [key_of(disk) for disk in disks])
+    extra = stamps(wanted, epoch) + pinned(vm, {}, [place.pin(disk) for disk in disks])
     return Change(vm.ref, vm.change_version, extra, remove=tuple(here[disk] for disk in disks))
 
 

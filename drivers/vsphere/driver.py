@@ -1,4 +1,4 @@
-"""The driver: VMDK files in one folder of one datastore, attached to the swarm's VMs by reconfiguring them."""
+"""The driver: VMDK files in one folder of some datastores, attached to the swarm's VMs by reconfiguring them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import structlog
 
 from controller.model import Attachment, Capabilities, DiskId, DriverOption, Epoch, Power, Spec, VmId, VolumeKey
 from drivers.base import (
-    Created,
     CreateOutcome,
     DeviceHint,
     Done,
@@ -26,7 +25,8 @@ from drivers.vsphere import decide
 from drivers.vsphere.afterwards.events import Events
 from drivers.vsphere.afterwards.policy import give_policy
 from drivers.vsphere.async_session import Calls
-from drivers.vsphere.copying import Copier
+from drivers.vsphere.creation.copying import Copier
+from drivers.vsphere.creation.making import KIB, Maker, options
 from drivers.vsphere.decide import Step
 from drivers.vsphere.faults import Kind, is_kind
 from drivers.vsphere.growing import enlarge
@@ -38,7 +38,6 @@ from drivers.vsphere.inventory import (
     by_id,
     find,
     key_of,
-    keys_of,
     listing,
     orders,
     ours,
@@ -48,13 +47,11 @@ from drivers.vsphere.inventory import (
 )
 from drivers.vsphere.power import watch
 from drivers.vsphere.reconfigure import Editor
-from drivers.vsphere.settings import DISK_FORMATS, DiskFormat, Settings
+from drivers.vsphere.settings import Settings
 from drivers.vsphere.slots import MAX_CONTROLLERS
 from drivers.vsphere.vm_checks import concerns
 
 log = structlog.get_logger()
-DISKFORMAT = "diskformat"
-KIB = 1024
 _Decide = Callable[[Sequence[Vm], Place, Sequence[DiskId], VmId, Epoch], Step]
 _Act = Callable[[Step, Place, VmId, Epoch], Awaitable[Mapping[DiskId, Outcome]]]
 
@@ -69,6 +66,7 @@ class VsphereDriver:
         self._editor = Editor(self._calls, settings.disks_per_controller)
         self._events = Events(self._calls)
         self._copier = Copier(self._calls, self._whole)
+        self._maker = Maker(self._calls, settings, self._copier)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -85,8 +83,7 @@ class VsphereDriver:
 
     @property
     def volume_options(self) -> Sequence[DriverOption]:
-        usual = next(word for word, each in DISK_FORMATS.items() if each == self._settings.disk_format)
-        return (DriverOption(DISKFORMAT, tuple(DISK_FORMATS), usual, "of the disk; not for copies"),)
+        return options(self._settings)
 
     @property
     def sent(self) -> Mapping[str, int]:
@@ -94,37 +91,10 @@ class VsphereDriver:
         return dict(self._calls.session.sent)
 
     async def create(self, key: VolumeKey, spec: Spec) -> CreateOutcome:
-        size, disk_format = -(-spec.size_bytes // KIB), self._format(spec)
-        try:
-            place = await self._calls.place()
-            await self._calls.make_folder()
-        except CallError as error:
-            return not_begun(error)  # a folder made or not made harms nobody
-        disk = place.disk(key)
-        try:
-            if (why := await self._no_room(size, disk_format)) is not None:
-                return await self._copier.existing_or(disk, size, Refused(why))
-            await self._calls.create_disk(disk, size, disk_format)
-        except CallError as error:
-            return await self._copier.existing(disk, size) if is_kind(error, Kind.EXISTS) else failure(error)
-        return Created(disk)
-
-    def _format(self, spec: Spec) -> DiskFormat:
-        said = dict(spec.for_driver).get(DISKFORMAT)
-        return self._settings.disk_format if said is None else DISK_FORMATS[said]
-
-    async def _no_room(self, size: int, disk_format: DiskFormat) -> str | None:
-        """Asked first of thick disks: vCenter may write zeros for minutes before it finds the datastore full."""
-        if disk_format == "thin":
-            return None
-        free = await self._calls.free_kib()
-        if free is None or free >= size:
-            return None
-        datastore = self._settings.datastore
-        return f"{datastore} has {free} KiB left, and a {disk_format} disk needs {size}: make room"
+        return await self._maker.create(key, spec)
 
     async def clone(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
-        return await self._copier.clone(key, -(-spec.size_bytes // KIB), source)
+        return await self._maker.clone(key, spec, source)
 
     async def grow(self, disk: DiskId, size_bytes: int) -> Outcome:
         async with self._locks.alone([disk]):
@@ -136,8 +106,7 @@ class VsphereDriver:
 
     async def keys(self, beginning: str) -> Sequence[VolumeKey]:
         with reading():
-            await self._calls.make_folder()  # without it the search fails
-            return keys_of(await self._calls.files(f"{beginning}*.vmdk"), beginning)
+            return await self._maker.keys(beginning)
 
     async def delete(self, disk: DiskId) -> Outcome:
         try:
@@ -155,7 +124,7 @@ class VsphereDriver:
 
     async def _delete(self, place: Place, disk: DiskId) -> Outcome:
         try:
-            if (locked := await self._copier.sweep(place, key_of(disk))) is not None:
+            if (locked := await self._copier.sweep(place.of(disk), key_of(disk))) is not None:
                 return locked
             await self._calls.delete_disk(disk)
         except CallError as error:
@@ -239,7 +208,7 @@ class VsphereDriver:
         place, vms = await self._read()
         machines = [machine for vm in nodes if isinstance(machine := find(vms, vm), Vm)]
         with reading("what may keep VMs from being changed cannot be read"):
-            obstacles = await self._calls.obstacles([machine.ref for machine in machines], place.refs)
+            obstacles = await self._calls.obstacles([machine.ref for machine in machines], place)
         found = {vm: concerns(vms, place, vm, hostname, obstacles) for vm, hostname in nodes.items()}
         return {vm: sentences for vm, sentences in found.items() if sentences}
 

@@ -10,20 +10,27 @@ _WIDE_HARDWARE = 14  # the first with 64 disks on a PVSCSI controller
 
 
 @dataclass(frozen=True, slots=True)
+class Store:
+    """A datastore with our disks, as the VM's host sees it. ``mount``: what is wrong with it there."""
+
+    datastore: str
+    accessible: bool = True
+    maintenance: str = ""
+    free_bytes: int | None = None
+    mount: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Obstacles:
-    """Of one VM, and of the datastore with our disks. ``disabled``: methods that vCenter does not accept for it now."""
+    """Of one VM, and of the datastores. ``disabled``: methods that vCenter does not accept for it now."""
 
     snapshot: bool = False
     consolidation: bool = False
     question: str = ""
     disabled: frozenset[str] = frozenset()
     encrypted: bool = False
-    datastore: str = ""
-    accessible: bool = True
-    maintenance: str = ""
-    free_bytes: int | None = None
+    stores: tuple[Store, ...] = ()
     host: str = ""
-    mount: str = ""  # what is wrong with the datastore on the VM's host
     leaving: bool = False  # that host is in maintenance mode, or on its way
     hardware: int | None = None  # version of the virtual hardware
     wide: bool = False  # the settings put more than 15 disks on a controller
@@ -31,7 +38,7 @@ class Obstacles:
 
 
 def sentences(name: str, found: Obstacles) -> tuple[str, ...]:
-    return (*_of_vm(name, found), *_of_host(name, found), *_of_datastore(found))
+    return (*_of_vm(name, found), *_of_host(name, found), *(said for each in found.stores for said in _of_store(each)))
 
 
 def _of_vm(name: str, found: Obstacles) -> list[str]:
@@ -58,12 +65,12 @@ def _of_vm(name: str, found: Obstacles) -> list[str]:
 
 
 def _of_host(name: str, found: Obstacles) -> list[str]:
-    said = []
-    if found.mount:
-        said.append(
-            f"the host {found.host} of {name} {found.mount} the datastore {found.datastore}, so no disk can be "
-            f"attached there: mount it on all hosts where {name} may run"
-        )
+    said = [
+        f"the host {found.host} of {name} {each.mount} the datastore {each.datastore}, so no disk can be "
+        f"attached there: mount it on all hosts where {name} may run"
+        for each in found.stores
+        if each.mount
+    ]
     if found.leaving:
         said.append(f"the host {found.host} of {name} is in maintenance mode: move {name} to another one, or end that")
     if found.wide and found.hardware is not None and found.hardware < _WIDE_HARDWARE:
@@ -78,7 +85,7 @@ def _of_host(name: str, found: Obstacles) -> list[str]:
     return said
 
 
-def _of_datastore(found: Obstacles) -> list[str]:
+def _of_store(found: Store) -> list[str]:
     said = []
     if not found.accessible:
         said.append(

@@ -94,7 +94,7 @@ class Editor:
         fits, slots = decide.fitting(view, batch, self._per_controller)
         outcomes = dict[DiskId, Outcome]()
         outcomes |= dict.fromkeys(batch[len(fits) :], Refused(f"{view.name} has no free place for another disk"))
-        tried = await self._apply(view, decide.attach_change(view, vm, epoch, fits, slots))
+        tried = await self._apply(view, decide.attach_change(view, vm, epoch, fits, slots, place))
         view = tried.vm
         here = ours(view, place) if view.connected and stamp(view) == epoch else {}
         outcomes |= {disk: Done() if disk in here else tried.result or _unseen(disk, view) for disk in fits}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 import msgspec
 
@@ -24,7 +25,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """
     The section ``[storage.vsphere]``. Times are seconds.
 
-    ``folder`` is a folder on the datastore that belongs to this swarm alone. ``thumbprint`` is the SHA-256 of the
+    ``datastore`` is where disks are made that no volume's option places elsewhere, ``datastores`` are further ones.
+    ``folder`` is a folder on each of them that belongs to this swarm alone. ``thumbprint`` is the SHA-256 of the
     server's certificate, for servers without a CA that one could name; without both the system's CAs are used.
     ``vm_folders`` are inventory paths of the folders that hold the swarm's VMs; without any all VMs are read.
     ``whole_look``: seconds between two looks that read everything; in between only what vCenter says has changed is
@@ -39,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     port: int = 443
     ca_file: str | None = None
     thumbprint: str | None = None
+    datastores: tuple[str, ...] = ()
     folder: str = "reberth"
     vm_folders: tuple[str, ...] = ()
     whole_look: float = 300.0
@@ -47,6 +50,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     disks_per_controller: Literal[15, 64] = 15
     call_timeout: float = 30.0
     task_timeout: float = 50.0  # under the loop's call_deadline: then the doubt has our words
+
+    @property
+    def stores(self) -> Mapping[str, str]:
+        """By the name that a volume's option says: where it is under the datacenter's datastores. The default first."""
+        paths = (self.datastore, *self.datastores)
+        return {unquote(path.rstrip("/").rsplit("/", 1)[-1]): path for path in paths}
 
     @property
     def thumbprints(self) -> tuple[str, ...]:
@@ -73,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             )
         if not self.folder.strip("/") or ".." in self.folder.split("/"):
             raise SettingsError("vsphere settings: folder must name a folder on the datastore, such as reberth")
+        if not all(path.strip("/") for path in (self.datastore, *self.datastores)):
+            raise SettingsError("vsphere settings: datastore and datastores must be names of datastores")
         self._check_reading()
 
     def _check_reading(self) -> None:

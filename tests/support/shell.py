@@ -24,6 +24,7 @@ from controller.api.recovery.undelete import UndeleteRequests
 from controller.api.routes import Route
 from controller.api.volume_requests import VolumeRequests
 from controller.model import (
+    DriverOption,
     HistoryEntry,
     Moment,
     Node,
@@ -111,6 +112,7 @@ class FakeCluster:
         self.planner: Planner = plan
         self.binding: Binding = refusal
         self.keep_removed = 0.0  # seconds
+        self.options: tuple[DriverOption, ...] = ()  # that the storage driver declares
         self.store = MemoryStore()
         self.acting: GateRequests | None = None
         self.gates: dict[NodeId, FakeGate] = {}
@@ -139,7 +141,11 @@ class FakeCluster:
         loop = Reconciler(Parts(observer, self.planner, policy, executor, lead, records, state, labels=labels))
         gate_requests = GateRequests(state, records, driver, binding=self.binding)
         volume_requests = VolumeRequests(
-            state, records, clones=self.storage.capabilities.clones, keep=self.keep_removed
+            state,
+            records,
+            clones=self.storage.capabilities.clones,
+            keep=self.keep_removed,
+            options=self.options,
         )
         operator_requests = OperatorRequests(state, records, lead, policy, name)
         doctor = DoctorRequests(state, no_swarm_facts, policy)

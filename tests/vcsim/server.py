@@ -105,6 +105,7 @@ class Spec:
     task_time: str = "0s"
     session_idle: str = "0s"
     address: str = "127.0.0.1"
+    datastores: int = 1
     page: int = 0  # objects in one answer, at most; 0: all
 
 
@@ -128,7 +129,7 @@ class Simulator:
         command = [str(binary()), "-l", f"{spec.address}:{self.port}", "-username", USER, "-password", PASSWORD]
         command += ["-tlscert", str(cert), "-tlskey", str(key), "-host", str(spec.hosts), "-vm", str(spec.vms)]
         command += ["-stale-lock", spec.stale_lock, "-task-time", spec.task_time, "-session-idle", spec.session_idle]
-        command += ["-page", str(spec.page)]
+        command += ["-page", str(spec.page), "-ds", str(spec.datastores)]
         if spec.faults:
             command.append("-faults")
         with (self.folder / "vcsim.log").open("a") as log:

@@ -9,7 +9,7 @@ from pyVmomi import vim
 
 from drivers.vsphere.client.parts import make_folder_at, ref_of
 from drivers.vsphere.client.session import Open
-from drivers.vsphere.inventory import Disk
+from drivers.vsphere.inventory import Disk, Place
 from drivers.vsphere.requests import Change
 
 _DISK_TYPES = {"thin": "thin", "zeroed-thick": "preallocated", "eager-zeroed": "eagerZeroedThick"}
@@ -27,8 +27,8 @@ def log_event(now: Open, ref: str, text: str) -> None:
     now.content.eventManager.LogUserEvent(vim.VirtualMachine(ref, now.stub), text)
 
 
-def make_folder(now: Open) -> None:
-    make_folder_at(now.content, f"[{now.place.name}] {now.place.folder}", now.datacenter)
+def make_folder(now: Open, at: Place) -> None:
+    make_folder_at(now.content, f"[{at.name}] {at.folder}", now.datacenter)
 
 
 def create_disk(now: Open, path: str, size_kib: int, disk_format: str, policy: str | None) -> str:
@@ -62,7 +62,7 @@ def set_disk_uuid(now: Open, path: str, uuid: str) -> None:
     now.content.virtualDiskManager.SetVirtualDiskUuid(path, now.datacenter, uuid)
 
 
-def search_disk(now: Open, pattern: str) -> str:
+def search_disk(now: Open, at: Place, pattern: str) -> str:
     """Starts the search for disks in our folder by file name (``*`` for anything): see `TaskState.found`."""
     browser = vim.host.DatastoreBrowser
     details = browser.VmDiskQuery.Details(diskType=True, capacityKb=True, hardwareVersion=False)
@@ -71,7 +71,7 @@ def search_disk(now: Open, pattern: str) -> str:
         details=browser.FileInfo.Details(fileType=True, fileSize=True, modification=False, fileOwner=False),
         matchPattern=[pattern],
     )
-    return ref_of(now.datastore.browser.Search(f"[{now.place.name}] {now.place.folder}", spec))
+    return ref_of(now.datastores[at.name].browser.Search(f"[{at.name}] {at.folder}", spec))
 
 
 def _whole(disk: Disk) -> Any:

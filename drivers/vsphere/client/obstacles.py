@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pyVmomi import vim
@@ -12,7 +12,7 @@ from drivers.vsphere.client.parts import Collector, properties_of, ref_of
 from drivers.vsphere.client.reading import retrieve
 from drivers.vsphere.client.session import Open
 from drivers.vsphere.inventory import Place
-from drivers.vsphere.obstacles import Obstacles
+from drivers.vsphere.obstacles import Obstacles, Store
 
 _VM = (
     *("snapshot.currentSnapshot", "runtime.consolidationNeeded", "runtime.question", "disabledMethod"),
@@ -22,25 +22,42 @@ _DATASTORE = ("summary.accessible", "summary.maintenanceMode", "summary.freeSpac
 _HOST = ("name", "runtime.inMaintenanceMode")
 
 
-def read_obstacles(now: Open, refs: Sequence[str], stores: Collection[str], *, wide: bool) -> dict[str, Obstacles]:
+def read_obstacles(now: Open, refs: Sequence[str], place: Place | None, *, wide: bool) -> dict[str, Obstacles]:
     """
     By managed object ID; a VM that is gone is left out.
 
-    ``stores``: all datastore objects that are our storage, one for each datacenter; without any nothing is said about
-    mounts. ``wide``: more than 15 disks go on a controller.
+    ``place``: with all datastore objects that are our storage, one for each datacenter; without it nothing is said
+    about mounts. ``wide``: more than 15 disks go on a controller.
     """
     objects = [Collector.ObjectSpec(obj=vim.VirtualMachine(ref, now.stub)) for ref in refs]
-    objects += [Collector.ObjectSpec(obj=vim.Datastore(ref, now.stub)) for ref in {*stores, now.place.datastore}]
+    objects += [Collector.ObjectSpec(obj=vim.Datastore(ref, now.stub)) for ref in (place or now.place).refs]
     specs = [properties_of(vim.VirtualMachine, _VM), properties_of(vim.Datastore, _DATASTORE)]
     read: dict[str, Any] = {ref_of(obj): values for obj, values in retrieve(now, objects, specs)}
     hosts = _hosts(now, [values.get("runtime.host") for values in read.values()])
-    store = read.get(now.place.datastore, {})
-    mounts = [mount for ref in stores for mount in read.get(ref, {}).get("host") or ()]
-    return {
-        ref: _obstacles(read[ref], {**store, "host": mounts}, hosts, now.place, wide=wide)
-        for ref in refs
-        if ref in read
-    }
+
+    def of(vm: Any) -> Obstacles:
+        on = _on(vm)
+        stores = tuple(_store(each, read, on if place else "") for each in (place or now.place).each)
+        return _obstacles(vm, stores, hosts.get(on, {}), now.place, wide=wide)
+
+    return {ref: of(read[ref]) for ref in refs if ref in read}
+
+
+def _on(vm: Any) -> str:
+    return "" if vm.get("runtime.host") is None else ref_of(vm["runtime.host"])
+
+
+def _store(place: Place, read: Any, host: str) -> Store:
+    found = read.get(place.datastore, {})
+    mounts = [mount for ref in place.refs for mount in read.get(ref, {}).get("host") or ()]
+    free = found.get("summary.freeSpace")
+    return Store(
+        place.name,
+        accessible=bool(found.get("summary.accessible", True)),
+        maintenance=str(found.get("summary.maintenanceMode") or ""),
+        free_bytes=None if free is None else int(free),
+        mount=_mount(mounts, host),
+    )
 
 
 def _hosts(now: Open, found: Sequence[Any]) -> dict[str, Any]:
@@ -51,30 +68,24 @@ def _hosts(now: Open, found: Sequence[Any]) -> dict[str, Any]:
     return {ref_of(obj): values for obj, values in retrieve(now, list(wanted.values()), [spec])}
 
 
-def free_kib(now: Open) -> int | None:
-    target = Collector.ObjectSpec(obj=now.datastore)
+def free_kib(now: Open, at: Place) -> int | None:
+    """On this datastore; None where it does not tell."""
+    target = Collector.ObjectSpec(obj=now.datastores[at.name])
     for _, values in retrieve(now, [target], [properties_of(vim.Datastore, ("summary.freeSpace",))]):
         if free := values.get("summary.freeSpace"):
             return int(free) // 1024
     return None
 
 
-def _obstacles(vm: Any, store: Any, hosts: Any, place: Place, *, wide: bool) -> Obstacles:
-    free = store.get("summary.freeSpace")
-    on = "" if vm.get("runtime.host") is None else ref_of(vm["runtime.host"])
-    host = hosts.get(on, {})
+def _obstacles(vm: Any, stores: tuple[Store, ...], host: Any, place: Place, *, wide: bool) -> Obstacles:
     return Obstacles(
         snapshot=vm.get("snapshot.currentSnapshot") is not None,
         consolidation=bool(vm.get("runtime.consolidationNeeded")),
         question=str(getattr(vm.get("runtime.question"), "text", "") or ""),
         disabled=frozenset(str(each) for each in vm.get("disabledMethod") or ()),
         encrypted=vm.get("config.keyId") is not None,
-        datastore=place.name,
-        accessible=bool(store.get("summary.accessible", True)),
-        maintenance=str(store.get("summary.maintenanceMode") or ""),
-        free_bytes=None if free is None else int(free),
+        stores=stores,
         host=str(host.get("name", "")),
-        mount=_mount(store.get("host") or (), on),
         leaving=bool(host.get("runtime.inMaintenanceMode")),
         hardware=_hardware(str(vm.get("config.version") or "")),
         wide=wide,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http.cookies import SimpleCookie
 from typing import Any, TypeVar
@@ -86,12 +86,17 @@ class Open:
     stub: _Stub
     content: Any  # its managers are optional in pyVmomi's types; vCenter and ESXi have all that are used here
     datacenter: vim.Datacenter
-    datastore: vim.Datastore
+    datastores: Mapping[str, vim.Datastore]  # by name, the default first
     views: tuple[vim.view.ContainerView, ...]
     place: Place
     wires: Wires
     memo: Memo
     sieve: Sieve[Vm | Host | Datastore]  # of looks at everything
+
+    @property
+    def datastore(self) -> vim.Datastore:
+        """The default one."""
+        return self.datastores[self.place.name]
 
 
 class Session:
@@ -102,7 +107,8 @@ class Session:
         self._lock = threading.Lock()
         self._open: Open | None = None
         self._sieve: Sieve[Vm | Host | Datastore] = Sieve()
-        self._alias: str | None = None  # of our folder, where the datastore shows another name: as it was last told
+        # Of our folder, by datastore, where that shows another name: as it was last told.
+        self._aliases: dict[str, str] = {}
         self.sent: Counter[str] = Counter()  # requests by method
 
     def run(self, call: Callable[[Open], T]) -> T:
@@ -179,13 +185,21 @@ class Session:
         datacenter = content.searchIndex.FindByInventoryPath(wanted.datacenter)
         if not isinstance(datacenter, vim.Datacenter):
             raise Fault(Kind.NOT_FOUND, f"there is no datacenter {wanted.datacenter}, or the user may not see it")
-        path = f"{wanted.datacenter}/datastore/{wanted.datastore}"
+        views = _views(content, wanted.vm_folders)
+        stores = [self._store(content, datacenter, path) for path in wanted.stores.values()]
+        places = [place for place, _ in stores]
+        place = replace(places[0], others=tuple(places[1:]))
+        memo = Memo(wanted.whole_look)
+        found = {place.name: datastore for place, datastore in stores}
+        return Open(stub, content, datacenter, found, views, place, self._wires, memo, self._sieve)
+
+    def _store(self, content: Any, datacenter: vim.Datacenter, name: str) -> tuple[Place, vim.Datastore]:
+        path = f"{self._settings.datacenter}/datastore/{name}"
         datastore = content.searchIndex.FindByInventoryPath(path)
         if not isinstance(datastore, vim.Datastore):
             raise Fault(Kind.NOT_FOUND, f"there is no datastore {path}, or the user may not see it")
-        views = _views(content, wanted.vm_folders)
         summary = datastore.summary
-        folder, url = wanted.folder.strip("/"), str(summary.url or "")
+        folder, url = self._settings.folder.strip("/"), str(summary.url or "")
         # The name as vCenter has it: in inventory paths some characters are written otherwise.
         place = Place(ref_of(datastore), str(summary.name), folder, url=url)
         if isinstance(datastore.parent, vim.StoragePod):
@@ -195,10 +209,11 @@ class Session:
                 why="it is in a datastore cluster: Storage DRS moves and renames disks; switch it off for these VMs",
             )
         if shows_ids(datastore):
-            self._alias = alias_of(content, datacenter, place) or self._alias
-            place = replace(place, aliases=(self._alias,) if self._alias else ())
-        memo = Memo(wanted.whole_look)
-        return Open(stub, content, datacenter, datastore, views, place, self._wires, memo, self._sieve)
+            if (told := alias_of(content, datacenter, place)) is not None:
+                self._aliases[place.name] = told
+            alias = self._aliases.get(place.name)
+            place = replace(place, aliases=(alias,) if alias else ())
+        return place, datastore
 
 
 def _views(content: Any, folders: Sequence[str]) -> tuple[vim.view.ContainerView, ...]:

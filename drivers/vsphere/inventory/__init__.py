@@ -17,7 +17,7 @@ from drivers.vsphere.inventory.holders import (
     whole,
 )
 from drivers.vsphere.inventory.identity import find, identity, shows_uuids, stamp, stamped_as_another
-from drivers.vsphere.inventory.keys import ENABLE_UUID_KEY, EPOCH_KEY, KEPT_KEYS, SLOT_KEY, VM_KEY, pinned, pins
+from drivers.vsphere.inventory.keys import ENABLE_UUID_KEY, EPOCH_KEY, KEPT_KEYS, SLOT_KEY, VM_KEY, Pin, pinned, pins
 from drivers.vsphere.inventory.place import Place, by_id, key_of, keys_of, parse_path, unfinished_pattern
 from drivers.vsphere.inventory.values import (
     CONNECTED,
@@ -47,6 +47,7 @@ __all__ = [
     "Found",
     "Host",
     "Inventory",
+    "Pin",
     "Place",
     "Vm",
     "attachments",

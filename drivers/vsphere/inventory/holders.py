@@ -9,7 +9,7 @@ from controller.model import Attachment, AttachmentState, DiskId, Power, VmId
 from drivers.base import Listing
 from drivers.shared.smbios import orders
 from drivers.vsphere.inventory.identity import identity, stamp, stamped_as_another
-from drivers.vsphere.inventory.keys import pins
+from drivers.vsphere.inventory.keys import Pin, pins
 from drivers.vsphere.inventory.place import Place
 from drivers.vsphere.inventory.values import CONNECTED, SUSPENDED, Disk, Inventory, Vm
 
@@ -26,16 +26,25 @@ def ours(vm: Vm, place: Place) -> dict[DiskId, Disk]:
 
 
 def moved(vm: Vm, place: Place) -> dict[DiskId, Disk]:
-    """Our disks on a VM whose files vCenter has moved or renamed: the devices in slots that we gave to them."""
+    """
+    Our disks on a VM whose files vCenter has moved or renamed: the devices in slots that we gave to them.
+
+    Also one that is now on another datastore of ours, under its old name.
+    """
     if stamped_as_another(vm):
         return {}
     buses = {controller.key: controller.bus for controller in vm.controllers}
     known, found = pins(vm), dict[DiskId, Disk]()
     for disk in vm.disks:
-        key = known.get((buses.get(disk.controller, -1), disk.unit))
-        if key is not None and disk.files and not any(place.find(file) for file in disk.files):
-            found[place.disk(key)] = disk
+        pin = known.get((buses.get(disk.controller, -1), disk.unit))
+        if pin is not None and disk.files and _elsewhere(disk, pin, place):
+            found |= dict.fromkeys(place.pinned(pin), disk)
     return found
+
+
+def _elsewhere(disk: Disk, pin: Pin, place: Place) -> bool:
+    now = [place.pin(name) for file in disk.files if (name := place.find(file)) is not None]
+    return not now or any(pin.key == each.key and not pin.fits(each) for each in now)
 
 
 def unread_vms(vms: Sequence[Vm], place: Place, known: Collection[str] = ()) -> list[Vm]:
@@ -82,15 +91,16 @@ def attachments(vms: Sequence[Vm], place: Place) -> list[Attachment]:
 
 def odd(vms: Sequence[Vm], place: Place) -> dict[DiskId, str]:
     """What is wrong with a disk that somebody has, and the cure."""
-    return {
-        disk: (
-            f"{disk} is on {vm.name} as {found.name}: Storage vMotion or Storage DRS has moved it. Move it back: "
-            f"detach it by hand, move the file to {disk} with the datastore browser, and attach it again; switch "
-            "Storage DRS off for this VM"
-        )
-        for vm in vms
-        for disk, found in moved(vm, place).items()
-    }
+    return {disk: _moved(disk, found.name, vm.name) for vm in vms for disk, found in moved(vm, place).items()}
+
+
+def _moved(disk: DiskId, now: str, vm: str) -> str:
+    if now == disk:
+        return f"{disk} is on {vm}, and the settings do not name its datastore any more: name it in datastores again"
+    return (
+        f"{disk} is on {vm} as {now}: Storage vMotion or Storage DRS has moved it. Move it back: detach it by hand, "
+        f"move the file to {disk} with the datastore browser, and attach it again; switch Storage DRS off for this VM"
+    )
 
 
 def listing(now: Inventory, place: Place, known: Collection[str] = ()) -> Listing:

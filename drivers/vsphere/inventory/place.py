@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from controller.model import DiskId, VolumeKey
+from drivers.vsphere.inventory.keys import Pin
 from drivers.vsphere.inventory.values import Datastore, File, Found
 
 _UNFINISHED = "_copy"
@@ -32,9 +34,10 @@ def keys_of(found: Iterable[Found], beginning: str) -> list[VolumeKey]:
 @dataclass(frozen=True, slots=True)
 class Place:
     """
-    Where our disks are. ``aliases``: other names of the folder in file names (vSAN shows a UUID in its place).
+    Where our disks are: a folder on the first datastore, and of the same name on ``others``.
 
-    ``twins``: managed object IDs under which other datacenters know the same storage.
+    ``aliases``: other names of the folder in file names (vSAN shows a UUID in its place). ``twins``: managed object IDs
+    under which other datacenters know the same storage. Both are of the first datastore; ``others`` have none in turn.
     """
 
     datastore: str  # managed object ID
@@ -43,17 +46,41 @@ class Place:
     aliases: tuple[str, ...] = ()
     url: str = ""
     twins: frozenset[str] = frozenset()
+    others: tuple[Place, ...] = ()
+
+    @property
+    def each(self) -> tuple[Place, ...]:
+        """One for each datastore, the first one first."""
+        return (replace(self, others=()), *self.others)
 
     def among(self, datastores: Iterable[Datastore]) -> Place:
-        same = {each.ref for each in datastores if self.url and each.url == self.url}
-        return replace(self, twins=frozenset(same))
+        found = tuple(datastores)
+        same = {each.ref for each in found if self.url and each.url == self.url}
+        return replace(self, twins=frozenset(same), others=tuple(each.among(found) for each in self.others))
 
     @property
     def refs(self) -> frozenset[str]:
-        return self.twins | {self.datastore}
+        return frozenset(chain(self.twins, [self.datastore], *(each.refs for each in self.others)))
+
+    def named(self, datastore: str) -> Place | None:
+        """The one datastore of this name."""
+        return next((each for each in self.each if each.name == datastore), None)
+
+    def of(self, disk: DiskId) -> Place:
+        """The datastore of a disk of ours."""
+        found = parse_path(disk)
+        return (self.named(found[0]) if found else None) or self.each[0]
 
     def disk(self, key: VolumeKey) -> DiskId:
         return DiskId(f"[{self.name}] {self.folder}/{key}.vmdk")
+
+    def pin(self, disk: DiskId) -> Pin:
+        return Pin(key_of(disk), self.of(disk).name if self.others else "")
+
+    def pinned(self, pin: Pin) -> list[DiskId]:
+        """What a pinned disk may be called: of a pin without a datastore it may be on any."""
+        names = [pin.datastore] if pin.datastore else [each.name for each in self.each]
+        return [DiskId(f"[{name}] {self.folder}/{pin.key}.vmdk") for name in names]
 
     def unfinished(self, key: VolumeKey, token: str) -> DiskId:
         """For a copy under way: no key begins like it, and the token makes it the one call's own."""
@@ -61,22 +88,28 @@ class Place:
 
     def find(self, file: File) -> DiskId | None:
         """Our name for a file of ours, else None."""
-        if file.datastore not in {*self.refs, self.name}:
-            return None
-        folder, _, base = file.path.rpartition("/")
-        if folder not in {self.folder, *self.aliases}:
-            return None
-        return DiskId(f"[{self.name}] {self.folder}/{base}")
+        return next((disk for each in (self, *self.others) if (disk := _found(each, file)) is not None), None)
 
     def refusal(self, disk: DiskId) -> str | None:
         """Why this driver must not touch a disk, or None."""
         match = _PATH.match(disk)
         if match is None or self.find(File(match["datastore"], match["path"])) != disk:
+            places = " or ".join(f"[{each.name}] {each.folder}" for each in self.each)
             return (
-                f"{disk} is not in [{self.name}] {self.folder}, where the settings say that the disks are; set "
-                "datastore and folder back, or move the disk there"
+                f"{disk} is not in {places}, where the settings say that the disks are; set datastore, datastores and "
+                "folder back, or move the disk there"
             )
         return None
+
+
+def _found(at: Place, file: File) -> DiskId | None:
+    """On this datastore alone."""
+    if file.datastore not in {*at.twins, at.datastore, at.name}:
+        return None
+    folder, _, base = file.path.rpartition("/")
+    if folder not in {at.folder, *at.aliases}:
+        return None
+    return DiskId(f"[{at.name}] {at.folder}/{base}")
 
 
 def parse_path(text: str) -> tuple[str, str] | None:

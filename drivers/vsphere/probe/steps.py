@@ -31,7 +31,9 @@ class _Probe:
         self.now = Inventory()
         for kind, real in (("vcenter", settings.host), ("datacenter", settings.datacenter)):
             self.names.name(kind, real)
-        self.names.name("datastore", settings.datastore)
+        for name, path in settings.stores.items():
+            self.names.name("datastore", path)
+            self.names.name("datastore", name)
         self.names.name("folder", settings.folder)
 
     async def ask(self, name: str, asks: str, ask: Ask) -> object:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.model import Phase
+from controller.model import DriverOption, Phase, VolumeName
 from controller.protocol import endpoints
-from controller.protocol.answers import Status
+from controller.protocol.answers import Rejection, Status
 from controller.protocol.messages import (
     CreateVolume,
     Details,
@@ -22,7 +22,7 @@ from controller.protocol.messages import (
 )
 from tests.support.api_site import OPTIONS, site, swarm_ca, why
 from tests.support.certificates import SwarmCa
-from tests.support.shell import DATA
+from tests.support.shell import DATA, FakeCluster
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +132,15 @@ async def test_who_may_see_a_volume_is_told_its_details_and_others_that_it_exist
             assert told.created > 0
             assert told.state
         assert why(await place.ask("a", endpoints.INSPECT_VOLUME, GetVolume("none")))[0] == Status.MISSING
+
+
+async def test_a_volume_is_made_where_its_name_says_and_answers_to_the_same_options_again() -> None:
+    cluster = FakeCluster()
+    cluster.options = (DriverOption("datastore", ("SAN1", "SAN2"), "SAN1", "where"),)
+    requests = cluster.controller().volume_requests
+    for _ in range(2):
+        assert isinstance(await requests.create(CreateVolume("data@SAN2", OPTIONS)), Volume)
+    assert cluster.record(VolumeName("data@SAN2")).spec.for_driver == (("datastore", "SAN2"),)
+    refused = await requests.create(CreateVolume("data@SAN3", OPTIONS))
+    assert isinstance(refused, Rejection)
+    assert "use SAN1 or SAN2" in refused.why

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from controller.model import DiskId, DriverOption, Source, Spec, VolumeName
-from controller.volumes.driver_options import refusal
+from controller.volumes.driver_options import refusal, with_place
 from controller.volumes.options import difference, parse_options
 
 THICK = {"size": "1GiB", "diskformat": "eagerzeroedthick"}
 DECLARED = (DriverOption("diskformat", ("thin", "eagerzeroedthick"), "thin", "of the disk"),)
+PLACED = (DriverOption("datastore", ("DS", "SAN 2"), "DS", "of the disk", copies=True),)
 SOURCE = Source(VolumeName("a"), DiskId("disk-a"), "uuid-a", "uuid-a")
 
 
@@ -52,3 +53,37 @@ def test_another_one_than_the_volumes_is_told() -> None:
     told = difference({**THICK, "diskformat": "thin"}, spec(THICK))
     assert "diskformat is eagerzeroedthick and not thin" in str(told)
     assert "diskformat is the driver's settings' and not thin" in str(difference({"diskformat": "thin"}, Spec(2**30)))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "found"),
+    [
+        ("data@SAN 2", {}, {"datastore": "SAN 2"}),
+        ("a@b@DS", {}, {"datastore": "DS"}),
+        ("data@DS", {"datastore": "SAN 2"}, {"datastore": "SAN 2"}),
+        ("data", {}, {}),
+        ("@DS", {}, {}),
+        ("data@", {}, {}),
+    ],
+)
+def test_a_name_with_a_place_says_where_the_disk_is_made(
+    name: str, options: dict[str, str], found: dict[str, str]
+) -> None:
+    assert with_place(name, options, PLACED) == found
+
+
+def test_where_no_driver_has_places_a_name_with_an_at_sign_is_one_like_any_other() -> None:
+    assert with_place("data@DS", {}, DECLARED) == {}
+    assert refusal(Spec(2**30), DECLARED, "data@DS") is None
+
+
+def test_a_place_that_is_unknown_or_that_the_name_contradicts_is_refused() -> None:
+    wanted = spec({"size": "1GiB", "datastore": "SAN 2"})
+    assert refusal(wanted, PLACED, "data@SAN 2") is None
+    assert "say one of them" in str(refusal(wanted, PLACED, "data@DS"))
+    unknown = spec({"size": "1GiB", "datastore": "NFS"})
+    assert "datastore 'NFS' is unknown: use DS or SAN 2" in str(refusal(unknown, PLACED, "data@NFS"))
+
+
+def test_a_copy_may_be_made_in_another_place() -> None:
+    assert refusal(replace(spec({"size": "1GiB", "datastore": "DS"}), source=SOURCE), PLACED) is None

@@ -41,7 +41,7 @@ def test_another_label_in_the_stack_file_does_not_stop_the_service() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "words"), [("readonly", "`:ro`"), ("storage-policy", "leave it out"), ("Datastore", "leave it out")]
+    ("key", "words"), [("readonly", "`:ro`"), ("storage-policy", "leave it out"), ("attach-as", "leave it out")]
 )
 def test_options_of_other_drivers_are_refused_with_what_to_do(key: str, words: str) -> None:
     found = parse_options({**SIZE, key: "x"})
@@ -53,5 +53,9 @@ def test_each_option_is_listed_for_people_and_can_be_said() -> None:
     examples = {"size": "2GiB", "fstype": "xfs", "policy": "hold", "clone-from": "other", "uid": "1", "gid": "1"}
     examples |= {"access": "read-only"}
     examples |= {"mode": "0700", "mount-options": "noatime", "label.NAME": "x"}
-    assert {each.key for each in OPTIONS} | set(driver_options.OPTIONS) == set(examples) | {"diskformat"}
+    assert {each.key for each in OPTIONS} | set(driver_options.OPTIONS) == set(examples) | {
+        "diskformat",
+        "datastore",
+        "pool",
+    }
     assert isinstance(parse_options(examples), Spec)

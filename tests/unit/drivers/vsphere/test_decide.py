@@ -121,7 +121,7 @@ def test_a_disk_under_a_snapshot_is_not_detached_and_the_cure_is_named() -> None
 
 
 def test_an_attach_carries_the_version_the_stamps_and_one_slot_for_each_disk() -> None:
-    change = attach_change(vm(), ID, EPOCH, [ONE, TWO], [Slot(0, 3, 1000), Slot(0, 4, 1000)])
+    change = attach_change(vm(), ID, EPOCH, [ONE, TWO], [Slot(0, 3, 1000), Slot(0, 4, 1000)], PLACE)
     assert change.version == "v1"
     assert change.add == ((ONE, 1000, 3), (TWO, 1000, 4))
     noted = {"reberth.slot": "0:4", "reberth.disks.0": "3:one 4:two"}

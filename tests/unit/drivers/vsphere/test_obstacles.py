@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from drivers.vsphere.obstacles import Obstacles, sentences
+from drivers.vsphere.obstacles import Obstacles, Store, sentences
 
 
 @pytest.mark.parametrize(
@@ -17,13 +17,13 @@ from drivers.vsphere.obstacles import Obstacles, sentences
         (Obstacles(question="msg.hbacommon.outofspace: no more space"), "answer it in the vSphere Client"),
         (Obstacles(disabled=frozenset({"ReconfigVM_Task"})), "switch them on again"),
         (Obstacles(encrypted=True), "Cryptographic operations > Add disk"),
-        (Obstacles(datastore="DS", host="esx1", mount="has not mounted"), "mount it on all hosts"),
+        (Obstacles(stores=(Store("DS", mount="has not mounted"),), host="esx1"), "mount it on all hosts"),
         (Obstacles(host="esx1", leaving=True), "move swarm01 to another one"),
         (Obstacles(hardware=13, wide=True), "disks_per_controller = 15"),
         (Obstacles(sharing=("[DS] reberth/a.vmdk",)), "nothing locks it"),
-        (Obstacles(datastore="DS", accessible=False), "before the paths are back"),
-        (Obstacles(datastore="DS", maintenance="inMaintenance"), "end that"),
-        (Obstacles(datastore="DS", free_bytes=2**20), "until there is room"),
+        (Obstacles(stores=(Store("DS", accessible=False),)), "before the paths are back"),
+        (Obstacles(stores=(Store("OK"), Store("DS", maintenance="inMaintenance"))), "end that"),
+        (Obstacles(stores=(Store("DS", free_bytes=2**20),)), "until there is room"),
     ],
 )
 def test_each_obstacle_is_one_sentence_with_its_cure(found: Obstacles, cure: str) -> None:
@@ -33,6 +33,6 @@ def test_each_obstacle_is_one_sentence_with_its_cure(found: Obstacles, cure: str
 
 
 def test_a_vm_in_order_has_none() -> None:
-    usual = Obstacles(disabled=frozenset({"PowerOnVM_Task"}), datastore="DS", maintenance="normal", free_bytes=2**40)
+    usual = Obstacles(disabled=frozenset({"PowerOnVM_Task"}), stores=(Store("DS", True, "normal", 2**40),))
     usual = replace(usual, hardware=14, wide=True)
     assert sentences("swarm01", usual) == ()

@@ -26,9 +26,16 @@ def test_numbers_may_come_from_the_environment() -> None:
     assert Settings.parse({**GOOD, "port": "8443", "disks_per_controller": "64"}).disks_per_controller == 64
 
 
+def test_a_datastore_is_chosen_by_its_name_without_its_folder_and_as_vcenter_shows_it() -> None:
+    assert list(Settings.parse(GOOD).stores) == ["DS"]
+    several = Settings.parse({**GOOD, "datastore": "SAN/one", "datastores": ["a%2fb", "SAN/one"]}).stores
+    assert list(several.items()) == [("one", "SAN/one"), ("a/b", "a%2fb")]
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
+        ({"datastores": ["/"]}, "datastores"),
         ({"hots": "x"}, "hots"),
         ({"disk_format": "thick"}, "disk_format"),
         ({"disks_per_controller": 20}, "disks_per_controller"),

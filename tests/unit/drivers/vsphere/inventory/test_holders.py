@@ -132,6 +132,34 @@ def test_a_disk_whose_file_vcenter_moved_is_still_on_its_vm_and_uncertain() -> N
     assert "[OTHER] vm/vm_1.vmdk" in found.odd[DISK]
 
 
+def test_a_disk_that_moved_to_another_datastore_of_ours_under_its_name_is_uncertain_where_it_was() -> None:
+    two = replace(PLACE, others=(Place("datastore-2", "SAN", "reberth"),))
+    away = replace(disk("reberth/data.vmdk", datastore="datastore-2"), name="[SAN] reberth/data.vmdk")
+    pinned = {"reberth.vm": PLAIN, "reberth.disks.0": "1:data/DS"}
+    found = listing(Inventory((vm(disks=(away,), controllers=(SCSI,), extra=pinned),), HOSTS), two)
+    assert {(each.disk, each.state) for each in found.attachments} == {
+        (DISK, AttachmentState.UNCERTAIN),
+        (DiskId("[SAN] reberth/data.vmdk"), AttachmentState.ATTACHED),
+    }
+    assert "Storage DRS has moved it" in found.odd[DISK]
+
+
+def test_a_moved_disk_whose_pin_tells_no_datastore_is_uncertain_on_all_that_it_may_be_of() -> None:
+    two = replace(PLACE, others=(Place("datastore-2", "SAN", "reberth"),))
+    away = replace(disk("vm/vm_1.vmdk", datastore="datastore-3"), name="[OTHER] vm/vm_1.vmdk")
+    found = attachments([vm(disks=(away,), controllers=(SCSI,), extra=PINNED)], two)
+    assert {each.disk for each in found} == {DISK, "[SAN] reberth/data.vmdk"}
+    assert {each.state for each in found} == {AttachmentState.UNCERTAIN}
+
+
+def test_an_attached_disk_whose_datastore_the_settings_do_not_name_any_more_is_uncertain() -> None:
+    left = replace(disk("reberth/data.vmdk", datastore="datastore-2"), name="[SAN] reberth/data.vmdk")
+    pinned = {"reberth.vm": PLAIN, "reberth.disks.0": "1:data/SAN"}
+    found = listing(Inventory((vm(disks=(left,), controllers=(SCSI,), extra=pinned),), HOSTS), PLACE)
+    assert [(each.disk, each.state) for each in found.attachments] == [(left.name, AttachmentState.UNCERTAIN)]
+    assert "name it in datastores again" in found.odd[DiskId(left.name)]
+
+
 def test_a_pin_tells_nothing_of_an_empty_slot_of_another_disk_or_of_a_clone() -> None:
     foreign = disk("vm/system.vmdk", datastore="datastore-2")
     empty = vm(controllers=(SCSI,), extra=PINNED)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from controller.model import VolumeKey
-from drivers.vsphere.inventory import Vm, pinned, pins
+from dataclasses import replace
 
-A, B, C = VolumeKey("a-0123"), VolumeKey("b-4567"), VolumeKey("c-89ab")
+from controller.model import VolumeKey
+from drivers.vsphere.inventory import Pin, Vm, pinned, pins
+
+A, B, C = Pin(VolumeKey("a-0123")), Pin(VolumeKey("b-4567")), Pin(VolumeKey("c-89ab"))
 
 
 def noted(**extra: str) -> Vm:
@@ -13,7 +15,7 @@ def noted(**extra: str) -> Vm:
 
 
 def test_pins_are_read_back_as_they_were_written() -> None:
-    slots = {(0, 1): A, (0, 12): B, (3, 0): C}
+    slots = {(0, 1): A, (0, 12): B, (3, 0): replace(C, datastore="SAN 2/\u00e4")}
     assert pins(noted(**{name.replace(".", "_"): value for name, value in pinned(noted(), slots)})) == slots
 
 
@@ -33,3 +35,10 @@ def test_a_disk_has_one_pin_the_newest() -> None:
 
 def test_what_somebody_else_wrote_there_is_no_pin() -> None:
     assert pins(noted(reberth_disks_0="x:a 7 :b 2:")) == {}
+
+
+def test_a_pin_that_tells_no_datastore_is_taken_off_with_its_disk_on_whichever_it_is() -> None:
+    old, new = noted(reberth_disks_0="1:a-0123"), noted(reberth_disks_0="1:a-0123/SAN")
+    for held in (old, new):
+        assert pinned(held, {}, [replace(A, datastore="SAN")]) == (("reberth.disks.0", ""),)
+    assert pinned(new, {}, [replace(A, datastore="NFS")]) == ()

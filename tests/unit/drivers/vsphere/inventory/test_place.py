@@ -8,10 +8,11 @@ from fnmatch import fnmatchcase
 import pytest
 
 from controller.model import DiskId, VolumeKey
-from drivers.vsphere.inventory import Datastore, File, Found, Place, by_id, key_of, keys_of, unfinished_pattern
+from drivers.vsphere.inventory import Datastore, File, Found, Pin, Place, by_id, key_of, keys_of, unfinished_pattern
 
 PLACE = Place("datastore-1", "DS", "reberth", url="ds:///vmfs/volumes/1/")
 DISK = DiskId("[DS] reberth/data.vmdk")
+TWO = replace(PLACE, others=(Place("datastore-2", "SAN 2", "reberth", url="ds:///vmfs/volumes/2/"),))
 DATA, COPY = VolumeKey("data-0123"), VolumeKey("data-4567")
 
 
@@ -64,3 +65,23 @@ def test_a_copy_under_way_is_a_file_of_ours() -> None:
 
 def test_a_disk_is_known_by_its_key() -> None:
     assert key_of(PLACE.disk(DATA)) == DATA
+
+
+def test_a_file_of_one_name_on_two_datastores_is_two_disks() -> None:
+    first, second = DISK, DiskId("[SAN 2] reberth/data.vmdk")
+    assert [TWO.find(File(ref, "reberth/data.vmdk")) for ref in ("datastore-1", "datastore-2")] == [first, second]
+    assert (TWO.of(first).name, TWO.of(second).name) == ("DS", "SAN 2")
+    assert (TWO.refusal(first), TWO.refusal(second)) == (None, None)
+    assert "[DS] reberth or [SAN 2] reberth" in str(TWO.refusal(DiskId("[NFS] reberth/data.vmdk")))
+
+
+def test_each_datastore_is_known_by_its_own_url_in_other_datacenters() -> None:
+    place = TWO.among([Datastore("datastore-9", "SAN 2 (1)", "ds:///vmfs/volumes/2/")])
+    assert place.find(File("datastore-9", "reberth/data.vmdk")) == "[SAN 2] reberth/data.vmdk"
+    assert place.refs == {"datastore-1", "datastore-2", "datastore-9"}
+
+
+def test_a_pin_tells_the_datastore_where_there_are_several() -> None:
+    assert PLACE.pin(DISK) == Pin(key_of(DISK))
+    assert TWO.pin(DiskId("[SAN 2] reberth/data.vmdk")) == Pin(key_of(DISK), "SAN 2")
+    assert TWO.pinned(Pin(key_of(DISK))) == [DISK, "[SAN 2] reberth/data.vmdk"]

@@ -21,7 +21,7 @@ from drivers.shared.copies import Sources
 from drivers.shared.faults import CallError
 from drivers.vsphere.async_session import Calls
 from drivers.vsphere.faults import Fault, Kind
-from drivers.vsphere.inventory import Place, by_id, key_of, unfinished_pattern
+from drivers.vsphere.inventory import Place, by_id, unfinished_pattern
 
 log = structlog.get_logger()
 _PAUSE = 5.0  # seconds after which whoever needs a disk that is being copied looks again
@@ -39,7 +39,8 @@ class Copier:
     async def existing(self, disk: DiskId, size: int) -> CreateOutcome:
         """``size`` in KiB."""
         try:
-            found = await self._calls.files(disk.rsplit("/", 1)[-1])
+            place = (await self._calls.place()).of(disk)
+            found = await self._calls.files(place, disk.rsplit("/", 1)[-1])
         except CallError as error:
             return InDoubt(f"{disk} exists, but its size could not be read: {error}")
         others = [each.size_kib for each in found if each.size_kib not in {None, size}]
@@ -49,26 +50,30 @@ class Copier:
 
     async def existing_or(self, disk: DiskId, size: int, otherwise: Refused) -> CreateOutcome:
         """The disk, if there is one."""
-        name = disk.rsplit("/", 1)[-1]
-        if any(each.name == name for each in await self._calls.files(name)):
-            return await self.existing(disk, size)
-        return otherwise
+        place = (await self._calls.place()).of(disk)
+        return await self.existing(disk, size) if await self.has(place, disk) else otherwise
 
-    async def clone(self, key: VolumeKey, size: int, source: DiskId) -> CreateOutcome:
+    async def has(self, at: Place, disk: DiskId) -> bool:
+        """Whether there is such a file. The folder has to be there."""
+        name = disk.rsplit("/", 1)[-1]
+        return any(each.name == name for each in await self._calls.files(at, name))
+
+    async def clone(self, at: Place, key: VolumeKey, size: int, source: DiskId) -> CreateOutcome:
+        """``at``: the datastore for the copy."""
         try:
             place = await self._calls.place()
-            await self._calls.make_folder()
-            disk = place.disk(key)
-            if any(each.name == f"{key}.vmdk" for each in await self._calls.files(f"{key}.vmdk")):
+            await self._calls.make_folder(at)
+            disk = at.disk(key)
+            if await self.has(at, disk):
                 return await self.existing(disk, size)
-            refusal = await self.sweep(place, key) or await self._taken(place, source)
-            refusal = refusal or await self._no_room(place, size)
+            refusal = await self.sweep(at, key) or await self._taken(place, source)
+            refusal = refusal or await self._no_room(at, size)
         except CallError as error:
             return Unreachable(str(error))  # nothing was begun
         if refusal is not None:
             return refusal
         with self.sources.copying(source):
-            return await self._copy(place, place.unfinished(key, uuid4().hex[:12]), disk, size, source)
+            return await self._copy(place, at.unfinished(key, uuid4().hex[:12]), disk, size, source)
 
     async def _copy(self, place: Place, fresh: DiskId, disk: DiskId, size: int, source: DiskId) -> CreateOutcome:
         try:
@@ -88,14 +93,14 @@ class Copier:
         """Before the copy and after it: somebody else's controller may have attached it meanwhile."""
         if (why := place.refusal(source)) is not None:
             return Refused(why)
-        if not any(each.name == f"{key_of(source)}.vmdk" for each in await self._calls.files(f"{key_of(source)}.vmdk")):
+        if not await self.has(place.of(source), source):
             return Refused(f"there is no disk {source} to copy")
         holder = next((each.vm for each in await self._attachments() if each.disk == source), None)
         return None if holder is None else Refused(f"{source} cannot be copied while it is attached to the VM {holder}")
 
     async def _no_room(self, place: Place, size: int) -> Refused | None:
         """A copy is as large as its source from the beginning: vCenter makes it thick."""
-        free = await self._calls.free_kib()
+        free = await self._calls.free_kib(place)
         if free is None or free >= size:
             return None
         return Refused(f"{place.name} has {free} KiB left, and a copy, which is thick, needs {size}: make room")
@@ -107,7 +112,7 @@ class Copier:
 
     async def sweep(self, place: Place, key: VolumeKey) -> Refused | None:
         """Removes what calls under this key left behind that were cut off; refused while one of them still copies."""
-        for each in await self._calls.files(unfinished_pattern(key)):
+        for each in await self._calls.files(place, unfinished_pattern(key)):
             left = DiskId(f"[{place.name}] {place.folder}/{each.name}")
             try:
                 await self._calls.delete_disk(left)
