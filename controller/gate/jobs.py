@@ -62,21 +62,19 @@ class Waiters:
     """The calls that wait for one job. A wait inside the job ends when nobody waits for it any more."""
 
     def __init__(self) -> None:
-        self._ids: list[str] = []
+        self.ids: tuple[str, ...] = ()  # who waits, each once, the first that came first
+        self._calls: list[str] = []
         self._wait: asyncio.Timeout | None = None
 
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """Who waits, each once, the first that came first."""
-        return tuple(dict.fromkeys(self._ids))
-
     def join(self, mount_id: str) -> None:
-        self._ids.append(mount_id)
+        self._calls.append(mount_id)
+        self.ids = tuple(dict.fromkeys(self._calls))
 
     def leave(self, mount_id: str) -> None:
         """One call of it ends; it may have been made twice."""
-        self._ids.remove(mount_id)
-        if not self._ids:
+        self._calls.remove(mount_id)
+        self.ids = tuple(dict.fromkeys(self._calls))
+        if not self.ids:
             self.interrupt()
 
     def interrupt(self) -> None:

@@ -24,7 +24,6 @@ from controller.gate.volume import Volume
 from controller.protocol import messages
 from controller.protocol.client import ControllerRefused, ControllerUnreachable, pause
 from controller.protocol.machine import Machine, MachineUnknown
-from controller.volumes.handout_options import safe
 
 log = structlog.get_logger()
 
@@ -148,7 +147,7 @@ class MountJob:
             self._proceed(grant)
             volume.step(f"mounting {device.path}")
             await self.host.mount(
-                device.path, grant.fstype, target, twin=wanted.copied, options=safe(grant.mount_options)
+                device.path, grant.fstype, target, twin=wanted.copied, options=volume.stored.mount_options
             )
         finally:
             device.close()

@@ -77,13 +77,14 @@ class Volume:
         self._root = root
         self._changed = changed
         self._state: State = Idle()
+        self.mount: Mount | None = None  # the kernel's mount table has it
         self._refused = 0  # grants up to it are refused, also before that is on the disk
         self._inherited: frozenset[str] = frozenset()  # users from before the gate's start, and not asked about yet
         self._inherited_at = 0.0
         self._quiet_since = asyncio.get_running_loop().time()
         self._symptoms = 0
         self._formatted = False
-        self._reason = ""  # the newest answer to "what is it waiting for"
+        self.reason = ""  # the newest answer to "what is it waiting for"
         self._problem: str | None = None  # what went wrong when it was mounted or unmounted
         self._trouble: str | None = None  # what is wrong with the mount that is there
 
@@ -92,10 +93,6 @@ class Volume:
     @property
     def stored(self) -> VolumeState:
         return self._store.now.volumes.get(self.name) or VolumeState()
-
-    @property
-    def mount(self) -> Mount | None:
-        return self._state.mount if isinstance(self._state, Mounted) else None
 
     @property
     def free(self) -> bool:
@@ -130,10 +127,6 @@ class Volume:
         if not SAFE_KEY.fullmatch(key):
             raise GateError(f"the controller gave the volume the key {key!r}, which cannot be a directory's name")
         return self._root / key
-
-    @property
-    def reason(self) -> str:
-        return self._reason
 
     @property
     def problem(self) -> str | None:
@@ -187,7 +180,7 @@ class Volume:
             serial=stored.serial,
             mounts=len(users),
             formatted=self._formatted,
-            problem=problem or (self._reason if mounting else None),
+            problem=problem or (self.reason if mounting else None),
             users=users,
             floor=stored.floor,
             epoch=stored.epoch,
@@ -252,7 +245,7 @@ class Volume:
     async def settled(self, problem: str | None = None) -> None:
         """Nothing is mounted, and nothing holds the disk: what was granted is spent."""
         self._symptoms, self._formatted, self._problem, self._trouble = 0, False, problem, None
-        self._state, self._quiet_since = Idle(), asyncio.get_running_loop().time()
+        self._state, self.mount, self._quiet_since = Idle(), None, asyncio.get_running_loop().time()
         await self._edit(VolumeState.closed)
 
     def hold(self, why: str | None = None) -> None:
@@ -276,21 +269,21 @@ class Volume:
     def recover(self) -> None:
         """Whatever was wrong is mended."""
         self._problem = None
-        self._reason = ""
+        self.reason = ""
 
     def step(self, what: str) -> None:
         """What is being done, or waited for."""
-        if self._reason != what:
-            self._reason = what
+        if self.reason != what:
+            self.reason = what
             log.info("volume.step", volume=self.name, why=what)
 
     def wait_for(self, what: str) -> None:
         """Like `step`, for what a controller says: it is in the controller's log already."""
-        self._reason = what
+        self.reason = what
 
     def _become(self, state: State) -> None:
         if self._state != state:
-            self._state = state
+            self._state, self.mount = state, state.mount if isinstance(state, Mounted) else None
             self._changed()
 
     async def _edit(self, change: Callable[[VolumeState], VolumeState]) -> None:
