@@ -443,7 +443,7 @@ class DriverOption:
     """
     An option of a volume that a storage driver takes beside those of all. ``about``: for people.
 
-    ``copies``: it may be said of a copy, too.
+    ``values``: none stands for any text, which the driver judges. ``copies``: it may be said of a copy, too.
     """
 
     key: str

@@ -239,6 +239,19 @@ class Optioned(Protocol):
     def volume_options(self) -> Sequence[DriverOption]: ...
 
 
+@runtime_checkable
+class Attacher(Protocol):
+    """What a storage driver may have beside: some of its options are about disks that are attached."""
+
+    async def attach_volumes(self, volumes: Mapping[DiskId, Spec], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
+        """
+        As `attach`, for disks with what their volumes' options say; it is asked instead of that.
+
+        No attach fails for such an option: a failover must not wait for what only matters later.
+        """
+        ...
+
+
 def declared(driver: StorageDriver | None) -> Sequence[DriverOption]:
     """The options of a volume that a driver takes."""
     return driver.volume_options if isinstance(driver, Optioned) else ()

@@ -21,6 +21,7 @@ from controller.model import (
     VolumeKey,
 )
 from drivers.base import (
+    Attacher,
     Created,
     CreateOutcome,
     DeviceHint,
@@ -42,6 +43,7 @@ from drivers.base import (
 )
 
 __all__ = [
+    "Attacher",
     "Attachment",
     "AttachmentState",
     "BootId",

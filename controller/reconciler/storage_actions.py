@@ -32,6 +32,7 @@ from controller.reconciler.record_writer import PROGRESS, Changed, RecordWriter,
 from controller.records.base import Acting
 from controller.volumes.naming import disk_key, life_prefix
 from drivers.base import (
+    Attacher,
     Created,
     CreateOutcome,
     Done,
@@ -123,15 +124,20 @@ class StorageActions:
         going = {each: end for each, end in pairs if isinstance(end, VolumeRecord)}
         if not going:
             return stale
-        outcomes = await self._ask(world, lambda: self._call_move(world, [*going]))
+        outcomes = await self._ask(world, lambda: self._call_move(world, going))
         each_outcome = [outcomes] * len(going) if isinstance(outcomes, NotAnswered) else outcomes
         called = zip(going.values(), each_outcome, strict=True)
         ends = await _together(self._moved(world, record, outcome) for record, outcome in called)
         return stale | {each.volume: end for each, end in zip(going, ends, strict=True)}
 
-    def _call_move(self, world: World, actions: Sequence[Attach | Detach]) -> Awaitable[Sequence[Outcome]]:
-        method = self._driver.attach if isinstance(actions[0], Attach) else self._driver.detach
-        return method([each.disk for each in actions], actions[0].vm, world.epoch)
+    def _call_move(self, world: World, going: Mapping[Attach | Detach, VolumeRecord]) -> Awaitable[Sequence[Outcome]]:
+        first, disks = next(iter(going)), [each.disk for each in going]
+        if isinstance(first, Detach):
+            return self._driver.detach(disks, first.vm, world.epoch)
+        if isinstance(self._driver, Attacher):
+            specs = {each.disk: record.spec for each, record in going.items()}
+            return self._driver.attach_volumes(specs, first.vm, world.epoch)
+        return self._driver.attach(disks, first.vm, world.epoch)
 
     async def _intend_move(self, world: World, action: Attach | Detach) -> VolumeRecord | Changed:
         record, at = record_of(world, action.volume), self._writer.wall()

@@ -12,10 +12,28 @@ from collections.abc import Iterable, Mapping
 
 from controller.model import DriverOption, Spec
 
-DISKFORMAT, DATASTORE, POOL = "diskformat", "datastore", "pool"
-OPTIONS = (DISKFORMAT, DATASTORE, POOL)
+DISKFORMAT, DATASTORE, POOL, STORAGE_POLICY = "diskformat", "datastore", "pool", "storage-policy"
+OPTIONS = (DISKFORMAT, DATASTORE, POOL, STORAGE_POLICY)
 """All that a driver may declare: a stack file must mean the same to everybody who reads it."""
+ALIASES = {"vsan-policy-name": STORAGE_POLICY}
+"""As the vSphere Docker Volume Service called them."""
 _PLACES = (DATASTORE, POOL)
+
+
+def canonical(options: Mapping[str, str]) -> Mapping[str, str]:
+    """Each by the one name under which it is kept."""
+    if not ALIASES.keys() & options.keys():
+        return options
+    return {ALIASES.get(key, key): text for key, text in options.items()}
+
+
+def problem(options: Mapping[str, str]) -> str | None:
+    """What cannot be meant, with the cure."""
+    for other, key in ALIASES.items():
+        if key in options and options.get(other, options[key]) != options[key]:
+            return f"{key} and {other} are one option, and say two things: leave one out"
+    empty = next((key for key in (*OPTIONS, *ALIASES) if key in options and not options[key].strip()), None)
+    return None if empty is None else f"{empty} is empty: say a name, or leave it out"
 
 
 def said(options: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -44,7 +62,7 @@ def refusal(spec: Spec, declared: Iterable[DriverOption], name: str = "") -> str
     for key, value in spec.for_driver:
         if key not in known:
             return f"this storage driver has no option {key}: leave it out"
-        if value not in known[key].values:
+        if known[key].values and value not in known[key].values:
             return f"{key} {value!r} is unknown: use {' or '.join(known[key].values)}"
         if key in _PLACES and _place_of(name) not in {None, value}:
             return f"the volume's name says {key} {_place_of(name)}, and its options say {value}: say one of them"

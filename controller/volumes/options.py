@@ -9,8 +9,8 @@ What a user may say in a volume's ``driver_opts``, and what the answer is to any
 | `clone-from` | name of another volume                      | none: the new volume begins empty       |
 | `access`     | `read-write`, `read-only` (of a copy)       | `read-write`                            |
 
-and those of driver_options.py (`diskformat`, `datastore`, `pool`), handout_options.py (`uid`, `gid`, `mode`,
-`mount-options`) and labels.py (`label.NAME`).
+and those of driver_options.py (`diskformat`, `datastore`, `pool`, `storage-policy`), handout_options.py (`uid`,
+`gid`, `mode`, `mount-options`) and labels.py (`label.NAME`).
 
 Single letters and the forms with `i` count in 1024 as `docker` does; `MB`, `GB`, `TB` count in 1000. The size is
 rounded up to a whole MiB, which every storage system can make exactly.
@@ -35,13 +35,13 @@ CLONE_FROM = "clone-from"
 ACCESS, READ_ONLY = "access", "read-only"
 _ACCESSES = ("read-write", READ_ONLY)
 _OPTIONS = ("size", "fstype", "policy", CLONE_FROM, ACCESS, *driver_options.OPTIONS, *handout_options.OPTIONS)
-_PLACED = "no driver of this version has it: leave it out; where disks are made is in the driver's settings"
+_PLACED = "no driver of this version has it: leave it out"
 _ELSEWHERE = {  # of the vSphere Docker Volume Service, and of drivers like it
     **dict.fromkeys(
         ("ro", "read-only", "readonly"),
         "say it at the mount (`:ro`, or `read_only: true`), or of a copy `access: read-only`",
     ),
-    **dict.fromkeys(("storage-policy", "vsan-policy-name", "attach-as"), _PLACED),
+    "attach-as": _PLACED,
 }
 _EMPTY_FOR_EVER = (
     "access: read-only is for a copy (clone-from), as a new volume is empty and would stay so: name the volume to "
@@ -73,6 +73,7 @@ def _parsed(items: tuple[tuple[str, str], ...]) -> Spec | BadOptions:
     problem = _problem(options)
     if problem is not None:
         return BadOptions(problem)
+    options = dict(driver_options.canonical(options))
     size = _parse_size(options["size"])
     fstype = options.get("fstype", "ext4")
     if isinstance(size, BadOptions):
@@ -166,6 +167,7 @@ def difference(options: Mapping[str, str], spec: Spec) -> str | None:
     said = parse_options({"size": str(spec.size_bytes)} | dict(options))
     if isinstance(said, BadOptions):
         return said.why
+    options = driver_options.canonical(options)
     # A stack file may say the size that the volume was made with, or that it has grown to, or one between.
     asked = said.size_bytes if not spec.made_bytes <= said.size_bytes <= spec.size_bytes else spec.size_bytes
     pairs: tuple[tuple[str, str, str], ...] = (
@@ -209,9 +211,10 @@ def _policy_text(policy: FencePolicy | None) -> str:
 
 def _problem(options: Mapping[str, str]) -> str | None:
     for key in options:
-        if key not in _OPTIONS and not labels.is_label(key):
+        if key not in _OPTIONS and key not in driver_options.ALIASES and not labels.is_label(key):
             return f"unknown driver_opts key {key!r}: {_hint(key.lower())}"
-    return _core_problem(options) or handout_options.problem(options) or labels.problem(options)
+    modules = (handout_options, driver_options, labels)
+    return _core_problem(options) or next((why for each in modules if (why := each.problem(options))), None)
 
 
 def _core_problem(options: Mapping[str, str]) -> str | None:

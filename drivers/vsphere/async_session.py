@@ -64,14 +64,13 @@ class Calls:
     async def power_off(self, ref: str) -> None:
         await self._task(lambda now: client.power_off(now, ref))
 
-    async def create_disk(self, path: str, size_kib: int, disk_format: str) -> None:
-        policy = await self.policy()
+    async def create_disk(self, path: str, size_kib: int, disk_format: str, policy: str | None) -> None:
+        """``policy``: the ID of a storage policy."""
         await self._task(lambda now: client.create_disk(now, path, size_kib, disk_format, policy))
 
-    async def policy(self) -> str | None:
-        """The ID of the storage policy of the settings."""
-        name = self._settings.storage_policy
-        return None if name is None else await self._call(lambda now: client.policy_id(now, name))
+    async def policy(self, name: str) -> str:
+        """The ID of a storage policy. A Fault where there is none, or one that encrypts."""
+        return await self._call(lambda now: client.policy_id(now, name))
 
     async def without_policy(self, ref: str, disks: Sequence[Disk], policy: str) -> tuple[Disk, ...]:
         return await self._call(lambda now: client.without_policy(now, ref, disks, policy))

@@ -23,10 +23,10 @@ from drivers.shared.locks import Locks
 from drivers.shared.outcomes import failure, not_begun, reading
 from drivers.vsphere import decide
 from drivers.vsphere.afterwards.events import Events
-from drivers.vsphere.afterwards.policy import give_policy
+from drivers.vsphere.afterwards.policy import give_policies
 from drivers.vsphere.async_session import Calls
 from drivers.vsphere.creation.copying import Copier
-from drivers.vsphere.creation.making import KIB, Maker, options
+from drivers.vsphere.creation.making import KIB, Maker, options, policy_of
 from drivers.vsphere.decide import Step
 from drivers.vsphere.faults import Kind, is_kind
 from drivers.vsphere.growing import enlarge
@@ -137,17 +137,34 @@ class VsphereDriver:
         return listing(now, place, self._known)
 
     async def attach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
+        usual = self._settings.storage_policy
+        return await self._attach(disks, vm, epoch, dict.fromkeys(disks, usual) if usual else {})
+
+    async def attach_volumes(self, volumes: Mapping[DiskId, Spec], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
+        policies = {disk: name for disk, spec in volumes.items() if (name := policy_of(spec, self._settings))}
+        return await self._attach([*volumes], vm, epoch, policies)
+
+    async def _attach(
+        self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch, policies: Mapping[DiskId, str]
+    ) -> Sequence[Outcome]:
         # Vain tries at a file that is locked can freeze the VM: see `decide.REFUSED_PAUSE`.
         copied = self._copier.sources.busy_ones(disks)
         free = [disk for disk in disks if disk not in copied]
-        outcomes = iter(await self._change(decide.to_attach, self._editor.attach, free, vm, epoch) if free else [])
+        act = self._editor.attach
+        outcomes = iter(await self._change(decide.to_attach, act, free, vm, epoch, policies) if free else [])
         return [copied[disk] if disk in copied else next(outcomes) for disk in disks]
 
     async def detach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
-        return await self._change(decide.to_detach, self._editor.detach, disks, vm, epoch)
+        return await self._change(decide.to_detach, self._editor.detach, disks, vm, epoch, {})
 
     async def _change(
-        self, decided: _Decide, act: _Act, disks: Sequence[DiskId], vm: VmId, epoch: Epoch
+        self,
+        decided: _Decide,
+        act: _Act,
+        disks: Sequence[DiskId],
+        vm: VmId,
+        epoch: Epoch,
+        policies: Mapping[DiskId, str],
     ) -> Sequence[Outcome]:
         async with self._locks.alone(disks, vm):
             try:
@@ -159,9 +176,9 @@ class VsphereDriver:
             outcomes = await act(step, place, vm, epoch)
             changed = {disk: outcomes[disk] for disk in step.todo}
             attaching = decided is decide.to_attach
-            if self._settings.storage_policy is not None and attaching:
-                fresh = [disk for disk, outcome in changed.items() if outcome == Done()]
-                await give_policy(self._calls, vms, place, fresh, vm, epoch)
+            fresh = {disk: policies[disk] for disk, what in changed.items() if disk in policies and what == Done()}
+            if fresh:
+                await give_policies(self._calls, vms, place, fresh, vm, epoch)
             await self._events.tell(step.vm, "attached" if attaching else "detached", changed, epoch)
         return [outcomes[disk] for disk in disks]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from controller.model import DiskId, Epoch, PausedPart, VmId, VolumeName, VolumeRecord, World
+from controller.model import DiskId, Epoch, PausedPart, Spec, VmId, VolumeName, VolumeRecord, World
 from controller.planner.actions import Action
 from controller.reconciler.executor import Executor
 from controller.reconciler.record_writer import RecordWriter, Result
@@ -58,6 +58,18 @@ class TiredDriver(MemoryDriver):
 
     async def attach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
         return [Refused("the host is full", retry_after=7.0) for _ in disks]
+
+
+class AskingDriver(MemoryDriver):
+    """It wants to know what volumes say when their disks are attached."""
+
+    def __init__(self, storage: MemoryStorage) -> None:
+        super().__init__(storage)
+        self.told: list[Mapping[DiskId, Spec]] = []
+
+    async def attach_volumes(self, volumes: Mapping[DiskId, Spec], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
+        self.told.append(volumes)
+        return await self.attach([*volumes], vm, epoch)
 
 
 class Desk:

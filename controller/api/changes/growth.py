@@ -43,7 +43,7 @@ class GrowthRequests:
         found = self._driver.capabilities
         can = {"clones": found.clones, "grows": isinstance(self._driver, Grower)}
         options = tuple(
-            DriverOptionView(each.key, " or ".join(each.values), each.default, each.about)
+            DriverOptionView(each.key, " or ".join(each.values) or "a name", each.default, each.about)
             for each in declared(self._driver)
         )
         return DriverView(found.name, tuple(word for word, yes in can.items() if yes), options)

@@ -9,7 +9,8 @@ told: a failover must not wait for the policy service, nor fail for a policy tha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -27,7 +28,7 @@ PATIENCE = 10.0  # seconds for all of it: the task waits meanwhile
 class Calls(Protocol):
     """Each may raise `NotSent`, `Doubt` or `Fault`."""
 
-    async def policy(self) -> str | None: ...
+    async def policy(self, name: str) -> str: ...
 
     async def without_policy(self, ref: str, disks: Sequence[Disk], policy: str) -> tuple[Disk, ...]: ...
 
@@ -36,26 +37,29 @@ class Calls(Protocol):
     async def vm(self, ref: str) -> Vm: ...
 
 
-async def give_policy(
-    calls: Calls, vms: Sequence[Vm], place: Place, disks: Sequence[DiskId], vm: VmId, epoch: Epoch
+async def give_policies(
+    calls: Calls, vms: Sequence[Vm], place: Place, wanted: Mapping[DiskId, str], vm: VmId, epoch: Epoch
 ) -> None:
-    """``disks`` are attached to ``vm`` now."""
+    """``wanted``: the name of the policy of each disk; they are attached to ``vm`` now."""
     found = find(vms, vm)
-    if isinstance(found, str) or not disks:
+    if isinstance(found, str):
         return
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
-            await _give(calls, found.ref, place, disks, decide.stamps(vm, epoch))
-    except (CallError, TimeoutError) as error:
-        log.warning("policy.not_given", vm=found.name, disks=list(disks), why=str(error) or "no answer in time")
+            for name in sorted({*wanted.values()}):
+                disks = [disk for disk, each in wanted.items() if each == name]
+                try:
+                    await _give(calls, found.ref, place, disks, name, decide.stamps(vm, epoch))
+                except CallError as error:
+                    log.warning("policy.not_given", vm=found.name, disks=disks, policy=name, why=str(error))
+        return
+    log.warning("policy.not_given", vm=found.name, disks=list(wanted), why="no answer in time")
 
 
 async def _give(
-    calls: Calls, ref: str, place: Place, disks: Sequence[DiskId], stamps: tuple[tuple[str, str], ...]
+    calls: Calls, ref: str, place: Place, disks: Sequence[DiskId], name: str, stamps: tuple[tuple[str, str], ...]
 ) -> None:
-    policy = await calls.policy()
-    if policy is None:
-        return
+    policy = await calls.policy(name)
     now = await calls.vm(ref)
     here = ours(now, place)
     lacking = await calls.without_policy(ref, [here[disk] for disk in disks if disk in here], policy)

@@ -15,11 +15,11 @@ from drivers.shared.faults import CallError
 from drivers.shared.outcomes import failure, not_begun
 from drivers.vsphere.async_session import Calls
 from drivers.vsphere.creation.copying import Copier
-from drivers.vsphere.faults import Kind, is_kind
+from drivers.vsphere.faults import Fault, Kind, is_kind
 from drivers.vsphere.inventory import Place, keys_of
 from drivers.vsphere.settings import DISK_FORMATS, DiskFormat, Settings
 
-DISKFORMAT, DATASTORE = "diskformat", "datastore"
+DISKFORMAT, DATASTORE, STORAGE_POLICY = "diskformat", "datastore", "storage-policy"
 KIB = 1024
 
 
@@ -29,7 +29,13 @@ def options(settings: Settings) -> tuple[DriverOption, ...]:
     return (
         DriverOption(DISKFORMAT, tuple(DISK_FORMATS), usual, "of the disk; not for copies"),
         DriverOption(DATASTORE, stores, stores[0], "where the disk is made; of a copy: its source's", copies=True),
+        DriverOption(STORAGE_POLICY, (), settings.storage_policy or "none", "a storage policy of vCenter", copies=True),
     )
+
+
+def policy_of(spec: Spec, settings: Settings) -> str | None:
+    """By name: what the volume says, else the settings."""
+    return dict(spec.for_driver).get(STORAGE_POLICY, settings.storage_policy)
 
 
 class Maker:
@@ -48,9 +54,12 @@ class Maker:
             return disk
         try:
             at = (await self._calls.place()).of(disk)
+            policy = await self._policy(spec)
+            if isinstance(policy, Refused):
+                return await self._copier.existing_or(disk, size, policy)
             if (why := await self._no_room(at, size, disk_format)) is not None:
                 return await self._copier.existing_or(disk, size, Refused(why))
-            await self._calls.create_disk(disk, size, disk_format)
+            await self._calls.create_disk(disk, size, disk_format, policy)
         except CallError as error:
             return await self._copier.existing(disk, size) if is_kind(error, Kind.EXISTS) else failure(error)
         return Created(disk)
@@ -90,6 +99,18 @@ class Maker:
             cure=f"take one of them, or put {said} into datastores of the settings",
         )
 
+    async def _policy(self, spec: Spec) -> str | Refused | None:
+        """Its ID. Raises CallError where it is not known whether there is one."""
+        if (name := policy_of(spec, self._settings)) is None:
+            return None
+        try:
+            return await self._calls.policy(name)
+        except Fault as fault:
+            if fault.kind not in {Kind.NOT_FOUND, Kind.INVALID}:
+                raise
+            where = "storage-policy in driver_opts" if dict(spec.for_driver).get(STORAGE_POLICY) else "the settings"
+            return Refused(str(fault), cure=f"correct {where}, or make such a policy in vCenter")
+
     def _format(self, spec: Spec) -> DiskFormat:
         said = dict(spec.for_driver).get(DISKFORMAT)
         return self._settings.disk_format if said is None else DISK_FORMATS[said]
@@ -107,11 +128,14 @@ class Maker:
         """On the source's datastore, if the options say no other one."""
         try:
             place = await self._calls.place()
+            policy = await self._policy(spec)  # given when it is attached
         except CallError as error:
             return not_begun(error)
         at = self._chosen(place, spec)
         if isinstance(at, Refused):
             return at
+        if isinstance(policy, Refused):
+            return policy
         return await self._copier.clone(at or place.of(source), key, -(-spec.size_bytes // KIB), source)
 
     async def keys(self, beginning: str) -> Sequence[VolumeKey]:

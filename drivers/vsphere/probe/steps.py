@@ -68,8 +68,8 @@ class _Probe:
         await self.ask(
             "privileges", "what the user lacks", lambda: self.calls.run(lambda now: client.lacking(now, some))
         )
-        if self.settings.storage_policy is not None:
-            await self.ask("storage policy", "1.14: is it found, does it encrypt?", self.calls.policy)
+        if (policy := self.settings.storage_policy) is not None:
+            await self.ask("storage policy", "1.14: is it found, does it encrypt?", lambda: self.calls.policy(policy))
         return place
 
     async def _login(self) -> str:

@@ -11,7 +11,7 @@ from controller.model import Spec, VolumeKey
 from drivers.base import Created, Done, Refused, declared
 from drivers.vsphere import create
 from drivers.vsphere.driver import VsphereDriver
-from reberth.testing.asking import ONE, TWO, new_disk
+from reberth.testing.asking import ONE, SIZE, TWO, new_disk
 from tests.conformance.vsphere_rig import VsphereFaultsRig
 
 POLICY = "vSAN Default Storage Policy"
@@ -39,6 +39,36 @@ async def test_a_policy_that_cannot_be_given_keeps_no_disk_from_its_task(rig: Vs
         assert await driver.attach([disk], vm, TWO) == [Done()]
     assert [each["disks"] for each in logs if each["event"] == "policy.not_given"] == [[disk]]
     await driver.close()
+
+
+async def test_a_volumes_own_policy_wins_over_the_settings_when_it_is_attached(rig: VsphereFaultsRig) -> None:
+    assert isinstance(rig.driver, VsphereDriver)
+    said = {
+        name: Spec(2**26, for_driver=(("storage-policy", POLICY),) if name == "own" else ()) for name in ("own", "no")
+    }
+    made = {name: await rig.driver.create(VolumeKey(name), spec) for name, spec in said.items()}
+    disks = {name: each.disk for name, each in made.items() if isinstance(each, Created)}
+    wanted = {disks[name]: spec for name, spec in said.items()}
+    assert await rig.driver.attach_volumes(wanted, await rig.add_vm(), ONE) == [Done(), Done()]
+    (given,) = (await rig.fault("policies")).splitlines()
+    assert given.split("\t")[0] == disks["own"]
+
+
+async def test_an_unknown_policy_is_refused_at_creation_with_the_cure(rig: VsphereFaultsRig) -> None:
+    spec = Spec(2**26, for_driver=(("storage-policy", "gold"),))
+    refused = await rig.driver.create(VolumeKey("new"), spec)
+    assert isinstance(refused, Refused)
+    assert "there is no storage policy gold" in refused.why
+    assert "storage-policy in driver_opts" in str(refused.cure)
+    assert await rig.driver.keys("new") == []
+    source = await new_disk(rig)
+    assert isinstance(await rig.driver.clone(VolumeKey("copy"), spec, source), Refused)
+
+
+async def test_a_disk_that_is_there_is_found_also_when_its_policy_is_gone(rig: VsphereFaultsRig) -> None:
+    disk = await new_disk(rig)
+    again = await rig.driver.create(VolumeKey("data"), Spec(SIZE, for_driver=(("storage-policy", "gone"),)))
+    assert again == Created(disk)
 
 
 async def test_a_policy_that_encrypts_is_refused_at_creation(rig: VsphereFaultsRig) -> None:

@@ -23,7 +23,7 @@ from controller.reconciler.record_writer import PROGRESS, Changed, Setback
 from controller.records.memory import Call as RecordCall
 from controller.records.memory import Fault as RecordFault
 from drivers.memory_storage import Call, Fault
-from tests.support.executors import Desk, TiredDriver
+from tests.support.executors import AskingDriver, Desk, TiredDriver
 from tests.support.two_volumes import FENCE, GIVE, GIVE_WEB, TAKE, W, both
 from tests.support.worlds import DISK, EPOCH, V, grant, on, record, vm, world
 
@@ -259,3 +259,12 @@ async def test_a_fence_for_several_volumes_is_one_call_told_in_each_record() -> 
         desk = Desk(volume, 1)
         await desk.do(world(on(1), volume=volume), fences[0])
         assert len(desk.kept.history) == again
+
+
+async def test_a_driver_with_options_of_attached_disks_is_told_what_each_volume_says() -> None:
+    desk, w = both()
+    driver = AskingDriver(desk.storage)
+    desk.use(driver)
+
+    assert set((await desk.all(w, GIVE, GIVE_WEB)).values()) == {PROGRESS}
+    assert driver.told == [{each.disk: (w.volumes or {})[each.volume].spec for each in (GIVE, GIVE_WEB)}]

@@ -8,7 +8,7 @@ import pytest
 
 from controller.model import DiskId, DriverOption, Source, Spec, VolumeName
 from controller.volumes.driver_options import refusal, with_place
-from controller.volumes.options import difference, parse_options
+from controller.volumes.options import BadOptions, difference, parse_options
 
 THICK = {"size": "1GiB", "diskformat": "eagerzeroedthick"}
 DECLARED = (DriverOption("diskformat", ("thin", "eagerzeroedthick"), "thin", "of the disk"),)
@@ -87,3 +87,34 @@ def test_a_place_that_is_unknown_or_that_the_name_contradicts_is_refused() -> No
 
 def test_a_copy_may_be_made_in_another_place() -> None:
     assert refusal(replace(spec({"size": "1GiB", "datastore": "DS"}), source=SOURCE), PLACED) is None
+
+
+def test_vdvs_name_of_the_storage_policy_means_the_same() -> None:
+    old = {"size": "1GiB", "vsan-policy-name": "gold"}
+    assert spec(old).for_driver == (("storage-policy", "gold"),)
+    for options in (old, {"size": "1GiB", "storage-policy": "gold"}, {**old, "storage-policy": "gold"}):
+        assert difference(options, spec(old)) is None
+    told = difference({"vsan-policy-name": "silver"}, spec(old))
+    assert "storage-policy is gold and not silver" in str(told)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"storage-policy": "gold", "vsan-policy-name": "silver"}, "leave one out"),
+        ({"storage-policy": " "}, "storage-policy is empty"),
+        ({"vsan-policy-name": ""}, "vsan-policy-name is empty"),
+        ({"datastore": ""}, "datastore is empty"),
+    ],
+)
+def test_what_cannot_be_meant_for_a_driver_is_refused(options: dict[str, str], words: str) -> None:
+    found = parse_options({"size": "1GiB", **options})
+    assert isinstance(found, BadOptions)
+    assert words in found.why
+
+
+def test_an_option_without_values_takes_any_text() -> None:
+    declared = (DriverOption("storage-policy", (), "none", "a policy", copies=True),)
+    wanted = spec({"size": "1GiB", "storage-policy": "vSAN Default Storage Policy"})
+    assert refusal(wanted, declared) is None
+    assert refusal(replace(wanted, source=SOURCE), declared) is None

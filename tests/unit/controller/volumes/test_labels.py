@@ -41,7 +41,7 @@ def test_another_label_in_the_stack_file_does_not_stop_the_service() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "words"), [("readonly", "`:ro`"), ("storage-policy", "leave it out"), ("attach-as", "leave it out")]
+    ("key", "words"), [("readonly", "`:ro`"), ("Attach-as", "leave it out"), ("attach-as", "leave it out")]
 )
 def test_options_of_other_drivers_are_refused_with_what_to_do(key: str, words: str) -> None:
     found = parse_options({**SIZE, key: "x"})
@@ -57,5 +57,6 @@ def test_each_option_is_listed_for_people_and_can_be_said() -> None:
         "diskformat",
         "datastore",
         "pool",
+        "storage-policy",
     }
     assert isinstance(parse_options(examples), Spec)

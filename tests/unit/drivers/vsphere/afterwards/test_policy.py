@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import pytest
 from structlog.testing import capture_logs
 
 from controller.model import DiskId, Epoch, VmId
 from drivers.shared.faults import Doubt
-from drivers.vsphere.afterwards.policy import give_policy
+from drivers.vsphere.afterwards.policy import give_policies
 from drivers.vsphere.inventory import Disk, File, Place, Vm
 from drivers.vsphere.requests import Change
 
@@ -19,24 +18,24 @@ HELD = Disk(2001, 1000, 3, (File("datastore-1", "reberth/a.vmdk"),), name="[DS] 
 UUID = "cd0681bf-2f18-5c00-9b9b-8197c0095348"
 VM = Vm("vm-1", "one", uuid=UUID, change_version="v2", disks=(HELD,))
 A = DiskId("[DS] reberth/a.vmdk")
+GOLD = {A: "gold"}
 
 
 @dataclass
 class Storage:
     """VMs with a policy service."""
 
-    policy_id: str | None = "gold"
     lacks: bool = True
     changes: list[Change] = field(default_factory=list)
     away: bool = False
 
-    async def policy(self) -> str | None:
-        if self.away:
+    async def policy(self, name: str) -> str:
+        if self.away or name == "gone":
             raise Doubt("no answer")
-        return self.policy_id
+        return f"id of {name}"
 
     async def without_policy(self, ref: str, disks: Sequence[Disk], policy: str) -> tuple[Disk, ...]:
-        assert (ref, policy) == ("vm-1", "gold")
+        assert (ref, policy) == ("vm-1", "id of gold")
         return tuple(disks) if self.lacks else ()
 
     async def reconfigure(self, change: Change) -> None:
@@ -47,21 +46,30 @@ class Storage:
         return VM
 
 
-async def given(storage: Storage, disks: Sequence[DiskId] = (A,)) -> list[Change]:
-    await give_policy(storage, [VM], PLACE, disks, VmId(UUID), Epoch(5))
+async def given(storage: Storage, wanted: Mapping[DiskId, str] = GOLD) -> list[Change]:
+    await give_policies(storage, [VM], PLACE, wanted, VmId(UUID), Epoch(5))
     return storage.changes
 
 
 async def test_a_device_without_the_policy_gets_it_for_the_version_that_was_read() -> None:
     (change,) = await given(Storage())
-    assert (change.policed, change.policy, change.version) == ((HELD,), "gold", "v2")
+    assert (change.policed, change.policy, change.version) == ((HELD,), "id of gold", "v2")
     assert ("reberth.epoch", "5") in change.extra
 
 
-@pytest.mark.parametrize("storage", [Storage(lacks=False), Storage(policy_id=None)])
-async def test_what_has_it_or_needs_none_is_left_alone(storage: Storage) -> None:
-    assert await given(storage) == []
-    assert await given(Storage(), []) == []
+async def test_what_has_it_or_needs_none_is_left_alone() -> None:
+    assert await given(Storage(lacks=False)) == []
+    assert await given(Storage(), {}) == []
+
+
+async def test_a_policy_that_is_gone_keeps_no_other_disk_from_its_own() -> None:
+    gone = DiskId("[DS] reberth/b.vmdk")
+    with capture_logs() as logs:
+        (change,) = await given(Storage(), {gone: "gone", **GOLD})
+    assert change.policed == (HELD,)
+    assert [(each["event"], each["disks"]) for each in logs if each["log_level"] == "warning"] == [
+        ("policy.not_given", [gone])
+    ]
 
 
 async def test_a_policy_service_that_is_away_is_only_told_of() -> None:
