@@ -8,7 +8,6 @@ expected, after which Swarm starts another. Either way the intents in the record
 from __future__ import annotations
 
 import asyncio
-import random
 import signal
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -29,6 +28,7 @@ from controller.api.metrics.move_counter import MoveCounter
 from controller.api.metrics.server import metrics_application
 from controller.api.moving.moves import MoveRequests
 from controller.api.operator_requests import OperatorRequests
+from controller.api.orders.fencing import FenceRequests
 from controller.api.recovery.adoption import AdoptionRequests
 from controller.api.recovery.backup import BackupRequests
 from controller.api.recovery.undelete import UndeleteRequests
@@ -40,16 +40,14 @@ from controller.api.volume_requests import VolumeRequests
 from controller.log_lines import configure_log
 from controller.planner.plan import plan
 from controller.protocol.identity import IdentityError, Peer, SwarmIdentity
-from controller.reconciler.executor import Executor
+from controller.reconciler.executor import executor_of
 from controller.reconciler.nodes.label_writer import LabelWriter
 from controller.reconciler.observer import Observer, Sources
-from controller.reconciler.pace import Pace
+from controller.reconciler.pace import pace_of
 from controller.reconciler.reconciler import Parts, Reconciler
 from controller.reconciler.record_writer import RecordWriter
 from controller.reconciler.state import LoopState
-from controller.reconciler.storage_actions import Deadlines, StorageActions
 from controller.reconciler.vm_checks import VmChecks
-from controller.records.base import Acting
 from controller.records.leader_election import Leader
 from controller.records.leadership_rule import Timing
 from controller.records.swarm import SwarmRecords
@@ -135,16 +133,17 @@ async def join(
     policy = settings.planner_policy(None if driver is None else driver.capabilities)
     sources = Sources(watcher, records, driver, power, state.gates, storage.problem or "", state.suspects)
     writer = RecordWriter(state, records)
+    executor = None if drivers is None else executor_of(settings.loop, writer, drivers, leader)
     loop = Reconciler(
         Parts(
             observer=Observer(sources, state.clock, settings.loop.read_deadline, policy.gate_fresh, state.wall),
             planner=plan,
             policy=policy,
-            executor=None if drivers is None else _executor(settings, writer, drivers, leader),
+            executor=executor,
             acting=leader,
             records=records,
             state=state,
-            pace=_pace(settings),
+            pace=pace_of(settings.loop),
             counted=meters,
             labels=LabelWriter(SwarmNodeLabels(docker, policy.node_label), leader, writer, meters, state.clock),
         )
@@ -155,29 +154,25 @@ async def join(
         state, records, why, clones=policy.capabilities.clones, keep=keep, options=declared(driver)
     )
     operator_requests = OperatorRequests(state, records, leader, policy, identity.me.node)
+    fencing = FenceRequests(state, records, executor, policy, identity.me.node)
     doctor = DoctorRequests(state, FactsReader(docker).read, policy)
     move = MoveRequests(state, SwarmPlacement(docker), policy)
     adoption, undelete = AdoptionRequests(state, records, driver, policy, why), UndeleteRequests(state, records)
     backup, growth = BackupRequests(state, records, driver, policy, leader, why), GrowthRequests(state, records, driver)
-    parts = (volume_requests, gate_requests, operator_requests, doctor, adoption, undelete, backup, move, growth)
+    parts = (
+        volume_requests,
+        gate_requests,
+        operator_requests,
+        doctor,
+        adoption,
+        undelete,
+        backup,
+        move,
+        growth,
+        fencing,
+    )
     table = by_path([each for part in parts for each in part.routes()])
     return Controller(settings, identity, storage, watcher, leader, state, gate_requests, loop, meters, table, address)
-
-
-def _executor(settings: Settings, writer: RecordWriter, drivers: Drivers, acting: Acting) -> Executor:
-    deadlines = Deadlines(settings.loop.call_deadline, settings.loop.clone_deadline)
-    return Executor(writer, StorageActions(writer, drivers.storage, drivers.power, acting, deadlines))
-
-
-def _pace(settings: Settings) -> Pace:
-    loop = settings.loop
-    return Pace(
-        resync=loop.resync,
-        attentive=loop.attentive,
-        backoff=loop.backoff,
-        backoff_limit=loop.backoff_limit,
-        jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 -- only keeps retries out of step
-    )
 
 
 @asynccontextmanager

@@ -90,6 +90,25 @@ class Consequences(Message, frozen=True):
     text: Answer
 
 
+class Fence(Message, frozen=True):
+    """
+    The VM of that node (hostname, node ID or VM) is to be powered off. ``although_it_lives``: the person knows that it
+    does. ``by``: who says so.
+    """
+
+    node: Word
+    reason: Reason
+    by: Word = ""
+    although_it_lives: bool = False
+
+
+class WouldFence(Message, frozen=True):
+    """What would follow from `Fence` about this node?"""
+
+    node: Word
+    although_it_lives: bool = False
+
+
 class Adopt(Message, frozen=True):
     """
     The disk under this key is to be the volume's, with its data. ``size``, ``fstype``: as in ``driver_opts``; where
@@ -201,6 +220,8 @@ END_MOVE = Endpoint("/v1/manager/end-move", EndMove, done(Told), Access.MANAGER)
 EVACUATE = Endpoint("/v1/manager/evacuate", Evacuate, done(Told), Access.MANAGER)
 CONFIRM = Endpoint("/v1/manager/confirm", Confirm, done(Told), Access.MANAGER)
 WOULD_CONFIRM = Endpoint("/v1/manager/would-confirm", WouldConfirm, done(Consequences), Access.MANAGER)
+FENCE = Endpoint("/v1/manager/fence", Fence, done(Told), Access.MANAGER)
+WOULD_FENCE = Endpoint("/v1/manager/would-fence", WouldFence, done(Consequences), Access.MANAGER)
 PAUSE = Endpoint("/v1/manager/pause", Pause, done(Told), Access.MANAGER)
 ADOPT = Endpoint("/v1/manager/adopt", Adopt, done(Told), Access.MANAGER)
 UNDELETE = Endpoint("/v1/manager/undelete", Undelete, done(Told), Access.MANAGER)
@@ -224,6 +245,8 @@ QUESTIONS: tuple[Endpoint[Any, Any], ...] = (
     EVACUATE,
     CONFIRM,
     WOULD_CONFIRM,
+    FENCE,
+    WOULD_FENCE,
     PAUSE,
     *_RECOVERY,
     GROW,

@@ -13,8 +13,10 @@ from controller.planner.actions import Action
 from controller.reconciler.history import settled
 from controller.reconciler.record_changes import RecordAction, change_of
 from controller.reconciler.record_writer import RecordWriter, Result, Setback, result
-from controller.reconciler.storage_actions import StorageActions
-from controller.records.base import RecordsUnavailable
+from controller.reconciler.storage_actions import Deadlines, StorageActions
+from controller.records.base import Acting, RecordsUnavailable
+from controller.settings import LoopSettings
+from drivers.loading import Drivers
 
 
 class Executor:
@@ -40,6 +42,11 @@ class Executor:
             written = await self._writer.write(world, change_of(world, first, self._writer.wall()))
             return {first.volume: result(written)}
         return await self._storage.run(world, [each for each in actions if not isinstance(each, RecordAction)])
+
+
+def executor_of(loop: LoopSettings, writer: RecordWriter, drivers: Drivers, acting: Acting) -> Executor:
+    deadlines = Deadlines(loop.call_deadline, loop.clone_deadline)
+    return Executor(writer, StorageActions(writer, drivers.storage, drivers.power, acting, deadlines))
 
 
 def needs_tidying(record: VolumeRecord, world: World) -> bool:

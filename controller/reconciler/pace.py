@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from math import inf
@@ -13,6 +14,7 @@ from controller.planner.actions import Action, Alarm, Attach, CreateDisk, Wait, 
 from controller.planner.plan import Decision
 from controller.reconciler.record_writer import Broken, Changed, Progress, Result, Setback
 from controller.reconciler.state import LoopState
+from controller.settings import LoopSettings
 
 _DOUBLINGS = 16  # a number that no backoff_limit is above
 _FADING = 0.1  # of the time that it has waited already
@@ -54,6 +56,16 @@ class Backoff:
     failures: int
     until: float
     result: Result
+
+
+def pace_of(loop: LoopSettings) -> Pace:
+    return Pace(
+        resync=loop.resync,
+        attentive=loop.attentive,
+        backoff=loop.backoff,
+        backoff_limit=loop.backoff_limit,
+        jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 -- only keeps retries out of step
+    )
 
 
 class Attempts:

@@ -18,6 +18,7 @@ from controller.api.gate_requests import GateRequests
 from controller.api.metrics.meters import Meters
 from controller.api.moving.moves import MoveRequests
 from controller.api.operator_requests import OperatorRequests
+from controller.api.orders.fencing import FenceRequests
 from controller.api.recovery.adoption import AdoptionRequests
 from controller.api.recovery.backup import BackupRequests
 from controller.api.recovery.undelete import UndeleteRequests
@@ -75,6 +76,7 @@ class Controller:
     backup_requests: BackupRequests
     move_requests: MoveRequests
     growth_requests: GrowthRequests
+    fence_requests: FenceRequests
     loop: Reconciler
     driver: MemoryDriver
     dead: asyncio.Event = field(default_factory=asyncio.Event)
@@ -90,6 +92,7 @@ class Controller:
             self.backup_requests,
             self.move_requests,
             self.growth_requests,
+            self.fence_requests,
         )
         return [each for part in parts for each in part.routes()]
 
@@ -154,8 +157,9 @@ class FakeCluster:
         backup = BackupRequests(state, records, driver, policy, lead)
         move = MoveRequests(state, self.placements, policy)
         growth = GrowthRequests(state, records, driver)
+        fencing = FenceRequests(state, records, executor, policy, NodeId(name))
         parts = (gate_requests, volume_requests, operator_requests, doctor, adoption, undelete, backup, move, growth)
-        return Controller(state, records, lead, *parts, loop, driver)
+        return Controller(state, records, lead, *parts, fencing, loop, driver)
 
     def clients(self) -> tuple[FragileRecords, MemoryDriver]:
         """A new controller's ways to the records and to the storage."""

@@ -1,5 +1,5 @@
 """
-What people order for a while: that nothing is done about a volume or a node.
+What people order: that nothing is done about a volume or a node for a while, that a node's VM is powered off.
 
-Never in here: a call to the storage or the hypervisor; the loop makes those, by what it reads then.
+Never in here: evidence. What an order did is read back by the next look, like everything else.
 """
