@@ -34,6 +34,7 @@ from controller.api.recovery.backup import BackupRequests
 from controller.api.recovery.undelete import UndeleteRequests
 from controller.api.routes import Route, by_path
 from controller.api.server import Api
+from controller.api.viewing.guard import Guard, token_of
 from controller.api.viewing.http import Viewing
 from controller.api.viewing.webhook import Webhook, address
 from controller.api.volume_requests import VolumeRequests
@@ -189,7 +190,8 @@ async def listening(controller: Controller) -> AsyncIterator[None]:
         controller.table, controller.leader, controller.address, lambda: identity.me, lambda: identity.client
     )
     metrics = metrics_application(controller.meters, controller.state, controller.leader)
-    metrics.add_routes(Viewing(local.ask, controller.state.clock).routes())
+    state = controller.state
+    Viewing(local.ask, state.clock, state.wall, Guard(token_of(settings))).join(metrics)
     async with AsyncExitStack() as stack:
         runner = await _runner(stack, api.application())
         await open_port(runner, settings.listen, settings.port, identity.server)
@@ -254,7 +256,8 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     identity = SwarmIdentity(settings.certificates)
-    address(settings.webhook_file)  # refused before anything is begun
+    address(settings.webhook_file)  # both are refused before anything is begun
+    token_of(settings)
     async with (
         aiodocker.Docker(url=settings.docker) as docker,
         aiodocker.Docker(url=settings.docker) as election,

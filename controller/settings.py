@@ -12,12 +12,13 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from controller.environment import BadVariable, override
 from controller.model import Capabilities, FencePolicy, Policy
 from controller.names import DEFAULT_PORT
 
@@ -130,9 +131,14 @@ class Settings(Section, frozen=True):
     """``host:port`` told to others; default the node's address in Swarm and ``port``."""
 
     metrics_listen: str = "127.0.0.1"
-    """Address of the metrics and health port; default loopback: it has no authentication."""
+    """Address of the metrics and health port; default loopback. Another one needs a token for /ui and /v1."""
     metrics_port: Port = 7491
     """TCP port for /metrics, /healthz, /ui and /v1 in plain HTTP; default 7491, 0 switches it off."""
+
+    http_token_file: Path | None = None
+    """File (a Docker secret) with the token that /ui and /v1 ask for, of 16 characters at least; default none."""
+    http_without_token: bool = False
+    """Whoever reaches metrics_listen may read /ui and /v1, also where that is no loopback address; default false."""
 
     webhook_file: Path | None = None
     """File (a Docker secret) with the address that is told of alarms and finished moves by POST; default none."""
@@ -196,8 +202,10 @@ def parse(text: str, environment: Mapping[str, str], where: str = "reberth.toml"
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{where} is not TOML: {error}") from error
     _check_tables(raw, where)
-    for path, value in _overrides(environment):
-        _put(raw, path, value)
+    try:
+        override(raw, environment, _TOP_LEVEL, SECTIONS, DRIVERS)
+    except BadVariable as error:
+        raise SettingsError(str(error)) from error
     _check_keys(raw, where)
     try:
         whole = raw | {name: _driver(raw.get(name, {})) for name in DRIVERS}
@@ -265,35 +273,6 @@ def _check(table: Mapping[str, Any], known: tuple[str, ...], where: str, prefix:
             near = difflib.get_close_matches(key, known, 1)
             hint = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(sorted(known))}"
             raise SettingsError(f"{where}: unknown key {prefix}{key}: {hint}")
-
-
-def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """
-    Variables -> paths of keys. A variable that is none of ours is left alone: gates and the node service have others.
-    One that names a section and no key of it is passed on, and refused there as a key of the file would be.
-    """
-    for variable, value in sorted(environment.items()):
-        name = variable.removeprefix("REBERTH_").lower()
-        if name == variable.lower():
-            continue
-        if name in _TOP_LEVEL:
-            yield (name,), value
-            continue
-        section, _, key = name.partition("_")
-        if section in SECTIONS and key:
-            yield (section, key), value
-        elif section in DRIVERS and key:
-            driver, _, own = key.partition("_")
-            yield ((section, driver, own) if own else (section, key)), value
-
-
-def _put(raw: dict[str, Any], path: tuple[str, ...], value: str) -> None:
-    table = raw
-    for name in path[:-1]:
-        table = table.setdefault(name, {})
-        if not isinstance(table, dict):
-            raise SettingsError(f"REBERTH_{'_'.join(path).upper()} is set, but {name} is no section in the file")
-    table[path[-1]] = value
 
 
 def from_process() -> Settings:

@@ -12,6 +12,7 @@ class Status(IntEnum):
     DONE = 200
     PENDING = 202
     BAD = 400
+    UNAUTHORIZED = 401
     FORBIDDEN = 403
     MISSING = 404
     CONFLICT = 409

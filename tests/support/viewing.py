@@ -11,6 +11,7 @@ from aiohttp import web
 
 from controller.api.listening.local_socket import LocalSocket
 from controller.api.routes import by_path
+from controller.api.viewing.guard import Guard
 from controller.api.viewing.http import Viewing
 from tests.support.api_site import Site
 
@@ -23,12 +24,13 @@ class View:
 
 
 @asynccontextmanager
-async def viewing(place: Site) -> AsyncIterator[View]:
+async def viewing(place: Site, token: bytes | None = None) -> AsyncIterator[View]:
     table = by_path(place.controller.routes())
     me = place.identity
     local = LocalSocket(table, place.lead, "own:1", lambda: me.me, lambda: me.client)
     application = web.Application()
-    application.add_routes(Viewing(local.ask, place.controller.state.clock).routes())
+    state = place.controller.state
+    Viewing(local.ask, state.clock, state.wall, Guard(token)).join(application)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

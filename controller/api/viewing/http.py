@@ -1,5 +1,5 @@
 """
-The read-only way in for programs and browsers: GET on the metrics port, without authentication.
+The read-only way in for programs and browsers: GET on the metrics port, for whom the guard lets in.
 
 Any manager answers: one that does not act asks the one that does. What is asked again within a second is answered from
 memory, and one question is under way at a time, so a stranger on that port cannot keep the controller busy.
@@ -8,24 +8,27 @@ memory, and one question is under way at a time, so a stranger on that port cann
 from __future__ import annotations
 
 import asyncio
-import socket
+import time
 from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 from aiohttp import web
 
 from controller.api.server import reply
-from controller.api.viewing.hosts import REFUSED, trusted
+from controller.api.viewing.feed import EventFeed
+from controller.api.viewing.guard import CHALLENGE, Guard
 from controller.api.viewing.openapi import PATH, document
 from controller.api.viewing.page import HEADERS, Shown, page
-from controller.api.viewing.reads import READS, Read
+from controller.api.viewing.reads import READS, STREAM, Read
+from controller.api.viewing.stream import Streams
 from controller.protocol import operator
 from controller.protocol.answers import Rejection, Status
 from controller.protocol.endpoint import Answer, Asked, Endpoint
 from controller.protocol.messages import Empty, Problem
+from controller.protocol.views import EventsView
 
 Ask = Callable[[str, bytes], Awaitable[web.Response]]
-_Handler = Callable[[web.Request], Awaitable[web.Response]]
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 KEPT_SECONDS = 1.0
 _MOST_KEPT = 64
@@ -36,12 +39,20 @@ _FINE = {"ok", "starting", "kept"}
 class Viewing:
     """``ask``: a path of the protocol and a request's JSON -> the acting controller's answer."""
 
-    def __init__(self, ask: Ask, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, ask: Ask, clock: Callable[[], float], wall: Callable[[], float] = time.time, guard: Guard | None = None
+    ) -> None:
         self._ask = ask
         self._clock = clock
+        self._guard = Guard() if guard is None else guard
+        self._streams = Streams(EventFeed(self._events, clock, wall), self._events)
         self._kept: dict[tuple[str, bytes], tuple[float, int, bytes]] = {}
         self._one = asyncio.Lock()
-        self._own = frozenset({socket.gethostname().lower()})
+
+    def join(self, application: web.Application) -> None:
+        """Its routes; streams end when the application does."""
+        application.add_routes(self.routes())
+        application.on_shutdown.append(self._streams.close)
 
     def routes(self) -> Iterable[web.RouteDef]:
         yield from (web.get(each.path, self._guarded(self._reader(each))) for each in READS)
@@ -49,20 +60,25 @@ class Viewing:
         yield web.get("/ui", self._guarded(self._page))
 
     def _guarded(self, answer: _Handler) -> _Handler:
-        async def guarded(request: web.Request) -> web.Response:
-            name = request.headers.get("Host")
-            if not trusted(name, self._own):
-                return reply(Rejection(Status.MISDIRECTED, REFUSED.format(name=name)))
-            return await answer(request)
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            refused = self._guard.refusal(request.headers)
+            if refused is None:
+                return await answer(request)
+            response = reply(refused)
+            if refused.status is Status.UNAUTHORIZED:
+                response.headers["WWW-Authenticate"] = CHALLENGE
+            return response
 
         return guarded
 
     def _reader(self, read: Read) -> _Handler:
-        async def answer(request: web.Request) -> web.Response:
+        async def answer(request: web.Request) -> web.StreamResponse:
             try:
                 asked = read.request({**request.query, **request.match_info})
             except msgspec.ValidationError as error:
                 return reply(Rejection(Status.BAD, f"a parameter is wrong: {error}"))
+            if isinstance(asked, operator.Events) and STREAM in request.headers.get("Accept", ""):
+                return await self._streams.follow(request, asked)
             status, body = await self._answered(read.endpoint.path, asked)
             if status == Status.DONE and read.picked is not None:
                 found = msgspec.json.decode(body, type=read.endpoint.answers[Status.DONE])
@@ -94,6 +110,9 @@ class Viewing:
             doctor if isinstance(doctor, str) else doctor.findings,
             tuple(each for each in told if not isinstance(each, str)),
         )
+
+    async def _events(self, asked: operator.Events) -> EventsView | str:
+        return await self._view(operator.EVENTS, asked)
 
     async def _view(self, endpoint: Endpoint[Asked, Answer], asked: Asked) -> Answer | str:
         """Or why there is no answer."""

@@ -7,13 +7,18 @@ from typing import Any
 
 import msgspec
 
-from controller.api.viewing.reads import READS, Parameter, Read
+from controller.api.viewing.reads import READS, STREAM, Parameter, Read
 from controller.names import own_version
 from controller.protocol.messages import Problem
 
 PATH = "/v1/openapi.json"
+_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "the token in http_token_file, where that is set"},
+    "password": {"type": "http", "scheme": "basic", "description": "any user, and that token as password"},
+}
 _CODES = {
     "400": "a parameter is wrong",
+    "401": "a token is asked for (http_token_file), and this is not it",
     "404": "there is no such volume",
     "503": "no controller acts, or a part could not be read",
 }
@@ -33,12 +38,14 @@ def document() -> Mapping[str, Any]:
         "paths": {
             read.path: {"get": _operation(read, schema, problem)} for read, schema in zip(READS, schemas, strict=False)
         },
-        "components": {"schemas": components},
+        "components": {"schemas": components, "securitySchemes": _SCHEMES},
+        "security": [{}, {"bearer": []}, {"password": []}],
     }
 
 
 def _operation(read: Read, schema: Mapping[str, Any], problem: Mapping[str, Any]) -> Mapping[str, Any]:
-    good = {"description": read.about, "content": _json(schema)}
+    stream = {STREAM: {"schema": {"type": "string"}}} if read.streams else {}
+    good = {"description": read.about, "content": {**_json(schema), **stream}}
     bad = {code: {"description": why, "content": _json(problem)} for code, why in _CODES.items()}
     return {
         "summary": read.about,

@@ -12,6 +12,8 @@ from controller.protocol import operator
 from controller.protocol.endpoint import Endpoint
 from controller.protocol.views import DoctorView, EventsView, Explanation, MovesView, NodeLine, StatusView, VolumeLine
 
+STREAM = "text/event-stream"
+
 
 class VolumesView(msgspec.Struct, frozen=True):
     volumes: tuple[VolumeLine, ...]
@@ -43,6 +45,7 @@ class Read:
     answer: type[msgspec.Struct]
     parameters: tuple[Parameter, ...] = ()
     picked: Callable[[Any], msgspec.Struct] | None = None
+    streams: bool = False  # also as server-sent events, for who accepts them
 
     def request(self, given: Mapping[str, str]) -> msgspec.Struct:
         known = {each.name: given[each.name] for each in self.parameters if each.name in given}
@@ -87,10 +90,11 @@ READS = (
     ),
     Read(
         "/v1/events",
-        "What happened to volumes, the oldest first.",
+        "What happened to volumes, the oldest first; as server-sent events (Accept: text/event-stream) it goes on.",
         operator.EVENTS,
         EventsView,
         (VOLUME, Parameter("since", "unix seconds", "number")),
+        streams=True,
     ),
     Read("/v1/doctor", "What is wrong with the swarm, with the cure (docs/doctor.md).", operator.DOCTOR, DoctorView),
 )
