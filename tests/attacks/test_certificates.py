@@ -54,6 +54,8 @@ def requests(node: str) -> dict[str, msgspec.Struct]:
         operator.EVACUATE.path: operator.Evacuate(node),
         operator.CONFIRM.path: operator.Confirm("host-down", "it is dead, believe me"),
         operator.WOULD_CONFIRM.path: operator.WouldConfirm("host-down"),
+        operator.FENCE.path: operator.Fence("host-b", "power it off"),
+        operator.WOULD_FENCE.path: operator.WouldFence("host-b"),
         operator.PAUSE.path: operator.Pause("nothing moves any more"),
         operator.UNDELETE.path: operator.Undelete(DATA),
         operator.ADOPT.path: operator.Adopt("loot", f"{DATA}-0123abcd", "1GiB"),
@@ -82,6 +84,8 @@ REFUSED_FOR_OTHER_REASONS = {
     operator.MOVE.path,
     operator.EVACUATE.path,
     operator.GROW.path,
+    operator.FENCE.path,  # the node lives
+    operator.WOULD_FENCE.path,
 }
 LOOKING = (operator.STATUS, operator.DOCTOR, operator.EXPLAIN, operator.HISTORY, operator.EVENTS, operator.PLAN)
 PEOPLE = {each.path for each in (*LOOKING, operator.EXPORT, operator.DRIVER)} | {
