@@ -229,7 +229,7 @@ class Gate:
         except StateUnwritable as error:
             volume.fail(str(error))
             return
-        unused = not volume.users or volume.doubtful()
+        unused = volume.stored.unused or volume.doubtful()
         if volume.mount is not None and unused and not volume.unmounting.running and not volume.lock.locked():
             volume.unmounting.start(await self._group(), UnmountJob(volume, self._host).release)
 

@@ -232,11 +232,16 @@ class MountJob:
             )
 
     async def _settle(self) -> None:
-        """A mount that nobody was given is taken down again; without a mount the grant is spent."""
-        if self.volume.mount is not None and not self.volume.users:
+        """
+        A mount that nobody was given is taken down again; without a mount the grant is spent. The kernel is asked, not
+        what mount(8) said: it may fail after the kernel has mounted.
+        """
+        volume = self.volume
+        volume.observe(self.host.mounted())
+        if volume.mount is not None and volume.stored.unused:
             await self._take_down()
-        elif self.volume.free:
-            await self.volume.settled(self.volume.problem)
+        elif volume.free:
+            await volume.settled(volume.problem)
 
     async def _take_down(self) -> None:
         try:

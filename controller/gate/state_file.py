@@ -18,6 +18,7 @@ from controller.gate.kernel.host import InThread
 from controller.protocol.messages import MountGrant
 from controller.volumes.handout_options import safe
 
+ENDED = "(ended) "  # before the mount ID of a user that is gone, while its mount could not be taken down
 INHERITED = "(unknown)"  # stands for users of a mount that this gate has no memory of
 
 
@@ -50,6 +51,17 @@ class VolumeState(msgspec.Struct, frozen=True, omit_defaults=True):
         """The users that are left when this one goes; an ID that is not known can only be one of the unknown users."""
         leaver = mount_id if mount_id in self.users else INHERITED
         return {each: serial for each, serial in self.users.items() if each != leaver}
+
+    def ended(self, mount_id: str) -> VolumeState:
+        """Docker will not say again that this user is gone, and must not be given its mount as that of a living one."""
+        left = self.without(mount_id)
+        lost = {f"{ENDED}{each}": serial for each, serial in self.users.items() if each not in left}
+        return msgspec.structs.replace(self, users={**left, **lost})
+
+    @property
+    def unused(self) -> bool:
+        """No container has it: what may be mounted all the same has only to be taken down."""
+        return all(user.startswith(ENDED) for user in self.users)
 
     def accepted(self, grant: MountGrant) -> VolumeState:
         used, options = max(self.used, grant.serial), safe(grant.mount_options)

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from controller.gate.jobs import GateError
@@ -27,6 +28,10 @@ HELD = (
     "unmounted, but another mount namespace on this node still holds the disk {}; "
     "find it with `grep -l reberth /proc/*/mountinfo`"
 )
+AWAY = (
+    "its container has the disk {}, and this gate cannot mount it again beside it ({}): it is tried again, and ends "
+    "with the container, for example by `docker service update --force`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +42,17 @@ class UnmountJob:
     host: Host
 
     async def leave(self, mount_id: str) -> None:
-        """One user goes; with the last the file system is unmounted. After an error the user still counts."""
+        """
+        One user goes; with the last the file system is unmounted. After an error it still counts until that succeeds,
+        which is tried again by `check`: Docker has its error, and says nothing more of a container that has ended.
+        """
         async with self.volume.lock:
             self.volume.observe(self.host.mounted())
             left = self.volume.stored.without(mount_id)
-            if self.volume.mount is None or left:
+            if self.volume.mount is None or not msgspec.structs.replace(self.volume.stored, users=left).unused:
                 await self.volume.keep_users(left)
                 return
-            await self._unmount()
+            await self._unmount(mount_id)
 
     async def release(self) -> None:
         """The controller wants the disk back: unmount if no container uses it."""
@@ -53,7 +61,7 @@ class UnmountJob:
             mount = self.volume.mount
             if mount is None:
                 return
-            if not self.volume.users:
+            if self.volume.stored.unused:
                 await self._unmount()
             elif self.volume.doubtful():
                 await self._try_without(mount)
@@ -65,51 +73,72 @@ class UnmountJob:
         async with self.volume.lock:
             self.volume.observe(self.host.mounted())
             if self.volume.mount is not None:
-                await self._check_disk(self.volume.mount)
+                await self._check_mount(self.volume.mount)
             elif self.volume.in_question:
                 await self._settle_again()
+
+    async def _check_mount(self, mount: Mount) -> None:
+        """One that nobody has is there because it could not be taken down before."""
+        await self._check_disk(mount)
+        if self.volume.mount is not None and self.volume.stored.unused and not self.volume.waiters.ids:
+            with suppress(GateError):  # it is the volume's problem, and tried again
+                await self._unmount(tries=1)
 
     async def _try_without(self, mount: Mount) -> None:
         """
         Unmount our own mount, to see whether a container still has the file system. If so, mount it again: it is the
         same file system in this kernel, and the container notices nothing.
         """
-        target = self.volume.target
-        with suppress(MountFailed):
-            await self.host.flush(target)
-            await self.host.unmount(target)
+        await self._flush()
+        try:
+            await self.host.unmount(self.volume.target)
+        except MountFailed as error:
+            self.volume.fail(str(error))
         self.volume.observe(self.host.mounted())
         if self.volume.mount is not None:
             return
+        self.volume.taken = mount
         if not await self.host.in_use(mount.number):
             log.info("users.forgotten", volume=self.volume.name, why="no container uses the volume any more")
             await self._settle()
             return
-        stored = self.volume.stored
+        await self._mount_back(mount)
+
+    async def _mount_back(self, mount: Mount) -> None:
+        """It is surely mounted in a container. If this fails it is held until that ends, and is tried again."""
+        volume, stored = self.volume, self.volume.stored
         # The kernel refuses a second mount of one file system that differs in this.
         options = (*stored.mount_options, *(("ro",) if stored.read_only else ()))
         try:
-            await self.host.mount(mount.source, mount.fstype, target, twin=True, options=options)
+            await self.host.mount(mount.source, mount.fstype, volume.target, twin=True, options=options)
         except MountFailed as error:
-            self.volume.fail(str(error))
-        self.volume.observe(self.host.mounted())
-        self.volume.confirm_users()
+            volume.hold(AWAY.format(mount.number, error))
+        volume.observe(self.host.mounted())
+        if volume.mount is not None:
+            volume.taken = None
+            volume.recover()
+        volume.inherit(asyncio.get_running_loop().time())  # they live: asked again after a while
 
-    async def _unmount(self) -> None:
+    async def _flush(self) -> None:
         try:
             await self.host.flush(self.volume.target)
         except MountFailed as error:  # a dead disk cannot be flushed, and must be unmounted all the same
             log.warning("volume.unflushed", volume=self.volume.name, why=str(error))
-        failure = await self._try_unmount()
+
+    async def _unmount(self, leaver: str | None = None, tries: int = BUSY_TRIES) -> None:
+        await self._flush()
+        failure = await self._try_unmount(tries)
         if failure is not None:
             self.volume.fail(failure)
+            if leaver is not None:
+                await self.volume.keep_users(self.volume.stored.ended(leaver).users)
             raise GateError(f"volume {self.volume.name}: {failure}")
         await self._settle()
 
-    async def _try_unmount(self) -> str | None:
+    async def _try_unmount(self, tries: int) -> str | None:
         target = self.volume.target
         failure = ""
-        for _ in range(BUSY_TRIES):
+        for left in reversed(range(tries)):
             try:
                 await self.host.unmount(target)
             except MountFailed as error:
@@ -117,7 +146,7 @@ class UnmountJob:
             self.volume.observe(self.host.mounted())
             if self.volume.mount is None:
                 return None
-            await asyncio.sleep(BUSY_PAUSE)
+            await asyncio.sleep(BUSY_PAUSE if left else 0)
         return failure or f"{target} is mounted more than once"
 
     async def _settle(self) -> None:
@@ -179,8 +208,10 @@ class UnmountJob:
 
     async def _settle_again(self) -> None:
         """Held by another namespace until now, or unmounted behind our back (dockerd does when a plugin goes)."""
-        number = self.volume.stored.number
+        number, taken = self.volume.stored.number, self.volume.taken
         if number is None or not await self.host.in_use(number):
             await self.volume.settled()
+        elif taken is not None and taken.number == number and not self.volume.stored.unused:
+            await self._mount_back(taken)
         else:
             self.volume.hold(HELD.format(number))

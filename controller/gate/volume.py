@@ -72,6 +72,7 @@ class Volume:
         self.mounting, self.unmounting, self.checking = Job(), Job(), Job()
         self.waiters = Waiters()
         self.fitted = 0  # size of the disk for which its file system was looked at last
+        self.taken: Mount | None = None  # our own mount, taken down to look for users, and not back yet
         self.lock = asyncio.Lock()  # one at a time touches the disk or the mount
         self._store = store
         self._root = root
@@ -132,10 +133,6 @@ class Volume:
     def problem(self) -> str | None:
         return self._problem or self._trouble
 
-    @property
-    def inherited(self) -> frozenset[str]:
-        return self._inherited
-
     def given(self, mount_id: str) -> Path | None:
         """The path, for a user that is counted."""
         return self.path if mount_id in self.users else None
@@ -158,7 +155,7 @@ class Volume:
 
     def doubtful(self) -> bool:
         """
-        Whether all users are from before the gate's start, and that is long ago.
+        Whether it is long ago that anybody knew of the users: all are from before the gate's start, or since it asked.
 
         A dockerd that was killed may never say Unmount for them. Not at once: a container that was answered just before
         still has to take its mount over, and must not find an empty directory.
@@ -210,13 +207,9 @@ class Volume:
             self._changed()
 
     def inherit(self, since: float) -> None:
-        """The users that are counted are from before the gate's start, ``since`` on the monotonic clock."""
+        """``since``, on the monotonic clock, nobody is known to have seen the users that are counted."""
         self._inherited = self.users
         self._inherited_at = since
-
-    def confirm_users(self) -> None:
-        """Asked and answered: they live."""
-        self._inherited = frozenset()
 
     # -- What is done. Those that must be remembered raise StateUnwritable. -------------------------------------------
 
@@ -244,7 +237,7 @@ class Volume:
 
     async def settled(self, problem: str | None = None) -> None:
         """Nothing is mounted, and nothing holds the disk: what was granted is spent."""
-        self._symptoms, self._formatted, self._problem, self._trouble = 0, False, problem, None
+        self._symptoms, self._formatted, self._problem, self._trouble, self.taken = 0, False, problem, None, None
         self._state, self.mount, self._quiet_since = Idle(), None, asyncio.get_running_loop().time()
         await self._edit(VolumeState.closed)
 
@@ -263,8 +256,9 @@ class Volume:
             log.info("grants.refused", volume=self.name, serial=serial, why="the controller took them back")
 
     def fail(self, why: str) -> None:
-        self._problem = why
-        self._changed()
+        if self._problem != why:
+            self._problem = why
+            self._changed()
 
     def recover(self) -> None:
         """Whatever was wrong is mended."""

@@ -21,13 +21,22 @@ T = TypeVar("T")
 
 @dataclass
 class FakeHost:
-    """``fsck_seconds``: how long the disk's check takes; ``hung``: mount(2) does not return before it is set."""
+    """
+    ``fsck_seconds``: how long the disk's check takes; ``hung``: mount(2) does not return before it is set.
+
+    ``no_mount``, ``no_unmount``: why mount(8) and umount(8) fail; ``half``: mount(8) fails, and the kernel has mounted.
+    ``lives``: a container has the file system in a namespace of its own.
+    """
 
     disks: dict[str, str] = field(default_factory=lambda: {"disk": "8:16"})
     table: dict[Path, Mount] = field(default_factory=dict)
     fsck_seconds: float = 0.0
     checks: int = 0
     hung: asyncio.Event | None = None
+    no_mount: str | None = None
+    no_unmount: str | None = None
+    half: bool = False
+    lives: bool = False
     sick: str | None = None
     vanished: bool = False
     identities: dict[str, str] = field(default_factory=dict)  # of SCSI disks, by number
@@ -53,7 +62,11 @@ class FakeHost:
     async def mount(self, device: str, fstype: str, target: Path, *, twin: bool, options: Sequence[str] = ()) -> None:
         if self.hung is not None:
             await self.hung.wait()
+        if self.no_mount is not None and not self.half:
+            raise MountFailed(self.no_mount)
         self.table[target] = Mount(target, "8:16", fstype, device)
+        if self.no_mount is not None:
+            raise MountFailed(self.no_mount)
 
     async def turn_read_only(self, target: Path) -> None:
         self.table[target] = replace(self.table[target], read_only=True)
@@ -78,10 +91,12 @@ class FakeHost:
             raise MountFailed("input/output error")
 
     async def unmount(self, target: Path, *, lazy: bool = False) -> None:
+        if self.no_unmount is not None:
+            raise MountFailed(self.no_unmount)
         self.table.pop(target, None)
 
     async def in_use(self, number: str) -> bool:
-        return bool(self.table)
+        return bool(self.table) or self.lives
 
     async def gone(self, number: str) -> bool:
         return self.vanished

@@ -1,4 +1,4 @@
-"""What a look at a mounted disk finds, and what follows from it."""
+"""What a look at a mounted disk finds, and what follows from it; and mounts and unmounts that end half way."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from controller.gate.gate import Gate
+from controller.protocol import messages
 from tests.support.fake_host import FakeHost, grant
 from tests.support.gate_rig import FakeController, running
 
@@ -45,3 +47,144 @@ async def test_disk_that_was_taken_from_the_vm_is_unmounted_though_it_cannot_be_
         assert host.table == {}
         assert host.removed == ["8:16"]
         assert controller.history("data")[-1] == ("unmounted", 1)
+
+
+def said(controller: FakeController) -> messages.VolumeReport:
+    found = controller.said("data")
+    assert found is not None
+    return found
+
+
+async def asked_for(gate: Gate, controller: FakeController, serial: int) -> None:
+    """The controller wants the disk back, long after anybody knew of its users."""
+    gate.volumes.volume("data").inherit(asyncio.get_running_loop().time() - 3600)
+    controller.release("data", serial)
+    await asyncio.sleep(5)
+
+
+async def test_a_mount_that_could_not_be_put_back_beside_its_container_is_tried_again(tmp_path: Path) -> None:
+    """Told meanwhile, and never called unmounted; nothing is left of it when it succeeds."""
+    host, controller = FakeHost(), FakeController()
+    controller.grant(grant())
+    async with running(host, controller, tmp_path) as gate:
+        await gate.mount("data", "a")
+        host.lives, host.no_mount = True, "EBUSY, for a while"
+        await asked_for(gate, controller, 4)
+        assert (host.table, said(controller).state, said(controller).mounts) == ({}, "mounted", 1)
+        assert "its container has the disk 8:16" in (said(controller).problem or "")
+        assert "EBUSY, for a while" in (said(controller).problem or "")
+
+        host.no_mount = None
+        await asyncio.sleep(5)
+        assert len(host.table) == 1
+        assert (said(controller).state, said(controller).mounts, said(controller).problem) == ("mounted", 1, None)
+
+        host.lives = False
+        await gate.unmount("data", "a")
+        await asyncio.sleep(1)
+        assert (host.table, controller.history("data")[-1]) == ({}, ("unmounted", 4))
+
+
+async def test_a_container_that_ends_while_its_mount_could_not_be_put_back_lets_go(tmp_path: Path) -> None:
+    host, controller = FakeHost(), FakeController()
+    controller.grant(grant())
+    async with running(host, controller, tmp_path) as gate:
+        await gate.mount("data", "a")
+        host.lives, host.no_mount = True, "never again"
+        await asked_for(gate, controller, 4)
+        assert said(controller).state == "mounted"
+        host.lives = False  # and dockerd, which was killed, says nothing
+        await asyncio.sleep(5)
+        assert (said(controller).state, said(controller).serial, said(controller).problem) == ("unmounted", 4, None)
+
+
+async def test_a_user_that_was_found_alive_is_asked_about_again(tmp_path: Path) -> None:
+    """Its container may end without a word as well later on: once asked must not be for ever."""
+    host, controller = FakeHost(), FakeController()
+    controller.grant(grant())
+    async with running(host, controller, tmp_path) as gate:
+        await gate.mount("data", "a")
+        host.lives = True
+        await asked_for(gate, controller, 4)
+        assert said(controller).state == "mounted"
+        host.lives = False
+        await asyncio.sleep(120)
+        assert controller.history("data")[-1] == ("unmounted", 4)
+
+
+async def test_a_disk_that_cannot_be_flushed_or_unmounted_is_told_when_it_is_asked_for(tmp_path: Path) -> None:
+    """Not silently kept; and given up as soon as that can be done."""
+    host, controller = FakeHost(), FakeController()
+    controller.grant(grant())
+    async with running(host, controller, tmp_path) as gate:
+        await gate.mount("data", "a")
+        host.sick, host.no_unmount = "input/output error", "target is busy"
+        await asked_for(gate, controller, 4)
+        assert (said(controller).state, said(controller).problem) == ("mounted", "target is busy")
+        told = len(controller.syncs)
+        await asyncio.sleep(30)
+        assert len(controller.syncs) - told < 60  # the same news is none
+        host.no_unmount = None
+        await asyncio.sleep(5)
+        assert controller.history("data")[-1] == ("unmounted", 4)
+
+
+async def test_an_unmount_that_failed_is_finished_though_docker_asks_no_more(tmp_path: Path) -> None:
+    """Docker logs the error and forgets the container: its mount would count for ever, and hold the volume."""
+    host, controller = FakeHost(), FakeController()
+    controller.grant(grant())
+    async with running(host, controller, tmp_path) as gate:
+        await gate.mount("data", "a")
+        host.no_unmount = "target is busy"
+        with pytest.raises(Exception, match="busy"):
+            await gate.unmount("data", "a")
+        await asyncio.sleep(10)
+        assert (said(controller).state, said(controller).mounts) == ("mounted", 1)
+        assert "busy" in (said(controller).problem or "")
+        host.no_unmount = None
+        await asyncio.sleep(5)
+        assert (host.table, controller.history("data")[-1]) == ({}, ("unmounted", 1))
+
+
+async def test_whoever_could_not_be_unmounted_is_not_handed_the_mount_without_a_grant(tmp_path: Path) -> None:
+    """The same mount ID comes again when Docker starts that container again; meanwhile the mount may be taken down."""
+    host, controller = FakeHost(), FakeController()
+    controller.grant(grant())
+    async with running(host, controller, tmp_path) as gate:
+        await gate.mount("data", "a")
+        host.no_unmount = "target is busy"
+        with pytest.raises(Exception, match="busy"):
+            await gate.unmount("data", "a")
+        assert gate.volumes.volume("data").given("a") is None
+
+
+async def test_one_that_left_half_way_takes_nothing_from_one_that_stays(tmp_path: Path) -> None:
+    host, controller = FakeHost(), FakeController()
+    controller.grant(grant(mounts=2))
+    async with running(host, controller, tmp_path) as gate:
+        await gate.mount("data", "a")
+        host.no_unmount = "target is busy"
+        with pytest.raises(Exception, match="busy"):
+            await gate.unmount("data", "a")
+        await gate.mount("data", "b")
+        host.no_unmount = None
+        await asyncio.sleep(10)
+        assert len(host.table) == 1
+        await gate.unmount("data", "b")
+        await asyncio.sleep(1)
+        assert (host.table, controller.history("data")[-1]) == ({}, ("unmounted", 1))
+
+
+async def test_a_mount_that_failed_and_is_there_all_the_same_is_not_called_unmounted(tmp_path: Path) -> None:
+    """What the kernel shows counts, not what mount(8) said: it is taken down, at once or when that can be done."""
+    host, controller = FakeHost(half=True, no_mount="it was killed", no_unmount="target is busy"), FakeController()
+    controller.grant(grant())
+    async with running(host, controller, tmp_path) as gate:
+        with pytest.raises(Exception, match="it was killed"):
+            await gate.mount("data", "a")
+        await asyncio.sleep(10)
+        assert len(host.table) == 1
+        assert said(controller).state == "mounted"
+        host.no_unmount = None
+        await asyncio.sleep(5)
+        assert (host.table, controller.history("data")[-1]) == ({}, ("unmounted", 1))
