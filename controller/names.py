@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 
 DRIVER = "reberth"  # what a stack file says in `driver:`, and so the name of the gate's plugin
+VOLUME_CONFIG = "reberth.volume."  # and the volume's key: the Swarm Config with its record
 LEADER_CONFIG = "reberth.leader"  # the Swarm Config that says who acts
 DEFAULT_PORT = 7490  # of the controllers, on every manager
 MANAGER_NAME = "swarm-manager"  # a DNS name in every manager's certificate, in none of a worker's

@@ -75,11 +75,16 @@ class RestartPolicy(DockerStruct, frozen=True):
     max_attempts: int | None = None
 
 
+class ConfigReference(DockerStruct, frozen=True):
+    config_name: str = ""
+
+
 class Container(DockerStruct, frozen=True):
     image: str = ""
     user: str = ""
     mounts: tuple[Mount, ...] | None = None
     stop_grace_period: int | None = None  # nanoseconds
+    configs: tuple[ConfigReference, ...] | None = None
 
 
 class Network(DockerStruct, frozen=True):

@@ -1,5 +1,5 @@
 """All checks. Pure."""
 
-from controller.doctor import managers, nodes, services, storage
+from controller.doctor import managers, nodes, services, standing, storage
 
-CHECKS = (*managers.CHECKS, *nodes.CHECKS, *services.CHECKS, *storage.CHECKS)
+CHECKS = (*managers.CHECKS, *nodes.CHECKS, *services.CHECKS, *storage.CHECKS, *standing.CHECKS)

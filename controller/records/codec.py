@@ -35,6 +35,7 @@ from controller.model import (
     VolumeName,
     VolumeRecord,
 )
+from controller.names import VOLUME_CONFIG
 from controller.records.base import Leadership, NodeRecord, UnreadableRecord, bounded
 
 SCHEMA = 1
@@ -155,7 +156,7 @@ _R = TypeVar("_R", bound=_Record)
 
 
 def volume_config(key: VolumeKey) -> str:
-    return f"reberth.volume.{key}"
+    return f"{VOLUME_CONFIG}{key}"
 
 
 def key_of(config: str) -> VolumeKey:

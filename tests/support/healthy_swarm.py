@@ -41,6 +41,7 @@ from watchers.docker_json import (
 from watchers.swarm_facts import (
     ClusterFacts,
     ClusterSpec,
+    ConfigReference,
     Container,
     Description,
     Engine,
@@ -94,12 +95,20 @@ DB = ServiceFacts(
         Update("stop-first"),
     ),
 )
+KEEPER = ServiceFacts(
+    "records",
+    ServiceSpec(
+        "reberth-records-1",
+        {"reberth.records": ""},
+        Task(Container("nothing", configs=(ConfigReference("reberth.volume.data"),))),
+    ),
+)
 RECORD = VolumeRecord(DATA, VolumeKey("data"), Spec(1 << 30), "uuid", Phase.READY, DiskId("disk"))
 HEALTHY = Facts(
     SwarmFacts(
         ClusterFacts(),
         (node("m1", leader=True), node("m2"), node("m3"), node("w1", manager=False)),
-        (own("controller"), own("node"), DB),
+        (own("controller"), own("node"), DB, KEEPER),
         (
             *(TaskFacts("controller", name, "running", TaskStatus("running")) for name in ("m1", "m2", "m3")),
             TaskFacts("db", "w1", "running", TaskStatus("running")),
@@ -199,7 +208,7 @@ def without_report(facts: Facts) -> Facts:
 
 def update_failed(facts: Facts) -> Facts:
     stuck = msgspec.structs.replace(own("node"), update_status=UpdateStatus("paused", "task failed"))
-    return swarm(services=(own("controller"), stuck, DB))(facts)
+    return swarm(services=(own("controller"), stuck, DB, KEEPER))(facts)
 
 
 def second_user(**options: str) -> Fault:

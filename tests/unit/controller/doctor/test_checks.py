@@ -10,11 +10,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from controller.doctor import managers, nodes, services, storage
+from controller.doctor import managers, nodes, services, standing, storage
 from controller.doctor.checks import CHECKS
 from controller.doctor.findings import Facts, NodeReport, examine
 from controller.model import (
     Attachment,
+    Claim,
+    Confirmation,
     DiskId,
     Epoch,
     FencePolicy,
@@ -22,13 +24,16 @@ from controller.model import (
     NodeId,
     NodeState,
     PausedPart,
+    Refusal,
     Spec,
     VmId,
+    VolumeKey,
 )
 from tests.support.healthy_swarm import (
     DATA,
     DB,
     HEALTHY,
+    KEEPER,
     RECORD,
     Fault,
     S,
@@ -82,6 +87,14 @@ AWAY = {"availability": "drain"}
 XFS = replace(RECORD, spec=Spec(4 << 30, "xfs"))
 TWIN = Node(NodeId("w1"), "w1", NodeState.READY, vm=VmId("vm-m1"))
 NODES = (HEALTHY.world.nodes if HEALTHY.world is not None else None) or {}
+
+
+def left_behind(facts: Facts) -> Facts:
+    assert facts.world is not None
+    old = Node(NodeId("w1-old"), "w1", NodeState.DOWN, vm=VmId("vm-w1"), down_for=60.0)
+    return world(nodes={**(facts.world.nodes or {}), old.id: old})(facts)
+
+
 SEEDS: dict[str, Fault] = {
     "managers-one": lambda facts: swarm(nodes=(facts.swarm.nodes[0], facts.swarm.nodes[3]))(facts),
     "managers-even": lambda facts: swarm(nodes=facts.swarm.nodes[1:])(facts),
@@ -98,10 +111,10 @@ SEEDS: dict[str, Fault] = {
     "heartbeat-long": cluster(dispatcher=Dispatcher(31 * S)),
     "autolock": cluster(encryption_config=Encryption(True)),
     "certificates-short": cluster(ca_config=CaConfig(3600 * S)),
-    "no-controller-service": swarm(services=(own("node"), DB)),
-    "no-node-service": swarm(services=(own("controller"), DB)),
+    "no-controller-service": swarm(services=(own("node"), DB, KEEPER)),
+    "no-node-service": swarm(services=(own("controller"), DB, KEEPER)),
     "installed-twice": swarm(
-        services=(own("controller"), own("node"), msgspec.structs.replace(own("node"), id="other"), DB)
+        services=(own("controller"), own("node"), msgspec.structs.replace(own("node"), id="other"), DB, KEEPER)
     ),
     "update-stuck": update_failed,
     "images-differ": swarm(
@@ -109,6 +122,7 @@ SEEDS: dict[str, Fault] = {
             own("controller"),
             ServiceFacts("n", ServiceSpec("reberth_node", {"reberth.role": "node"}, Task(Container("reberth:2")))),
             DB,
+            KEEPER,
         )
     ),
     "controller-missing": lambda facts: swarm(tasks=facts.swarm.tasks[1:])(facts),
@@ -167,6 +181,15 @@ SEEDS: dict[str, Fault] = {
     "vm-full": also(capable(max_disks_per_vm=1)),
     "idle-on-drained": spec("w1", **AWAY),
     "setback": lambda facts: replace(facts, setbacks={"data": "the storage refused to attach: no room"}),
+    "nowhere-to-go": world(nodes={NodeId("w1"): Node(NodeId("w1"), "w1", NodeState.READY, vm=VmId("vm-w1"))}),
+    "storm-always": lambda facts: replace(facts, policy=replace(facts.policy, max_down_fraction=0.2)),
+    "vm-refused": world(refused={NodeId("w1"): "VM vm-w1 is that of node m1, which lives"}),
+    "node-left-behind": left_behind,
+    "confirmed-dead": world(confirmations=(Confirmation(NodeId("w1"), VmId("vm-w1"), None, "fire", "ann"),)),
+    "record-unreadable": world(unreadable={VolumeKey("logs"): "it has schema 2, this controller knows 1"}),
+    "records-unkept": swarm(services=HEALTHY.swarm.services[:-1]),
+    "given-up": world(claims={DATA: Claim(DATA, None, (), given_up=("db",))}),
+    "second-service": world(claims={DATA: Claim(DATA, None, (), refused=(Refusal("other", None, "db has it."),))}),
     "xfs-small": world(volumes={DATA: replace(RECORD, spec=Spec(512 << 20, "xfs"))}),
 }
 # What comes with a fault by its nature.
@@ -195,7 +218,7 @@ def test_a_finding_names_what_is_wrong_and_what_to_do(code: str) -> None:
 
 
 def test_every_code_that_a_check_can_say_has_its_fault_here() -> None:
-    said = "".join(inspect.getsource(each) for each in (managers, nodes, services, storage))
+    said = "".join(inspect.getsource(each) for each in (managers, nodes, services, standing, storage))
     found = set(re.findall(r'(?:error|warning|note)\(\s*f?"([a-z0-9-]+)"', said))
     assert found <= SEEDS.keys() | {"no-", "-start-first"}
     assert len(SEEDS) >= 40
