@@ -34,9 +34,9 @@ from controller.api.recovery.backup import BackupRequests
 from controller.api.recovery.undelete import UndeleteRequests
 from controller.api.routes import Route, by_path
 from controller.api.server import Api
+from controller.api.telling.ways import check, tellers
 from controller.api.viewing.guard import Guard, token_of
 from controller.api.viewing.http import Viewing
-from controller.api.viewing.webhook import Webhook, address
 from controller.api.volume_requests import VolumeRequests
 from controller.log_lines import configure_log
 from controller.planner.plan import plan
@@ -229,11 +229,9 @@ def _works(controller: Controller) -> Iterator[Coroutine[None, None, None]]:
     yield controller.leader.run()
     yield controller.watcher.run()
     yield controller.loop.run()
-    url = address(controller.settings.webhook_file)
-    hook = None if url is None else Webhook(controller.state, url)
-    yield MoveCounter(controller.state, controller.meters.moved, None if hook is None else hook.moved).run()
-    if hook is not None:
-        yield hook.run()
+    told = [*tellers(controller.settings, controller.state)]
+    yield MoveCounter(controller.state, controller.meters.moved, *(each.moved for each in told)).run()
+    yield from (each.run() for each in told)
     if (drivers := controller.storage.drivers) is None:
         return
     yield _watch_power(drivers.power, controller.state)
@@ -256,7 +254,7 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     identity = SwarmIdentity(settings.certificates)
-    address(settings.webhook_file)  # both are refused before anything is begun
+    check(settings)  # what cannot be is refused before anything is begun
     token_of(settings)
     async with (
         aiodocker.Docker(url=settings.docker) as docker,

@@ -143,6 +143,9 @@ class Settings(Section, frozen=True):
     webhook_file: Path | None = None
     """File (a Docker secret) with the address that is told of alarms and finished moves by POST; default none."""
 
+    hook: Path | None = None
+    """Program that is started for each alarm and each finished move, with its JSON as standard input; default none."""
+
     door: Path = Path("/run/reberth/controller.sock")
     """Unix socket for ``reberth status`` and the like; only root may open it."""
     docker: str = "unix:///var/run/docker.sock"

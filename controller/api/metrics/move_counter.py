@@ -19,9 +19,9 @@ class MoveCounter:
     """
 
     def __init__(
-        self, state: LoopState, moved: Callable[[Move], None], told: Callable[[VolumeName, Move], None] | None = None
+        self, state: LoopState, moved: Callable[[Move], None], *told: Callable[[VolumeName, Move], None]
     ) -> None:
-        """``moved`` and ``told`` are called with each; ``told`` with its volume, too."""
+        """``moved`` and all ``told`` are called with each; ``told`` with its volume, too."""
         self._state = state
         self._moved = moved
         self._told = told
@@ -55,5 +55,5 @@ class MoveCounter:
 
     def _note(self, volume: VolumeName, move: Move) -> None:
         self._moved(move)
-        if self._told is not None:
-            self._told(volume, move)
+        for tell in self._told:
+            tell(volume, move)

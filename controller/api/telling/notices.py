@@ -1,5 +1,5 @@
 """
-Tells another system by POST of alarms and of finished moves: a chat, a pager, a ticket.
+What is told, and again where it was not taken.
 
 The acting controller tells, each thing once; after a change of leader an alarm that still lasts is told again. What
 cannot be delivered is tried again some times and then logged: nothing waits for it, and only a bounded number is kept.
@@ -8,12 +8,11 @@ cannot be delivered is tried again some times and then logged: nothing waits for
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
-from pathlib import Path
-from urllib.parse import urlsplit
+from typing import ClassVar
 
-import aiohttp
 import msgspec
 import structlog
 
@@ -24,10 +23,8 @@ from controller.planner.actions import Alarm
 from controller.protocol.views import MoveView
 from controller.reconciler.state import LoopState
 from controller.records.moves import Move
-from controller.settings import SettingsError
 
 MOST_WAITING = 200
-SECONDS = 10.0  # for one attempt
 PAUSES = (1.0, 5.0, 30.0, 120.0)  # seconds before each further attempt
 _CHECK_SECONDS = 60.0
 
@@ -46,30 +43,21 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     move: MoveView | None = None
 
 
-def address(file: Path | None) -> str | None:
-    """What stands in the file. Raises SettingsError: a webhook that tells nobody would be found out too late."""
-    if file is None:
-        return None
-    try:
-        text = file.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"webhook_file: {file} cannot be read: {error}") from error
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or len(text.split()) != 1:
-        raise SettingsError(f"webhook_file: {file} has no address that begins with https:// or http://")
-    return text
+class Notices(ABC):
+    """``name``: of the way, in the log."""
 
+    name: ClassVar[str]
 
-class Webhook:
-    """``url`` may be a secret: it is never logged."""
-
-    def __init__(self, state: LoopState, url: str, pauses: tuple[float, ...] = PAUSES) -> None:
+    def __init__(self, state: LoopState, pauses: tuple[float, ...] = PAUSES) -> None:
         self._state = state
-        self._url = url
         self._pauses = pauses
         self._waiting: deque[Told] = deque()
         self._news = asyncio.Event()
         self._alarms: Mapping[VolumeName, Alarm] = {}
+
+    @abstractmethod
+    async def attempt(self, body: bytes) -> str:
+        """Why it was not taken; empty when it was."""
 
     def moved(self, volume: VolumeName, move: Move) -> None:
         why = "planned move" if move.planned else "failover"
@@ -102,34 +90,23 @@ class Webhook:
     def _tell(self, told: Told) -> None:
         if len(self._waiting) >= MOST_WAITING:
             lost = self._waiting.popleft()
-            _log.warning("webhook.lost", volume=lost.volume, what=lost.event, why=f"{MOST_WAITING} others wait")
+            _log.warning(f"{self.name}.lost", volume=lost.volume, what=lost.event, why=f"{MOST_WAITING} others wait")
         self._waiting.append(told)
         self._news.set()
 
     async def _send(self) -> None:
-        timeout = aiohttp.ClientTimeout(total=SECONDS)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            while True:
-                while not self._waiting:
-                    self._news.clear()
-                    await self._news.wait()
-                await self._deliver(session, self._waiting.popleft())
+        while True:
+            while not self._waiting:
+                self._news.clear()
+                await self._news.wait()
+            await self._deliver(self._waiting.popleft())
 
-    async def _deliver(self, session: aiohttp.ClientSession, told: Told) -> None:
+    async def _deliver(self, told: Told) -> None:
         body = msgspec.json.encode(told)
         why = ""
         for pause in (0.0, *self._pauses):
             await asyncio.sleep(pause)
-            why = await self._attempt(session, body)
+            why = await self.attempt(body)
             if not why:
                 return
-        _log.warning("webhook.lost", volume=told.volume, what=told.event, why=why)
-
-    async def _attempt(self, session: aiohttp.ClientSession, body: bytes) -> str:
-        """Why it was not taken; empty when it was."""
-        headers = {"Content-Type": "application/json"}
-        try:
-            async with session.post(self._url, data=body, headers=headers, allow_redirects=False) as answer:
-                return "" if answer.status < 300 else f"it answered {answer.status}"
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            return f"{type(error).__name__}"
+        _log.warning(f"{self.name}.lost", volume=told.volume, what=told.event, why=why)

@@ -13,7 +13,8 @@ import pytest
 from aiohttp import web
 
 from controller.api.metrics.move_counter import MoveCounter
-from controller.api.viewing.webhook import MOST_WAITING, Told, Webhook, address
+from controller.api.telling.notices import MOST_WAITING, Told
+from controller.api.telling.webhook import Webhook, address
 from controller.model import EvidenceKind, Moment, VolumeName
 from controller.planner.actions import Alarm, Wait
 from controller.planner.plan import Decision
