@@ -196,7 +196,8 @@ class Gate:
             await UnmountJob(volume, self._host).check()
         while (path := volume.given(mount_id)) is None:
             if not volume.mounting.running:
-                job = MountJob(volume, self._host, self._controller, self._machine, self.reporter.told)
+                strays = self.volumes.strays
+                job = MountJob(volume, self._host, self._controller, self._machine, self.reporter.told, strays)
                 volume.mounting.start(await self._group(), job.run)
             failure = await volume.mounting.outcome()
             if failure is not None:
@@ -247,6 +248,8 @@ class Gate:
     async def _bury(self) -> None:
         numbers = (volume.stored.number for volume in self.volumes)
         await self._ghosts.look(frozenset(number for number in numbers if number is not None))
+        strays = self.volumes.strays
+        self.volumes.are_in_use(frozenset([each for each in strays if await self._host.in_use(each)]))
 
 
 async def _kept(write: Awaitable[T]) -> T:

@@ -19,6 +19,7 @@ from controller.gate.kernel.filesystem import DiskRefused
 from controller.gate.kernel.handout import Nameplate, Owner
 from controller.gate.kernel.host import Host
 from controller.gate.kernel.mount_table import MountFailed
+from controller.gate.kernel.strays import LOST
 from controller.gate.kernel.subprocesses import ProgramMissing
 from controller.gate.volume import Volume
 from controller.protocol import messages
@@ -56,7 +57,8 @@ class MountJob:
     """
     Mounts ``volume`` for one of those who wait.
 
-    ``told`` returns when the controller has answered a report of all that was so when it was called.
+    ``told`` returns when the controller has answered a report of all that was so when it was called. ``strays`` are
+    disks that somebody here has, and it is not known who: a container of before may be in there.
     """
 
     volume: Volume
@@ -64,6 +66,7 @@ class MountJob:
     source: GrantSource
     machine: Callable[[], Machine]
     told: Callable[[], Awaitable[None]]
+    strays: frozenset[str] = frozenset()
 
     async def run(self) -> None:
         """Raises GateError, Interrupted (nobody waits), StateUnwritable."""
@@ -136,6 +139,8 @@ class MountJob:
         target = volume.target
         device = await self._device(grant)
         try:
+            if device.number in self.strays and await self.host.in_use(device.number):
+                raise MountFailed(LOST.format(device.number))
             wanted = Wanted(
                 grant.fstype, grant.fs_uuid, grant.size_bytes, grant.may_format, grant.label, grant.source_label
             )

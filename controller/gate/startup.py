@@ -16,6 +16,7 @@ from controller.gate.volume_table import VolumeTable
 
 log = structlog.get_logger()
 
+SCAN_SECONDS = 10.0
 UNSEEN = "the gate has just started, and has not looked yet whether a container still holds the disk {}"
 
 
@@ -29,12 +30,36 @@ async def rebuild(volumes: VolumeTable, store: StateFile, host: Host, boot: str)
     table = host.mounted()
     known = _of_this_boot(store, boot)
     known.update(await _nameplates(host, table, {volumes.root / one.key for one in known.values() if one.key}))
-    await store.rebuild(boot, {name: _with_mount(one, volumes.root, table) for name, one in known.items()})
+    found = {name: _with_mount(one, volumes.root, table) for name, one in known.items()}
+    strays = await _strays(host, store.now.boot, boot, {one.number for one in found.values() if one.number is not None})
+    await store.rebuild(boot, found)
     volumes.observe(table)
     for volume in volumes:
         volume.inherit(asyncio.get_running_loop().time())
-        if volume.mount is None and volume.stored.number is not None:
+        volume.traced = volume.stored.number is not None
+        if volume.mount is None and volume.traced:
             volume.hold(UNSEEN.format(volume.stored.number))
+    volumes.are_in_use(strays)
+
+
+async def _strays(host: Host, before: str, boot: str, known: set[str]) -> frozenset[str]:
+    """
+    ``before``: the boot that the file knows; empty without a file. With the kernel of another boot its mounts went.
+
+    Raises OSError if a disk does not answer and nothing is remembered of this boot: it might be the one.
+    """
+    if before not in {"", boot}:
+        return frozenset()
+    try:
+        async with asyncio.timeout(SCAN_SECONDS):
+            return await host.labelled_in_use() - known
+    except TimeoutError as error:
+        if before == boot:
+            return frozenset()
+        raise OSError(
+            f"it remembers nothing of this boot, and a disk of this node did not answer within {SCAN_SECONDS:.0f} s: "
+            "whether a container has it cannot be told"
+        ) from error
 
 
 def _of_this_boot(store: StateFile, boot: str) -> dict[str, VolumeState]:

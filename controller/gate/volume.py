@@ -74,6 +74,7 @@ class Volume:
         self.fitted = 0  # size of the disk for which its file system was looked at last
         self.taken: Mount | None = None  # our own mount, taken down to look for users, and not back yet
         self.lock = asyncio.Lock()  # one at a time touches the disk or the mount
+        self.traced = False  # which disk is its own is known: no stray can be it
         self._store = store
         self._root = root
         self._changed = changed
@@ -225,6 +226,7 @@ class Volume:
 
     async def begin_mount(self, number: str) -> None:
         """From here on the disk may be in use."""
+        self.traced = True
         await self._edit(lambda stored: msgspec.structs.replace(stored, number=number))
 
     async def count(self, mount_id: str, serial: int) -> None:

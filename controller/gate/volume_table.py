@@ -6,10 +6,16 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import msgspec
+import structlog
+
 from controller.gate.kernel.mount_table import Mount
+from controller.gate.kernel.strays import LOST
 from controller.gate.state_file import StateFile
 from controller.gate.volume import Volume
 from controller.protocol import messages
+
+log = structlog.get_logger()
 
 
 class VolumeTable:
@@ -17,6 +23,7 @@ class VolumeTable:
 
     def __init__(self, store: StateFile, root: Path) -> None:
         self.root = root
+        self.strays: frozenset[str] = frozenset()  # numbers; see `kernel.strays`
         self.version = 1
         self.changed = asyncio.Event()
         self._store = store
@@ -57,5 +64,19 @@ class VolumeTable:
     def report(self) -> tuple[messages.VolumeReport, ...]:
         """The whole truth about this node, in the order of names."""
         names = sorted({*self._volumes, *self._store.now.volumes})
-        reports = (self.volume(name).report() for name in names)
+        reports = (self._report(self.volume(name)) for name in names)
         return tuple(one for one in reports if one.serial > 0 or one.state != "unmounted" or one.problem)
+
+    def _report(self, volume: Volume) -> messages.VolumeReport:
+        said = volume.report()
+        if volume.traced or not self.strays or said.state != "unmounted":
+            return said
+        why = LOST.format(" or ".join(sorted(self.strays)))
+        return msgspec.structs.replace(said, state="mounted", mounts=1, users=(0,), problem=why)
+
+    def are_in_use(self, strays: frozenset[str]) -> None:
+        """All of them that are left."""
+        if strays != self.strays:
+            self.strays = strays
+            log.warning("disks.strayed", why=LOST.format(" or ".join(sorted(strays))) if strays else "all are free now")
+            self.touch()

@@ -37,6 +37,8 @@ class FakeHost:
     no_unmount: str | None = None
     half: bool = False
     lives: bool = False
+    strays: frozenset[str] = frozenset()
+    deaf: bool = False  # a disk hangs
     sick: str | None = None
     vanished: bool = False
     identities: dict[str, str] = field(default_factory=dict)  # of SCSI disks, by number
@@ -97,6 +99,11 @@ class FakeHost:
 
     async def in_use(self, number: str) -> bool:
         return bool(self.table) or self.lives
+
+    async def labelled_in_use(self) -> frozenset[str]:
+        if self.deaf:
+            await asyncio.Event().wait()
+        return self.strays
 
     async def gone(self, number: str) -> bool:
         return self.vanished

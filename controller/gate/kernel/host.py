@@ -13,6 +13,7 @@ from controller.gate.kernel.disk_check import Wanted
 from controller.gate.kernel.filesystem import Proceed, Say
 from controller.gate.kernel.handout import Nameplate, Owner
 from controller.gate.kernel.mount_table import Mount, MountTable
+from controller.gate.kernel.strays import labelled_in_use
 
 T = TypeVar("T")
 
@@ -62,6 +63,10 @@ class Host(Protocol):
 
     async def in_use(self, number: str) -> bool: ...
 
+    async def labelled_in_use(self) -> frozenset[str]:
+        """See `strays`."""
+        ...
+
     async def gone(self, number: str) -> bool: ...
 
     async def sickness(self, number: str) -> str | None: ...
@@ -92,4 +97,8 @@ class KernelHost(BlockDevices, MountTable):
 
     def __init__(self, root: Path, by_id: Path = BY_ID) -> None:
         BlockDevices.__init__(self, by_id)
+        self._names = by_id
         MountTable.__init__(self, root)
+
+    async def labelled_in_use(self) -> frozenset[str]:
+        return await subprocesses.in_thread(lambda: labelled_in_use(self._names))

@@ -1,0 +1,60 @@
+"""What a gate that starts believes of a disk that is in use, and of one that does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from controller.model import BootId
+from controller.protocol.machine import Machine
+from tests.support.fake_host import FakeHost, grant
+from tests.support.gate_rig import VM, FakeController, running
+
+pytestmark = pytest.mark.looptime
+
+
+async def test_a_disk_that_hangs_keeps_a_gate_asleep_that_remembers_nothing(tmp_path: Path) -> None:
+    """A container of before may write to it. It wakes as soon as the disk answers."""
+    host, controller = FakeHost(deaf=True), FakeController()
+    async with running(host, controller, tmp_path) as gate:
+        await asyncio.sleep(30)
+        assert not gate.awake
+        assert "a disk of this node did not answer" in gate.why_asleep
+        host.deaf = False
+        await asyncio.sleep(30)
+        assert gate.awake
+
+
+async def test_a_disk_that_hangs_keeps_no_gate_asleep_that_remembers(tmp_path: Path) -> None:
+    host, controller = FakeHost(), FakeController()
+    controller.grant(grant())
+    async with running(host, controller, tmp_path) as gate:
+        await gate.mount("data", "a")
+    host.deaf = True
+    async with running(host, controller, tmp_path) as gate:
+        await asyncio.sleep(30)
+        assert gate.awake
+
+
+async def test_a_disk_that_is_in_use_after_a_reboot_is_nobody_s_from_before(tmp_path: Path) -> None:
+    """Mounts went with the kernel: a gate that was there before the reboot looks for none."""
+    host, controller = FakeHost(strays=frozenset({"8:16"}), lives=True), FakeController()
+    async with running(FakeHost(), controller, tmp_path) as gate:
+        assert gate.awake
+    async with running(host, controller, tmp_path, lambda: Machine(VM, BootId("another"))) as gate:
+        assert gate.volumes.strays == frozenset()
+
+
+async def test_a_volume_that_may_be_the_stray_is_not_called_unmounted_until_that_is_free(tmp_path: Path) -> None:
+    host, controller = FakeHost(strays=frozenset({"8:16"}), lives=True), FakeController()
+    controller.release("data", 7)
+    async with running(host, controller, tmp_path):
+        await asyncio.sleep(30)
+        said = controller.said("data")
+        assert said is not None
+        assert (said.state, said.users, said.serial) == ("mounted", (0,), 7)
+        host.lives = False
+        await asyncio.sleep(5)
+        assert controller.history("data") == [("mounted", 7), ("unmounted", 7)]
