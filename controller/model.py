@@ -193,12 +193,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Handout:
-    """Owner and mode of the directory that containers get, set when it is made; how the file system is mounted."""
+    """Owner and mode of the directory that containers get, as it is made; how the file system is made and mounted."""
 
     uid: int | None = None
     gid: int | None = None
     mode: int | None = None
     mount_options: tuple[str, ...] = ()
+    mkfs_options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,7 @@ def _has_room(grant: Grant, mounts: int, said: GateVolume | None) -> bool:
 
 def permission(record: VolumeRecord, grant: Grant, claim: Claim | None, device: DeviceHint) -> MountGrant:
     source = record.spec.source
+    may_format = source is None and not record.formatted and not record.spec.read_only
     tasks = () if claim is None else claim.tasks
     return MountGrant(
         volume=record.name,
@@ -98,13 +99,14 @@ def permission(record: VolumeRecord, grant: Grant, claim: Claim | None, device: 
         size_bytes=record.spec.size_bytes,
         fstype=record.spec.fstype,
         fs_uuid=record.carries,
-        may_format=source is None and not record.formatted and not record.spec.read_only,
+        may_format=may_format,
         label="" if source is None else record.fs_uuid,
         source_label="" if source is None or record.formatted else source.label,
         uid=record.spec.handout.uid,
         gid=record.spec.handout.gid,
         mode=record.spec.handout.mode,
         mount_options=record.spec.handout.mount_options,
+        mkfs_options=record.spec.handout.mkfs_options if may_format else (),
         read_only=record.spec.read_only,
         mounts=next((task.mounts for task in tasks if task.id == grant.task), 1),
         void=_void(record, grant, claim),

@@ -142,7 +142,13 @@ class MountJob:
             if device.number in self.strays and await self.host.in_use(device.number):
                 raise MountFailed(LOST.format(device.number))
             wanted = Wanted(
-                grant.fstype, grant.fs_uuid, grant.size_bytes, grant.may_format, grant.label, grant.source_label
+                grant.fstype,
+                grant.fs_uuid,
+                grant.size_bytes,
+                grant.may_format,
+                grant.label,
+                grant.source_label,
+                grant.mkfs_options,
             )
             await self.host.prepare(device, wanted, volume.step, lambda: self._proceed(grant))
             if grant.may_format or grant.source_label:

@@ -146,7 +146,8 @@ class MountGrant(Message, frozen=True):
     ``read_only``: nothing is formatted, and the file system is handed out mounted read-only.
 
     ``uid``, ``gid`` and ``mode`` are those of the directory that is handed out, when it is made; ``mount_options`` are
-    of `volumes.handout_options.SAFE_MOUNT_OPTIONS`. They are said where the user did.
+    of `volumes.handout_options.SAFE_MOUNT_OPTIONS`. They are said where the user did; ``mkfs_options`` (of
+    `volumes.mkfs_options`) only with ``may_format``.
 
     **One container a task.** A Mount does not say whose it is, so a mount ID is tied to the grant that it is handed out
     under, and counts under that ``serial`` until Docker unmounts it. ``mounts`` is how often the task's container
@@ -177,6 +178,7 @@ class MountGrant(Message, frozen=True):
     gid: Number | None = None
     mode: Count | None = None
     mount_options: Annotated[tuple[Word, ...], Meta(max_length=MOST_OPTIONS)] = ()
+    mkfs_options: Annotated[tuple[Word, ...], Meta(max_length=MOST_OPTIONS)] = ()
     read_only: bool = False
 
 

@@ -33,5 +33,11 @@ OPTIONS = (
         "none",
         "how it is mounted",
     ),
+    Option(
+        "mkfs-options",
+        "ext4: inode-ratio=BYTES, reserved=PERCENT; xfs: maxpct=PERCENT",
+        "mkfs's own",
+        "how its file system is made; not of a copy",
+    ),
     Option("label.NAME", "any text", "none", "for people: shown by `docker volume inspect` and `reberth explain`"),
 )

@@ -11,9 +11,11 @@ import re
 from collections.abc import Iterable, Mapping
 
 from controller.model import Handout
+from controller.volumes import mkfs_options
+from controller.volumes.mkfs_options import MKFS_OPTIONS
 
 UID, GID, MODE, MOUNT_OPTIONS = "uid", "gid", "mode", "mount-options"
-OPTIONS = (UID, GID, MODE, MOUNT_OPTIONS)
+OPTIONS = (UID, GID, MODE, MOUNT_OPTIONS, MKFS_OPTIONS)
 # What cannot weaken the checks of a mount: no option that names a file, a device, an owner or another file system.
 SAFE_MOUNT_OPTIONS = ("noatime", "nodiratime", "relatime", "lazytime", "noexec", "sync", "dirsync", "discard")
 LARGEST_ID = 2**32 - 2  # the one above stands for "do not change" in chown(2)
@@ -35,7 +37,7 @@ def problem(options: Mapping[str, str]) -> str | None:
         if not _is_safe(each):
             allowed = ", ".join(SAFE_MOUNT_OPTIONS)
             return f"mount option {each!r} is not among those allowed: {allowed}, context=USER:ROLE:TYPE:LEVEL"
-    return None
+    return mkfs_options.problem(options)
 
 
 def handout(options: Mapping[str, str]) -> Handout:
@@ -46,6 +48,7 @@ def handout(options: Mapping[str, str]) -> Handout:
         None if gid is None else int(gid),
         None if mode is None else int(mode, 8),
         _mount_options(options),
+        mkfs_options.split(options),
     )
 
 
@@ -65,6 +68,7 @@ def texts(handout: Handout) -> Mapping[str, str]:
         GID: "" if handout.gid is None else str(handout.gid),
         MODE: "" if handout.mode is None else f"{handout.mode:04o}",
         MOUNT_OPTIONS: ",".join(handout.mount_options),
+        MKFS_OPTIONS: ",".join(handout.mkfs_options),
     }
 
 

@@ -10,7 +10,7 @@ What a user may say in a volume's ``driver_opts``, and what the answer is to any
 | `access`     | `read-write`, `read-only` (of a copy)       | `read-write`                            |
 
 and those of driver_options.py (`diskformat`, `datastore`, `pool`, `storage-policy`), handout_options.py (`uid`,
-`gid`, `mode`, `mount-options`) and labels.py (`label.NAME`).
+`gid`, `mode`, `mount-options`, `mkfs-options`) and labels.py (`label.NAME`).
 
 Single letters and the forms with `i` count in 1024 as `docker` does; `MB`, `GB`, `TB` count in 1000. The size is
 rounded up to a whole MiB, which every storage system can make exactly.

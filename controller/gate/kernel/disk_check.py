@@ -60,6 +60,7 @@ class Wanted:
     may_format: bool
     label: str = ""
     source_label: str = ""
+    mkfs_options: tuple[str, ...] = ()
 
     @property
     def copied(self) -> bool:

@@ -30,6 +30,7 @@ from controller.gate.kernel.disk_check import (
     judge,
 )
 from controller.gate.kernel.subprocesses import Ended, in_thread, run
+from controller.volumes.mkfs_options import arguments
 
 TAIL_MAGIC = b"REBERTH FORMATTING "
 TAIL_LABEL_BYTES = 4096
@@ -194,13 +195,14 @@ def mkfs_command(device: Device, wanted: Wanted, *, resume: bool) -> tuple[str, 
     it as stable.
     """
     usable = device.size - TAIL_BYTES
+    said = arguments(wanted.fstype, wanted.mkfs_options)
     if wanted.fstype == "xfs":
         force = ("-f",) if resume else ()  # without it mkfs.xfs refuses a disk with a signature: a second look for us
         size = usable - usable % 4096
         meta = f"uuid={wanted.fs_uuid},bigtime=0,inobtcount=0,reflink={int(_kernel() >= REFLINK_SINCE)}"
-        old = ("-m", meta, "-i", "nrext64=0")
+        old = ("-m", meta, "-i", "nrext64=0", *said)
         return ("mkfs.xfs", "-q", *force, "-K", *old, "-d", f"size={size}", device.path)
-    options = ("-E", "nodiscard,lazy_itable_init=1", "-O", "^metadata_csum_seed,^orphan_file")
+    options = ("-E", "nodiscard,lazy_itable_init=1", "-O", "^metadata_csum_seed,^orphan_file", *said)
     kilobytes = f"{usable // 4096 * 4}k"
     return ("mkfs.ext4", "-q", "-e", "remount-ro", *options, "-U", wanted.fs_uuid, device.path, kilobytes)
 

@@ -74,6 +74,15 @@ def test_a_gate_is_told_of_owner_mode_and_mount_options_only_what_was_said() -> 
     assert (told[1].uid, told[1].gid, told[1].mode, told[1].mount_options) == (472, 0, 0o750, ("noatime",))
 
 
+def test_a_gate_is_told_how_to_make_a_file_system_only_while_it_may() -> None:
+    new = record(grant(1), formatted=False)
+    new = replace(new, spec=replace(new.spec, handout=Handout(mkfs_options=("reserved=0",))))
+    told = [
+        permission(each, new.grants[0], claim(1), DeviceHint(("disk",))) for each in (new, replace(new, formatted=True))
+    ]
+    assert [each.mkfs_options for each in told] == [("reserved=0",), ()]
+
+
 def test_a_gate_is_told_that_a_volume_is_read_only_and_then_never_to_format_it() -> None:
     plain = record(grant(1))
     said = replace(plain, formatted=False, spec=replace(plain.spec, read_only=True))
