@@ -7,13 +7,12 @@ One volume as its claim sees it: the facts of the World that concern it, joined 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from controller.model import (
     Attachment,
-    AttachmentState,
     Claim,
     DiskId,
     GateView,
@@ -193,7 +192,3 @@ def _grants(
         return record.grants, ()
     home = tuple(g for g in record.grants if (g.vm, g.boot) == (target.vm, target.boot))
     return tuple(g for g in record.grants if g not in home), home
-
-
-def attached(attachments: Iterable[Attachment]) -> bool:
-    return all(a.state is AttachmentState.ATTACHED for a in attachments)

@@ -32,6 +32,8 @@ def label_changes(world: World, policy: Policy, rules: Rules = RULES) -> tuple[L
     """What differs from what should be, as far as it can be known now; nothing while a person has paused us."""
     if world.nodes is None or world.paused is not None or not policy.node_label:
         return ()
+    if not world.power and not any(node.labelled for node in world.nodes.values()):
+        return ()  # none can be seen off, none bears it: thousands of volumes need not be joined for that
     index = index_world(world, policy, rules)
     changes = [_change(index, node) for node in world.nodes.values()]
     return tuple(each for each in changes if each is not None)

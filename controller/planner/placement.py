@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import Enum
 
 from controller.model import (
+    AttachmentState,
     Claim,
     ClaimTask,
     Grant,
@@ -24,7 +25,7 @@ from controller.model import (
     VolumeRecord,
 )
 from controller.planner import lifetime
-from controller.planner.context import VolumeContext, attached
+from controller.planner.context import VolumeContext
 from controller.planner.rules import Holder
 
 
@@ -117,7 +118,7 @@ def _certainty(ctx: VolumeContext) -> Placement | None:
         return Placement.DEPOSED
     if ctx.unlisted:
         return Placement.UNLISTED
-    if not attached(ctx.disk_on):
+    if any(each.state is not AttachmentState.ATTACHED for each in ctx.disk_on):
         return Placement.UNCERTAIN
     if ctx.rules.on_many(ctx):
         return Placement.ON_MANY
