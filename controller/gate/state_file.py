@@ -69,6 +69,14 @@ class VolumeState(msgspec.Struct, frozen=True, omit_defaults=True):
         words = msgspec.structs.replace(self, mount_options=options, read_only=grant.read_only)
         return msgspec.structs.replace(words, key=grant.key, used=used, epoch=grant.epoch, floor=floor)
 
+    def begun(self, number: str) -> VolumeState:
+        """The disk of this device number may be in use."""
+        return msgspec.structs.replace(self, number=number)
+
+    def counted(self, mount_id: str, serial: int) -> VolumeState:
+        """It is a user, under the grant of that serial."""
+        return msgspec.structs.replace(self, users={**self.users, mount_id: serial})
+
     def closed(self) -> VolumeState:
         """Nothing mounted, nothing in use: all that was granted is spent."""
         return msgspec.structs.replace(self, users={}, floor=self.serial, number=None)

@@ -19,6 +19,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -217,7 +218,7 @@ class Volume:
     async def accept(self, grant: messages.MountGrant) -> None:
         if isinstance(self._state, Idle):
             self._become(Granted(grant))
-        await self._edit(lambda stored: stored.accepted(grant))
+        await self._edit(partial(VolumeState.accepted, grant=grant))
 
     def format_done(self) -> None:
         """The file system is surely on the disk: said from here on."""
@@ -227,11 +228,11 @@ class Volume:
     async def begin_mount(self, number: str) -> None:
         """From here on the disk may be in use."""
         self.traced = True
-        await self._edit(lambda stored: msgspec.structs.replace(stored, number=number))
+        await self._edit(partial(VolumeState.begun, number=number))
 
     async def count(self, mount_id: str, serial: int) -> None:
         """It is a user from here on, under the grant of that serial."""
-        await self._edit(lambda stored: msgspec.structs.replace(stored, users={**stored.users, mount_id: serial}))
+        await self._edit(partial(VolumeState.counted, mount_id=mount_id, serial=serial))
 
     async def keep_users(self, left: dict[str, int]) -> None:
         """All others are gone."""
