@@ -48,6 +48,7 @@ class Bridge:
         self._log = Layout(lab.spec.name).store / "bridge.log"
         self.pause = threading.Lock()  # whoever has it keeps the lab as it is
         self._over = threading.Event()
+        self._rounds = 0
         self._thread = threading.Thread(target=self._run, name="vsphere-bridge", daemon=True)
 
     def start(self) -> None:
@@ -63,6 +64,11 @@ class Bridge:
             self._thread.join()
         self._session.close()
         self._admin.close()
+
+    def caught_up(self) -> bool:
+        """Whether the lab is as vSphere is now, within some seconds: a look that began after this call has ended."""
+        wanted = self._rounds + 2
+        return waited(lambda: self._rounds >= wanted)
 
     def end_sessions(self) -> None:
         """Everybody has to log in again."""
@@ -81,6 +87,7 @@ class Bridge:
             try:
                 with self.pause:
                     self._follow()
+                self._rounds += 1
             except (LabError, OSError, HTTPException, vmodl.MethodFault, NotSent, Doubt, Fault) as error:
                 self._note(f"waits: {error}")
 

@@ -34,7 +34,8 @@ class Bridged:
         return VmId(self.lab.node(node).vm)
 
     async def device(self, disk: DiskId, node: str) -> str:
-        """The disk's device in the node, by the name that the driver tells."""
+        """The disk's device in the node, by the name that the driver tells; not one that is about to go."""
+        assert await asyncio.to_thread(self.bridge.caught_up)
         path = f"/dev/disk/by-id/{(await self.driver.device(disk, self.vm(node))).by_id[0]}"
         shown = lambda: self.lab.exec(node, ["test", "-b", path]).returncode == 0  # noqa: E731
         assert await asyncio.to_thread(waited, shown), f"{path} does not appear in {node}"
