@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 
 import pytest
 
@@ -148,7 +148,9 @@ def searches(request: pytest.FixtureRequest) -> Iterator[Searches]:
     keys = [(each.params["storage"], each.params["name"]) for each in asked if each is not None]
     with ProcessPoolExecutor(2, mp_context=get_context("forkserver")) as pool:
         yield {key: pool.submit(wide, *key) for key in keys}
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
+        for each in active_children():  # where we are interrupted, nobody waits for minutes
+            each.terminate()
 
 
 def _fixtures(item: pytest.Item) -> list[str]:
