@@ -103,7 +103,8 @@ class VolumeContext:
     @property
     def unlisted(self) -> bool:
         """Whether its disk may be on a machine that could not be read: it is listed nowhere, and the list has gaps."""
-        return bool(self.index.world.unlisted) and self.entry.disk is not None and not self.disk_on
+        disk = None if self.record is None else self.record.disk
+        return bool(self.index.world.unlisted) and disk is not None and not self.disk_on
 
     def gate_word(self, vm: VmId | None) -> GateVolume | None:
         """What that VM's gate last said about this volume, in whatever boot."""

@@ -20,6 +20,7 @@ from controller.model import (
     World,
 )
 from controller.planner.actions import Action, GrantMount, Revoke, Wait
+from controller.planner.placement import Placement
 from controller.planner.plan import Decision, plan
 from controller.planner.remedies import remedy
 from tests.support.worlds import EPOCH, POLICY, V, claim, gate, grant, node, record, running, vm, world
@@ -52,6 +53,12 @@ def test_the_next_task_on_the_same_node_is_granted_where_the_last_one_was_in_thi
 
 def test_where_only_the_machines_own_host_cannot_be_read_it_is_the_same() -> None:
     assert isinstance(act(away(attachments=(), unlisted=("host b is away",))), GrantMount)
+
+
+def test_a_volume_that_nobody_made_yet_waits_for_that_while_a_host_cannot_be_read() -> None:
+    whole = replace(world(wanted=claim(1)), volumes={})
+    assert decide(replace(whole, unlisted=("host b is away",))) == decide(whole)
+    assert decide(whole).placement is Placement.NO_RECORD
 
 
 def test_the_last_tasks_permission_is_taken_back_first_and_its_container_awaited() -> None:
