@@ -18,6 +18,7 @@ from aiohttp import web
 
 from controller.api.members import Members
 from controller.api.routes import Reply, Route
+from controller.json_errors import NOT_JSON
 from controller.model import NodeId
 from controller.protocol.answers import Rejection, Status, unavailable
 from controller.protocol.bounds import LONGEST_ANSWER, shortened
@@ -118,7 +119,7 @@ class Api:
             return Rejection(Status.UNAVAILABLE, why)
         try:
             message = msgspec.json.decode(body, type=route.endpoint.request)
-        except msgspec.DecodeError as error:
+        except NOT_JSON as error:
             why = f"the request is not understood ({error}): gate and controller may have different versions"
             self._complain(peer, request.path, why)
             return Rejection(Status.BAD, why)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from controller.json_errors import NOT_JSON
 from controller.protocol.answers import Status
 from controller.protocol.endpoint import Answer, Asked, Endpoint
 from controller.protocol.messages import Problem
@@ -64,7 +65,7 @@ def ask(endpoint: Endpoint[Asked, Answer], message: Asked) -> Answer:
             why = msgspec.json.decode(body, type=Problem).why
             raise Unanswered(why, _exit(response.status))
         return msgspec.json.decode(body, type=endpoint.answers[Status.DONE])
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise Unanswered(
             f"the controller's answer is not understood ({error}): command and controller differ", Exit.UNANSWERED
         ) from error

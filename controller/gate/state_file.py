@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from controller.gate.kernel.host import InThread
+from controller.json_errors import NOT_JSON
 from controller.protocol.messages import MountGrant
 from controller.volumes.handout_options import safe
 
@@ -127,7 +128,7 @@ class StateFile:
             self.now = msgspec.json.decode(await self._in_thread(self._path.read_bytes), type=GateState)
         except FileNotFoundError:
             return
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, *NOT_JSON) as error:
             self.lost = f"{self._path} could not be read ({error}) and was set aside"
             self._set_aside()
 

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from controller.gate.gate import Gate, Known
 from controller.gate.jobs import GateError
+from controller.json_errors import NOT_JSON
 
 log = structlog.get_logger()
 
@@ -120,7 +121,7 @@ def _handler(call: Callable[[Request], Awaitable[Reply]]) -> Callable[[web.Reque
         except GateError as error:
             log.warning("call.refused", call=http.path, why=str(error))
             reply = {"Err": str(error)}
-        except msgspec.DecodeError as error:
+        except NOT_JSON as error:
             reply = {"Err": f"the request is not understood: {error}"}
         except Exception as error:  # Docker must get a sentence, and the plugin must go on
             log.exception("call.failed", call=http.path)

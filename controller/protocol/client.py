@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from controller.json_errors import NOT_JSON
 from controller.names import MANAGER_NAME
 from controller.protocol import endpoints, messages
 from controller.protocol.addresses import NoManagers, manager_addresses
@@ -84,7 +85,7 @@ def _keepalive_socket(info: aiohttp.AddrInfoType) -> socket.socket:
 def _why(body: bytes, status: int) -> str:
     try:
         return msgspec.json.decode(body, type=messages.Problem).why
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return f"the controller answered {status}: {body[:200].decode(errors='replace')!r}"
 
 
@@ -209,14 +210,14 @@ class ControllerClient:
         if answer is not None:
             try:
                 return msgspec.json.decode(body, type=answer)
-            except msgspec.DecodeError as error:
+            except NOT_JSON as error:
                 raise _Elsewhere(
                     f"its answer is not understood ({error}); gate and controller must have one version"
                 ) from error
         if status == Status.MISDIRECTED:
             try:
                 target = msgspec.json.decode(body, type=messages.Redirect).address
-            except msgspec.DecodeError as error:
+            except NOT_JSON as error:
                 raise _Elsewhere("it does not act, and does not say who does") from error
             raise _Elsewhere(f"it does not act, {target} does", redirect=target)
         if status >= Status.FAULT:

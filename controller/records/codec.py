@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from controller.json_errors import NOT_JSON
 from controller.model import (
     BootId,
     Confirmation,
@@ -289,7 +290,7 @@ def _part(stored: Stored, text: bytes, form: type[_R]) -> _R:
                 "run the version of Reberth that wrote it on all managers"
             )
         return msgspec.json.decode(text, type=form)
-    except msgspec.MsgspecError as error:
+    except NOT_JSON as error:
         raise UnreadableRecord(
             f"config {stored.name} is not a record that this controller can read ({error}): it was written by another "
             "version or by hand; run that version, or restore the config"

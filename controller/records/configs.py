@@ -18,6 +18,7 @@ import msgspec
 import structlog
 
 from controller.docker_http import read
+from controller.json_errors import NOT_JSON
 from controller.records.base import RecordsUnavailable, Stale
 from controller.records.codec import KIND_LABEL, STATE_LABEL, Content, Kind, Stored
 from controller.records.keepers import Keepers, to_write
@@ -64,7 +65,7 @@ class _Config(_Docker, frozen=True):
 def _decoded(answer: bytes, form: type[T]) -> T:
     try:
         return msgspec.json.decode(answer, type=form)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise RecordsUnavailable(f"Docker's answer to /configs has an unknown form: {error}") from error
 
 

@@ -125,5 +125,5 @@ def _chosen(systems: Mapping[str, System], vm: str) -> tuple[str, System]:
 def _decoded(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError as error:  # a ValidationError is one
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # a ValidationError is a DecodeError
         raise Unread(f"its answer is no {kind.__name__} as Redfish has it: {error}") from None

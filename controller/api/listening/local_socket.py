@@ -18,6 +18,7 @@ from aiohttp import web
 
 from controller.api.routes import Route
 from controller.api.server import reply
+from controller.json_errors import NOT_JSON
 from controller.names import MANAGER_NAME
 from controller.protocol.answers import Rejection, Status
 from controller.protocol.endpoint import Access
@@ -61,7 +62,7 @@ class LocalSocket:
             return await self._pass_on(path, body)
         try:
             message = msgspec.json.decode(body, type=route.endpoint.request)
-        except msgspec.DecodeError as error:
+        except NOT_JSON as error:
             return reply(Rejection(Status.BAD, f"the request is not understood: {error}"))
         return reply(await route.answer(self._me(), message))
 

@@ -10,6 +10,7 @@ import typer
 
 from controller.cli.app import app, who
 from controller.cli.client import Unanswered, ask
+from controller.json_errors import NOT_JSON
 from controller.protocol import operator
 from controller.protocol.messages import Empty
 from controller.protocol.operator import Backup
@@ -53,7 +54,7 @@ def backup(text: bytes) -> Backup:
     """Raises Unanswered."""
     try:
         found = msgspec.json.decode(text, type=Backup)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise Unanswered(
             f"standard input is no backup ({error}): give it what `reberth export` wrote, as in\n"
             "  docker exec -i CONTAINER reberth import <reberth.json"

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import msgspec
 
+from controller.json_errors import NOT_JSON
+
 DATA = "data"  # what containers see: stock images expect an empty directory, without lost+found
 FRESH_DATA = ".data.new"
 NAME_FILE = ".reberth"  # for a gate that lost its own memory
@@ -114,7 +116,7 @@ def read_nameplate(target: Path) -> Nameplate | None:
     """None unless it is a small plain file that names the volume mounted there."""
     try:
         plate = msgspec.json.decode(_read(target), type=Nameplate)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *NOT_JSON):
         return None
     return plate if plate.key == target.name else None
 

@@ -87,7 +87,7 @@ async def test_nameplate_that_leads_elsewhere_is_replaced_and_what_it_leads_to_i
         assert plate.name == VOLUME
 
 
-@pytest.mark.parametrize("what", ["link", "fifo"])
+@pytest.mark.parametrize("what", ["link", "fifo", "no UTF-8", "brackets"])
 async def test_gate_without_memory_is_not_held_by_what_is_in_the_place_of_a_nameplate(
     tmp_path: Path, spare: Disk, controller: FakeController, what: str
 ) -> None:
@@ -96,15 +96,42 @@ async def test_gate_without_memory_is_not_held_by_what_is_in_the_place_of_a_name
         await gate.mount(VOLUME, "a")
     plate = tmp_path / "volumes" / spare.grant().key / ".reberth"
     plate.unlink()
-    if what == "fifo":
-        os.mkfifo(plate)
-    else:
-        plate.symlink_to(tmp_path / "state" / "gate.json")
+    make: dict[str, Callable[[], object]] = {
+        "link": lambda: plate.symlink_to(tmp_path / "state" / "gate.json"),
+        "fifo": lambda: os.mkfifo(plate),
+        "no UTF-8": lambda: plate.write_bytes(b'{"name":"\xff"}'),
+        "brackets": lambda: plate.write_bytes(b'{"x":' + b"[" * 4000),
+    }
+    make[what]()
     (tmp_path / "state" / "gate.json").unlink()
 
     async with asyncio.timeout(30), running(host(tmp_path), controller, tmp_path) as gate:
         assert gate.awake
         assert gate.volumes.report() == ()
+
+
+@pytest.mark.parametrize("name", [".reberth.new", ".reberth", ".data.new", "lost+found"])
+async def test_a_folder_in_the_place_of_a_file_of_ours_ends_in_a_reason_or_in_a_mount(
+    tmp_path: Path, spare: Disk, controller: FakeController, name: str
+) -> None:
+    """With things in it, and one that may not be changed: nothing is half mounted afterwards."""
+
+    def leave(root: Path) -> None:
+        (root / name).mkdir(exist_ok=True)
+        (root / name / "data").write_text("x")
+        subprocess.run(["chattr", "+i", root / name], check=True)
+
+    left_on(spare, tmp_path, leave)
+    async with asyncio.timeout(60), running(host(tmp_path), controller, tmp_path) as gate:
+        try:
+            path = await gate.mount(VOLUME, "a")
+        except GateError as error:
+            assert "mounted but cannot be written" in str(error)  # noqa: PT017 -- either end is right
+            assert host(tmp_path).mounted() == {}
+            assert [each.state for each in gate.volumes.report()] == ["unmounted"]
+        else:
+            assert list(path.iterdir()) == []
+            await gate.unmount(VOLUME, "a")
 
 
 async def test_nameplate_that_names_another_volume_s_place_is_not_believed(

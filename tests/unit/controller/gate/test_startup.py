@@ -58,3 +58,16 @@ async def test_a_volume_that_may_be_the_stray_is_not_called_unmounted_until_that
         host.lives = False
         await asyncio.sleep(5)
         assert controller.history("data") == [("mounted", 7), ("unmounted", 7)]
+
+
+DAMAGED = {"no UTF-8": b'{"boot":"\xff\xfe"}', "brackets": b'{"x":' + b"[" * 5000, "zeros": bytes(4096), "empty": b""}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+async def test_a_damaged_file_is_set_aside_and_ends_no_gate(tmp_path: Path, damage: str) -> None:
+    """Whatever its bytes are: a gate that ends takes every volume of the node with it, again at each start."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "gate.json").write_bytes(DAMAGED[damage])
+    async with running(FakeHost(), FakeController(), tmp_path) as gate:
+        assert gate.awake
+        assert (tmp_path / "state" / "gate.bad").read_bytes() == DAMAGED[damage]

@@ -52,6 +52,13 @@ def test_the_source_is_beside_what_an_older_controller_knows_so_that_it_refuses_
         decode_volume(stored(volume_content(COPY), msgspec.json.encode(facts | {"unknown": 1})))
 
 
+@pytest.mark.parametrize("state", [b'{"schema":1,"phase":"\xff"}', b'{"schema":1,"x":' + b"[" * 5000, bytes(100), b""])
+def test_whatever_bytes_a_record_has_it_alone_is_unreadable(state: bytes) -> None:
+    """Any other error would end the listing, so that no volume could be decided about."""
+    with pytest.raises(UnreadableRecord):
+        decode_volume(stored(replace(volume_content(COPY), state=state)))
+
+
 def test_the_time_of_a_removal_is_written_only_where_it_is_set() -> None:
     """A controller that knows no grace goes on reading all others, and must not read, and delete, this one."""
     assert b"delete_at" not in volume_content(PLAIN).state

@@ -1,0 +1,116 @@
+"""A gate that lies about what it has, with its own valid certificate, over real TLS: nobody else pays for it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from controller.model import Phase
+from controller.protocol import endpoints
+from controller.protocol.bounds import MOST_VOLUMES
+from controller.protocol.messages import MountGrant, Orders, Release, RemoveVolume, VolumeReport
+from tests.support.api_site import Site, mount, site, swarm_ca, sync
+from tests.support.certificates import SwarmCa
+from tests.support.shell import DATA
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> SwarmCa:
+    return swarm_ca(tmp_path_factory.mktemp("ca"))
+
+
+async def goes_on(place: Site) -> bool:
+    """Whether the victim's next container is let in."""
+    said = sync("b", VolumeReport(DATA, "unmounted", place.cluster.record().serial))
+    assert isinstance(await place.ask("b", endpoints.SYNC, said), Orders)
+    return isinstance(await place.ask("b", endpoints.MOUNT, mount("b", wait=10.0)), MountGrant)
+
+
+async def test_ever_higher_epochs_of_one_gate_change_the_leader_once_and_hold_up_nobody(
+    ca: SwarmCa, tmp_path: Path
+) -> None:
+    """Each would be followed by a new epoch, and every volume's next step would wait for that."""
+    async with site(ca, tmp_path) as place:
+        await place.granted("b")
+        before = place.lead.epoch or 0
+        for step in range(1, 30):
+            lie = VolumeReport("never-heard-of", "unmounted", 1, epoch=(place.lead.epoch or 0) + step)
+            assert isinstance(await place.ask("c", endpoints.SYNC, sync("c", lie)), Orders)
+            await place.look()
+        assert place.lead.epoch is not None
+        assert place.lead.epoch <= before + 40
+        assert await goes_on(place)
+
+
+async def test_a_gate_that_names_thousands_of_volumes_is_told_of_none_and_answered_no_slower(
+    ca: SwarmCa, tmp_path: Path
+) -> None:
+    invented = [VolumeReport(f"v{number}", "mounted", 7, problem="x" * 100) for number in range(MOST_VOLUMES)]
+    async with site(ca, tmp_path) as place, asyncio.timeout(120):
+        await place.granted("b")
+        answer = await place.ask("c", endpoints.SYNC, sync("c", *invented))
+        assert isinstance(answer, Orders)
+        await place.look()
+        assert set(place.cluster.store.volumes) == {DATA}
+        assert await goes_on(place)
+        too_many = [*invented, VolumeReport("one-more", "mounted", 7)]
+        assert isinstance(await place.ask("c", endpoints.SYNC, sync("c", *too_many)), tuple)
+
+
+async def test_a_gate_that_says_it_has_another_nodes_volume_gets_no_part_of_it(ca: SwarmCa, tmp_path: Path) -> None:
+    """Mounted, unmounted up to a high serial, or mounted under its grant: the volume stays where its task is."""
+    async with site(ca, tmp_path) as place:
+        granted = await place.granted("b")
+        grants = place.cluster.record().grants
+        for lie in (
+            VolumeReport(DATA, "mounted", granted.serial, mounts=1, users=(granted.serial,)),
+            VolumeReport(DATA, "mounted", granted.serial + 1000, mounts=3, users=(0, 1, 2)),
+            VolumeReport(DATA, "unmounted", granted.serial + 1000, floor=granted.serial + 1000),
+        ):
+            answer = await place.ask("c", endpoints.SYNC, sync("c", lie))
+            assert isinstance(answer, Orders)
+            assert all(isinstance(order, Release) for order in answer.releases)
+            await place.look()
+            assert place.cluster.record().grants == grants
+            assert not isinstance(await place.ask("c", endpoints.MOUNT, mount("c")), MountGrant)
+        assert await goes_on(place)
+
+
+async def test_a_worker_cannot_remove_a_volume_in_the_moment_in_which_no_service_names_it(
+    ca: SwarmCa, tmp_path: Path
+) -> None:
+    """`docker stack rm` and `deploy`: a worker that never had it, says so or not, waits for that moment in vain."""
+    async with site(ca, tmp_path) as place:
+        await place.granted("b")
+        place.cluster.swarm.wants.clear()
+        await place.look()
+        for lie in ((), (VolumeReport(DATA, "mounted", 9),)):
+            assert isinstance(await place.ask("c", endpoints.SYNC, sync("c", *lie)), Orders)
+            await place.look()
+            assert isinstance(await place.ask("c", endpoints.REMOVE_VOLUME, RemoveVolume(DATA)), tuple)
+        assert place.cluster.record().phase is Phase.READY
+
+
+async def test_what_is_no_message_is_its_senders_error(ca: SwarmCa, tmp_path: Path) -> None:
+    """Deep nesting, numbers without end, halves of letters, the wrong kind: neither the loop nor the API ends."""
+    good = msgspec.json.encode(sync("c"))
+    bad = (
+        b"[" * 100_000,
+        b'{"vm":' * 20_000,
+        b'{"vm":"\xff\xfe"}',
+        b'{"vm":"\\ud800"}',
+        good.replace(b'"wait":0.0', b'"wait":1e999'),
+        good.replace(b'"wait":0.0', b'"wait":-1'),
+        good[:-1] + b',"volumes":[{"name":"../../x","state":"mounted","serial":-1}]}',
+        good + good,
+        b"null",
+        b"",
+    )
+    async with site(ca, tmp_path) as place:
+        await place.granted("b")
+        for body in bad:
+            assert isinstance(await place.send("c", endpoints.SYNC, body), tuple), body[:60]
+        assert await goes_on(place)
