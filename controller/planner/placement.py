@@ -26,7 +26,7 @@ from controller.model import (
 )
 from controller.planner import lifetime
 from controller.planner.context import VolumeContext
-from controller.planner.rules import Holder
+from controller.planner.rules import Holder, left_to_join
 
 
 class Placement(Enum):
@@ -142,8 +142,7 @@ def _held(ctx: VolumeContext) -> Placement | None:
     if ctx.rules.superseded(ctx):
         return Placement.SUPERSEDED
     node = ctx.index.node_on.get(held[0])
-    # A node that is no longer in the swarm was removed by a person: there is no heartbeat to wait for.
-    return _held_by(ctx, node, held) if node is not None else _held_by_vm(ctx, held[0])
+    return _held_by(ctx, node, held) if node is not None else _held_by_nobody(ctx, held[0])
 
 
 def _held_by(ctx: VolumeContext, node: Node, held: Holder) -> Placement:
@@ -157,6 +156,13 @@ def _held_by(ctx: VolumeContext, node: Node, held: Holder) -> Placement:
     if (node.down_for or 0.0) < ctx.index.policy.grace:
         return Placement.HELD_GRACE
     return Placement.HELD_ALIVE if ctx.rules.back(ctx, node, held) else _held_by_vm(ctx, vm)
+
+
+def _held_by_nobody(ctx: VolumeContext, vm: VmId) -> Placement:
+    """Its node was removed by a person: no heartbeat comes. But a machine that was started runs before it joins."""
+    place = _held_by_vm(ctx, vm)
+    joins = place is Placement.HELD_RUNNING and left_to_join(ctx, vm) > 0
+    return Placement.HELD_GRACE if joins else place
 
 
 def _held_by_vm(ctx: VolumeContext, vm: VmId) -> Placement:

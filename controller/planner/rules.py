@@ -127,6 +127,12 @@ def back(ctx: VolumeContext, node: Node, held: Holder) -> bool:
     return view.age < min(down_for, HEARD) and down_for < max(PATIENCE, ctx.index.policy.grace)
 
 
+def left_to_join(ctx: VolumeContext, vm: VmId) -> float:
+    """Seconds that a machine without a node of the swarm has to join, or its node to say which machine it is on."""
+    unclaimed = ctx.index.world.unclaimed.get(vm)
+    return 0.0 if unclaimed is None else max(PATIENCE, ctx.index.policy.grace) - unclaimed
+
+
 def holder(ctx: VolumeContext) -> Holder | None:
     """
     Nothing moves while another VM or boot holds a grant: the first of them may still write.

@@ -12,7 +12,7 @@ from controller.model import DiskId, Evidence, FencePolicy, MountState, NodeId, 
 from controller.planner.actions import Action, Alarm, Detach, DropGrants, Fence, Revoke, Wait
 from controller.planner.context import VolumeContext
 from controller.planner.evidence import disk_place, idle_evidence, vm_label
-from controller.planner.rules import PATIENCE, Holder
+from controller.planner.rules import PATIENCE, Holder, left_to_join
 
 LOOK_AGAIN = 2.0  # seconds after which a look at something that changes by itself makes sense
 
@@ -92,10 +92,16 @@ def held_unclear(ctx: VolumeContext) -> Action:
 
 def held_grace(ctx: VolumeContext) -> Action:
     vm, _ = _holder(ctx)
-    node = ctx.index.node_on[vm]
-    left = max(0.0, ctx.index.policy.grace - (node.down_for or 0.0))
+    node = ctx.index.node_on.get(vm)
     seen = ctx.index.power(vm).value
     policy = _policy(ctx).value
+    if node is None:
+        why = (
+            f"Volume {ctx.name} may be mounted on VM {vm}, whose node is not in the swarm; the VM is seen {seen!r}. "
+            f"Waiting for it to join or to be seen off, then the fence policy {policy!r} acts."
+        )
+        return Wait(ctx.name, why, max(0.0, left_to_join(ctx, vm)), counting=True)
+    left = max(0.0, ctx.index.policy.grace - (node.down_for or 0.0))
     why = (
         f"Volume {ctx.name} may be mounted on {vm_label(ctx, vm)}, which is down; its VM is seen {seen!r}. "
         f"Waiting for the node to come back or the VM to be seen off, then the fence policy {policy!r} acts."
@@ -139,7 +145,7 @@ def held_running(ctx: VolumeContext) -> Action:
     policy, cuts = _policy(ctx), ctx.index.policy.capabilities.detach_cuts_io
     if ctx.index.storm is not None:
         return Alarm(ctx.name, f"Volume {ctx.name}: {ctx.index.storm}.", _confirm(ctx, vm))
-    why = f"Volume {ctx.name}: node {_name(ctx, vm)} is down and its VM {vm} still runs"
+    why = f"Volume {ctx.name}: {_gone(ctx, vm)} still runs"
     if policy is FencePolicy.HOLD:
         return Alarm(ctx.name, f"{why}; policy 'hold' forces nothing.", _confirm(ctx, vm))
     if policy is FencePolicy.DETACH and cuts and ctx.attachment(vm) is not None:
@@ -173,6 +179,11 @@ def disk_of(ctx: VolumeContext) -> DiskId:
         msg = f"volume {ctx.name} has no disk"
         raise LookupError(msg)
     return disk
+
+
+def _gone(ctx: VolumeContext, vm: VmId) -> str:
+    known = vm in ctx.index.node_on
+    return f"node {_name(ctx, vm)} is down and its VM {vm}" if known else f"no node of the swarm is on VM {vm}, which"
 
 
 def _policy(ctx: VolumeContext) -> FencePolicy:

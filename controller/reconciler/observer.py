@@ -76,6 +76,7 @@ class Observer:
         self._gate_fresh = gate_fresh
         self._not_ready_since: dict[NodeId, float] = {}
         self._running_since: dict[TaskId, float] = {}
+        self._unclaimed_since: dict[VmId, float] = {}
         self._judge = PowerJudge(gate_fresh)
         self._unlisted: tuple[str, ...] = ()
         self._odd: Mapping[DiskId, str] = {}
@@ -118,6 +119,7 @@ class Observer:
             kept=_kept(volumes, self._wall()),
             departed=departed,
             running={} if claims is None else self._running(claims),
+            unclaimed=self._unclaimed(nodes, holders),
         )
         return replace(world, unread=(*world.unread, *absurd(world), *vanished(world)))
 
@@ -126,6 +128,14 @@ class Observer:
         started = (task.id for claim in claims.values() for task in claim.tasks if task.started)
         self._running_since = {task: self._running_since.get(task, now) for task in started}
         return {task: now - since for task, since in self._running_since.items()}
+
+    def _unclaimed(self, nodes: Mapping[NodeId, Node] | None, holders: AbstractSet[VmId]) -> Mapping[VmId, float]:
+        if nodes is None:
+            return {}
+        now = self._clock()
+        without = holders - {node.vm for node in nodes.values() if node.vm is not None}
+        self._unclaimed_since = {vm: self._unclaimed_since.get(vm, now) for vm in without}
+        return {vm: now - since for vm, since in self._unclaimed_since.items()}
 
     async def _attachments(self, reading: _Reading) -> tuple[Attachment, ...] | None:
         """Where some of it could not be read: the rest. A disk that is listed is nowhere else (exclusive_attach)."""

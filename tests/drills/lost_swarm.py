@@ -66,6 +66,8 @@ def make_anew(disaster: Disaster) -> None:
     """Everybody leaves, and a new swarm is made of the same machines, with the same stacks."""
     for each in disaster.lab.nodes:
         disaster.docker("swarm", "leave", "--force", node=each.name)
+        # Docker makes no volume on a node where an ended container has that name still (docs/ordinary-days.md).
+        disaster.docker("container", "prune", "--force", node=each.name)
     _form_from(disaster, disaster.lab.nodes[0].name)
     disaster.scenario.stacks.deploy_system()
     disaster.scenario.ready(WITHIN)

@@ -158,4 +158,4 @@ def older(world: World, seconds: float) -> World:
         name: node if node.down_for is None else replace(node, down_for=node.down_for + seconds)
         for name, node in (world.nodes or {}).items()
     }
-    return replace(world, nodes=nodes)
+    return replace(world, nodes=nodes, unclaimed={vm: age + seconds for vm, age in world.unclaimed.items()})

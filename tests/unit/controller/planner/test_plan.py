@@ -202,12 +202,15 @@ def test_the_grace_is_waited_to_its_end_and_no_longer() -> None:
     assert isinstance(after, Fence)
 
 
-def test_a_node_removed_from_the_swarm_is_fenced_without_a_grace() -> None:
-    """After `docker node rm` no heartbeat can come back, but its VM may still run."""
+def test_a_machine_whose_node_was_removed_has_half_a_minute_to_join_and_is_fenced_then() -> None:
+    """After `docker node rm` no heartbeat can come back; but a machine that was just started runs before it joins."""
     w = world(on(1), volume=REVOKED, wanted=MOVED, power=ON)
     w = replace(w, nodes={k: n for k, n in (w.nodes or {}).items() if k != "n1"}, gates={})
+    before, after = (act(replace(w, unclaimed={vm(1): seconds})) for seconds in (29.0, 30.0))
 
-    assert isinstance(act(w), Fence)
+    assert isinstance(before, Wait)
+    assert (before.until, "whose node is not in the swarm" in before.why) == (1.0, True)
+    assert isinstance(after, Fence)
 
 
 def test_a_rejoined_node_is_its_vm_whatever_its_id() -> None:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from controller.model import BootId, Node, NodeId, NodeState, Power, VmId
+from controller.model import BootId, FencePolicy, Node, NodeId, NodeState, Power, TaskId, VmId
 from controller.protocol.operator import Confirm, Told
+from controller.settings import PolicySettings, Settings
 from drivers.memory import MemoryDriver
 from tests.support.fake_gate import FakeGate
 from tests.support.fake_swarm import FragileRecords
@@ -103,3 +104,26 @@ async def test_a_machine_that_rejoined_after_a_restart_is_refused_with_a_reason_
         await asyncio.sleep(10)
         play.spawn(gate.start(DATA))
         await play.until(("a",))
+
+
+async def test_a_machine_that_runs_before_its_node_joins_is_not_fenced_at_once_by_a_new_leader() -> None:
+    """
+    As after a restore from a backup: the records have a permission there, and the old node was removed. It was powered
+    off a second after a person had switched it on.
+    """
+    async with scene(FakeCluster(Settings(policy=PolicySettings(fence=FencePolicy.POWER_OFF)))) as play:
+        await play.make()
+        play.want("a")
+        await play.until(("a",))
+        play.cluster.gates[NodeId("a")].frozen = True
+        play.loop.cancel()
+        del play.cluster.swarm.nodes[NodeId("a")]
+        two = await play.take_over("c")
+        play.cluster.swarm.wants[DATA] = (TaskId("t2"), NodeId("b"))
+        play.spawn(play.cluster.gates[NodeId("b")].start(DATA))
+
+        await asyncio.sleep(25)
+        assert not play.cluster.is_off(VmId("vm-a"))
+        assert "Waiting for it to join" in two.state.why(DATA)
+        await play.until(("b",))
+        assert play.cluster.is_off(VmId("vm-a"))
