@@ -504,8 +504,6 @@ class World:
     refused: Mapping[NodeId, str] = field(
         default_factory=dict
     )  # nodes that may not speak for the VM they name, and why
-    unclaimed: Mapping[VmId, float] = field(
-        default_factory=dict
-    )  # with a grant, a disk, and no node of the swarm on it:
-    # seconds since this reader first saw that; a machine that was just started again may still join
+    unclaimed: Mapping[VmId, float] = field(default_factory=dict)  # seconds since each of these VMs was first seen to
+    # have a grant or a disk, and no node of the swarm on it
     departed: tuple[NodeId, ...] = ()  # have a record, but left the swarm; no grant and no attachment is on their VM

@@ -70,5 +70,7 @@ def _service(claim: Claim | None) -> str:
 
 def _holder(ctx: VolumeContext) -> str:
     held = ctx.rules.holder(ctx) if ctx.record is not None else None
-    node = None if held is None else ctx.index.node_on.get(held[0])
-    return "?" if node is None else node.hostname
+    if held is None:
+        return "?"
+    node = ctx.index.node_on.get(held[0])
+    return f"of VM {held[0]}" if node is None else node.hostname

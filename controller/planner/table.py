@@ -39,7 +39,9 @@ _ROWS = (
     Row(
         Placement.NO_RECORD,
         steps.no_record,
-        "Nothing for some seconds. If it stays so, see what keeps Docker: `docker service ps --no-trunc {service}`.",
+        "Nothing for some seconds. If it stays so, see what keeps Docker: `docker service ps --no-trunc {service}`. "
+        "If it found references to the volume, containers from before the swarm was made anew are left on that node: "
+        "remove those of `docker ps --all --filter volume={volume}` that have ended.",
     ),
     Row(Placement.CONFLICT, steps.conflict, "Change what the reason names in the stack file, and deploy it again."),
     Row(

@@ -6,7 +6,9 @@ import asyncio
 import errno
 import socket
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -49,21 +51,21 @@ class _Site(web.TCPSite):
     """
 
     def __init__(
-        self, runner: web.AppRunner, host: str, port: int, limits: Limits, *, ssl_context: ssl.SSLContext | None
+        self, runner: web.AppRunner, family: int, address: Any, limits: Limits, *, ssl_context: ssl.SSLContext | None
     ) -> None:
-        super().__init__(runner, host, port, ssl_context=ssl_context)
+        super().__init__(runner, address[0], address[1], ssl_context=ssl_context)
+        self._family = family
+        self._address = address
         self._limits = limits
 
     async def start(self) -> None:
         await web.BaseSite.start(self)
-        server, loop = self._runner.server, asyncio.get_running_loop()
+        server = self._runner.server
         if server is None:
             raise RuntimeError("the runner was not set up")
-        found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        self._server = await loop.create_server(
+        self._server = await asyncio.get_running_loop().create_server(
             server,
-            sock=opened(family, address, self._limits.turnstile, self._backlog),
+            sock=opened(self._family, self._address, self._limits.turnstile, self._backlog),
             ssl=self._ssl_context,
             backlog=self._backlog,
             ssl_handshake_timeout=None if self._ssl_context is None else self._limits.handshake,
@@ -79,22 +81,43 @@ async def open_port(
     patience: float = PATIENCE,
     limits: Limits | None = None,
 ) -> None:
+    """At all addresses that a name has. Raises OSError, as `open_addresses`, or if there is no such name."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    addresses = [(family, address) for family, _, _, _, address in found]
+    await open_addresses(runner, addresses, tls, patience=patience, limits=limits)
+
+
+async def open_addresses(
+    runner: web.AppRunner,
+    addresses: Sequence[tuple[int, Any]],
+    tls: ssl.SSLContext | None = None,
+    *,
+    patience: float = PATIENCE,
+    limits: Limits | None = None,
+) -> None:
     """
+    ``addresses``: each a family and what a socket of it binds to; they share the limits.
+
     Swarm starts a controller before the one before has ended if it lost sight of the node for a moment, as when its
     leader dies. To give up at once would be a failure for Swarm, and two of those roll an update back.
 
-    Raises OSError if the port is not free after ``patience`` seconds, or cannot be had for another reason.
+    Raises OSError if a port is not free after ``patience`` seconds, or cannot be had for another reason.
     """
     clock = asyncio.get_running_loop().time
     end, told = clock() + patience, False
     limits = limits or Limits(Turnstile(in_all=room()))
-    while True:
+    left = list(addresses)
+    while left:
+        family, address = left[0]
         try:
-            return await _Site(runner, host, port, limits, ssl_context=tls).start()
+            await _Site(runner, family, address, limits, ssl_context=tls).start()
         except OSError as error:
             if error.errno != errno.EADDRINUSE or clock() > end:
                 raise
             if not told:
-                _log.info("controller.waiting", port=port, why=f"it is still taken, by a predecessor? {error}")
+                _log.info("controller.waiting", port=address[1], why=f"it is still taken, by a predecessor? {error}")
                 told = True
-        await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_LOOK)
+        else:
+            del left[0]

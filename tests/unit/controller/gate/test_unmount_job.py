@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -15,12 +17,19 @@ from tests.support.gate_rig import FakeController, running
 pytestmark = pytest.mark.looptime
 
 
-async def test_stall_of_the_storage_takes_nothing_from_a_container_and_is_told(tmp_path: Path) -> None:
-    """The disk is still attached: reads that fail are a problem, which passes with the stall."""
+@asynccontextmanager
+async def mounted(folder: Path) -> AsyncIterator[tuple[Gate, FakeHost, FakeController]]:
+    """A gate whose volume "data" a container "a" has, under serial 1."""
     host, controller = FakeHost(), FakeController()
     controller.grant(grant())
-    async with running(host, controller, tmp_path) as gate:
+    async with running(host, controller, folder) as gate:
         await gate.mount("data", "a")
+        yield gate, host, controller
+
+
+async def test_stall_of_the_storage_takes_nothing_from_a_container_and_is_told(tmp_path: Path) -> None:
+    """The disk is still attached: reads that fail are a problem, which passes with the stall."""
+    async with mounted(tmp_path) as (_, host, controller):
         host.sick = "the disk cannot be read"
         await asyncio.sleep(20)
         assert host.table
@@ -38,10 +47,7 @@ async def test_stall_of_the_storage_takes_nothing_from_a_container_and_is_told(t
 
 async def test_disk_that_was_taken_from_the_vm_is_unmounted_though_it_cannot_be_flushed(tmp_path: Path) -> None:
     """Nothing can be written to it any more: it leaves no ghost behind."""
-    host, controller = FakeHost(), FakeController()
-    controller.grant(grant())
-    async with running(host, controller, tmp_path) as gate:
-        await gate.mount("data", "a")
+    async with mounted(tmp_path) as (_, host, controller):
         host.sick, host.vanished = "the disk was taken from this VM", True
         await asyncio.sleep(3.5)
         assert host.table == {}
@@ -64,10 +70,7 @@ async def asked_for(gate: Gate, controller: FakeController, serial: int) -> None
 
 async def test_a_mount_that_could_not_be_put_back_beside_its_container_is_tried_again(tmp_path: Path) -> None:
     """Told meanwhile, and never called unmounted; nothing is left of it when it succeeds."""
-    host, controller = FakeHost(), FakeController()
-    controller.grant(grant())
-    async with running(host, controller, tmp_path) as gate:
-        await gate.mount("data", "a")
+    async with mounted(tmp_path) as (gate, host, controller):
         host.lives, host.no_mount = True, "EBUSY, for a while"
         await asked_for(gate, controller, 4)
         assert (host.table, said(controller).state, said(controller).mounts) == ({}, "mounted", 1)
@@ -86,10 +89,7 @@ async def test_a_mount_that_could_not_be_put_back_beside_its_container_is_tried_
 
 
 async def test_a_container_that_ends_while_its_mount_could_not_be_put_back_lets_go(tmp_path: Path) -> None:
-    host, controller = FakeHost(), FakeController()
-    controller.grant(grant())
-    async with running(host, controller, tmp_path) as gate:
-        await gate.mount("data", "a")
+    async with mounted(tmp_path) as (gate, host, controller):
         host.lives, host.no_mount = True, "never again"
         await asked_for(gate, controller, 4)
         assert said(controller).state == "mounted"
@@ -100,10 +100,7 @@ async def test_a_container_that_ends_while_its_mount_could_not_be_put_back_lets_
 
 async def test_a_user_that_was_found_alive_is_asked_about_again(tmp_path: Path) -> None:
     """Its container may end without a word as well later on: once asked must not be for ever."""
-    host, controller = FakeHost(), FakeController()
-    controller.grant(grant())
-    async with running(host, controller, tmp_path) as gate:
-        await gate.mount("data", "a")
+    async with mounted(tmp_path) as (gate, host, controller):
         host.lives = True
         await asked_for(gate, controller, 4)
         assert said(controller).state == "mounted"
@@ -114,10 +111,7 @@ async def test_a_user_that_was_found_alive_is_asked_about_again(tmp_path: Path) 
 
 async def test_a_disk_that_cannot_be_flushed_or_unmounted_is_told_when_it_is_asked_for(tmp_path: Path) -> None:
     """Not silently kept; and given up as soon as that can be done."""
-    host, controller = FakeHost(), FakeController()
-    controller.grant(grant())
-    async with running(host, controller, tmp_path) as gate:
-        await gate.mount("data", "a")
+    async with mounted(tmp_path) as (gate, host, controller):
         host.sick, host.no_unmount = "input/output error", "target is busy"
         await asked_for(gate, controller, 4)
         assert (said(controller).state, said(controller).problem) == ("mounted", "target is busy")
@@ -131,10 +125,7 @@ async def test_a_disk_that_cannot_be_flushed_or_unmounted_is_told_when_it_is_ask
 
 async def test_an_unmount_that_failed_is_finished_though_docker_asks_no_more(tmp_path: Path) -> None:
     """Docker logs the error and forgets the container: its mount would count for ever, and hold the volume."""
-    host, controller = FakeHost(), FakeController()
-    controller.grant(grant())
-    async with running(host, controller, tmp_path) as gate:
-        await gate.mount("data", "a")
+    async with mounted(tmp_path) as (gate, host, controller):
         host.no_unmount = "target is busy"
         with pytest.raises(Exception, match="busy"):
             await gate.unmount("data", "a")
@@ -148,10 +139,7 @@ async def test_an_unmount_that_failed_is_finished_though_docker_asks_no_more(tmp
 
 async def test_whoever_could_not_be_unmounted_is_not_handed_the_mount_without_a_grant(tmp_path: Path) -> None:
     """The same mount ID comes again when Docker starts that container again; meanwhile the mount may be taken down."""
-    host, controller = FakeHost(), FakeController()
-    controller.grant(grant())
-    async with running(host, controller, tmp_path) as gate:
-        await gate.mount("data", "a")
+    async with mounted(tmp_path) as (gate, host, _):
         host.no_unmount = "target is busy"
         with pytest.raises(Exception, match="busy"):
             await gate.unmount("data", "a")

@@ -30,8 +30,8 @@ def test_one_without_an_end_ends_never_by_itself(reason: str) -> None:
     assert not over(reason, AT + 1e9)
 
 
-@pytest.mark.looptime
-async def test_what_is_paused_alone_is_kept_by_the_leader_that_comes_after_until_its_own_end() -> None:
+def contenders() -> tuple[Leader, Leader, list[NodeId], MemoryStore]:
+    """Of two nodes, who has led Swarm (the last of the list does), and what both write to."""
     store, leaders, clock = MemoryStore(), [ME], asyncio.get_running_loop().time
 
     async def leader() -> NodeId:
@@ -41,7 +41,12 @@ async def test_what_is_paused_alone_is_kept_by_the_leader_that_comes_after_until
         said: list[str] = []
         return Leader(MemoryRecords(store), name, name, leader, said.append, clock, wall=lambda: AT + clock())
 
-    one, two = contender(ME), contender(OTHER)
+    return contender(ME), contender(OTHER), leaders, store
+
+
+@pytest.mark.looptime
+async def test_what_is_paused_alone_is_kept_by_the_leader_that_comes_after_until_its_own_end() -> None:
+    one, two, leaders, store = contenders()
     ending = replace(NODE, reason=with_end("its host is mended", AT + 60))
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(each.run()) for each in (one, two)]
@@ -81,16 +86,7 @@ def test_what_was_said_last_about_a_part_is_what_counts() -> None:
 
 @pytest.mark.looptime
 async def test_it_ends_for_the_leader_and_for_the_one_that_comes_after() -> None:
-    store, leaders, clock = MemoryStore(), [ME], asyncio.get_running_loop().time
-
-    async def leader() -> NodeId:
-        return leaders[-1]
-
-    def contender(name: NodeId) -> Leader:
-        said: list[str] = []
-        return Leader(MemoryRecords(store), name, name, leader, said.append, clock, wall=lambda: AT + clock())
-
-    one, two = contender(ME), contender(OTHER)
+    one, two, leaders, store = contenders()
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(each.run()) for each in (one, two)]
         await asyncio.sleep(5)

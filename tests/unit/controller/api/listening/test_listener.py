@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from controller.api.listening.door import Turnstile
-from controller.api.listening.listener import Limits, open_port
+from controller.api.listening.listener import Limits, open_addresses, open_port
 
 HOST = "127.0.0.1"
 
@@ -53,6 +53,18 @@ async def test_an_address_that_is_not_ours_is_not_waited_for() -> None:
     async with runner() as made, asyncio.timeout(5):
         with pytest.raises(OSError, match=r"192\.0\.2\.1 .* assign requested address"):
             await open_port(made, "192.0.2.1", 0)
+
+
+async def test_all_addresses_of_a_name_are_listened_at() -> None:
+    """As "localhost" often has one of each protocol: who asks either must not find nobody."""
+    with socket.create_server((HOST, 0)) as free:
+        port = free.getsockname()[1]
+    addresses = [(socket.AF_INET, (each, port)) for each in (HOST, "127.0.0.2")]
+    async with runner() as made, asyncio.timeout(30):
+        await open_addresses(made, addresses)
+        for _, address in addresses:
+            _, writer = await asyncio.open_connection(*address)
+            writer.close()
 
 
 async def test_a_peer_that_never_shows_a_certificate_is_not_kept() -> None:
