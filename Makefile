@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup packages check static fast test drill drill-storage drill-services bench mutants lock clean clean-cache
+.PHONY: help setup packages check static fast test drill drill-storage drill-services bench mutants lock sbom clean clean-cache
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -27,7 +27,7 @@ static: setup
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports >.cache/lint-imports.log 2>&1 || { cat .cache/lint-imports.log; exit 1; }
 
-check: setup ## fast checks: format, lint, types, layers, unit tests and simulation; under a minute, needs no root
+check: setup ## fast checks: format, lint, types, layers, unit tests and simulation; 1 to 3 minutes on two cores, needs no root
 	@$(MAKE) -j 2 static fast
 
 # Three processes for two cores: some tests wait for a program or a clock.
@@ -58,6 +58,9 @@ mutants: setup ## change the core in 3,900 small ways and see which the tests mi
 
 lock: setup ## requirements/*.txt anew from pyproject.toml
 	@deploy/lock.sh
+
+sbom: setup ## the Python packages of the image with their licences, as CycloneDX JSON in dist/
+	@$(BIN)/python -m deploy.release.sbom $(ARGS)
 
 clean: ## take down the labs of this working copy, remove reports and tool caches; the image cache stays
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m deploy.lab.clean

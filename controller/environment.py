@@ -1,9 +1,11 @@
-"""The variables REBERTH_* as keys of the configuration. Pure."""
+"""The variables REBERTH_* as keys of the configuration, and the ranges of its numbers. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
+
+import msgspec
 
 
 class BadVariable(Exception):
@@ -51,3 +53,20 @@ def _put(raw: dict[str, Any], path: tuple[str, ...], value: str) -> None:
         if not isinstance(table, dict):
             raise BadVariable(f"REBERTH_{'_'.join(path).upper()} is set, but {name} is no section in the file")
     table[path[-1]] = value
+
+
+def plain(kind: type[msgspec.Struct], error: msgspec.ValidationError) -> str:
+    """The library says ``Expected ... - at `$.policy.grace```; a person reads ``policy.grace: Expected ...``."""
+    message, _, at = str(error).partition(" - at `$.")
+    path = at.rstrip("`")
+    return f"{path}: {message}{range_of(kind, path)}" if at else message
+
+
+def range_of(kind: type[msgspec.Struct], path: str) -> str:
+    """What may be said for the number at ``path`` ("policy.grace"), as the end of a sentence; empty for other keys."""
+    found: Any = msgspec.inspect.type_info(kind)
+    for name in path.split("."):
+        fields = {field.name: field.type for field in getattr(found, "fields", ())}
+        found = fields.get(name)
+    least, most = getattr(found, "ge", None), getattr(found, "le", None)
+    return "" if least is None or most is None else f": say a number from {least:g} to {most:g}, or leave it out"

@@ -55,6 +55,21 @@ class FencePolicy(Enum):
     HOLD = "hold"  # only evidence that appears by itself, or a person's word
 
 
+class Detect(Enum):
+    """Who finds out that a node hangs, so that the grace before a fence begins."""
+
+    SWARM = "swarm"  # Swarm alone, by its heartbeats
+    GATE = "gate"  # also this controller, where gate and node service are both silent
+
+
+class Pulse(Enum):
+    """What the hypervisor sees of a guest. No evidence of anything: see `controller.planner.silence`."""
+
+    ALIVE = "alive"  # its agent answers
+    STOPPED = "stopped"  # paused, crashed, or its agent gave no sign for long
+    UNKNOWN = "unknown"  # also where it has no agent
+
+
 class EvidenceKind(Enum):
     """Why the old holder cannot write any more, best first."""
 
@@ -121,6 +136,7 @@ class Node:
     down_for: float | None = None  # seconds since this reader first saw it not ready; None when ready
     address: str = ""
     labelled: bool = False  # bears the label that tells Swarm that it is dead (Policy.node_label)
+    silent_for: float | None = None  # seconds since our own detector suspects it (Policy.detect); never evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +172,8 @@ class Claim:
     volume: they are told why, and it goes on. ``services`` are all whose specs mount it, also those scaled to 0: while
     there is one, the volume is not deleted. Without tasks it is not claimed; ``given_up`` are those services that
     ask for replicas and get no task for it any more (restart_policy). ``asked`` are the ``driver_opts`` with
-    which each node's Docker may make it, because a task there mounts it, whether it gets it or not.
+    which each node's Docker may make it, because a task there mounts it, whether it gets it or not. ``wished``: bytes
+    that the service which has it asks for by now, where the volume was never so large, or has outgrown it; else 0.
     """
 
     volume: VolumeName
@@ -167,6 +184,7 @@ class Claim:
     services: tuple[str, ...] = ()
     given_up: tuple[str, ...] = ()
     asked: Mapping[NodeId, tuple[Mapping[str, str], ...]] = field(default_factory=dict)
+    wished: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +307,8 @@ class VolumeRecord:
     All grants are revoked exactly when ``serial`` is above each of theirs (``revoked``).
     ``service`` is the name of the one that got the newest grant: of several that want the volume it goes first, also
     when its task is a new one on another node.
+    ``place``: the VM to which the storage was last asked to bring the disk, or on which a permission was last given;
+    None where the record cannot know: one of an older version, adopted, or brought back from a backup.
     ``delete_at`` of a removed one: its disk is kept until then, by the wall clock of whoever acts; None: for no time.
     """
 
@@ -303,6 +323,7 @@ class VolumeRecord:
     grants: tuple[Grant, ...] = ()  # more than one only for tasks on the same node and boot
     intent: Intent | None = None
     service: str = ""
+    place: VmId | None = None
     delete_at: float | None = None
     history: tuple[HistoryEntry, ...] = ()  # newest last, bounded
     version: int = 0  # of the Swarm Config: the compare-and-set token
@@ -389,8 +410,8 @@ class GateVolume:
     """
     A gate's word about one volume: its state and the newest serial it knows for it.
 
-    ``users``, ``floor`` and ``epoch``: see `VolumeReport`. A volume that is mounted has a user: one that the gate
-    cannot name has serial 0.
+    ``users``, ``floor``, ``epoch`` and ``suffers``: see `VolumeReport`. A volume that is mounted has a user: one that
+    the gate cannot name has serial 0.
     """
 
     volume: VolumeName
@@ -401,6 +422,7 @@ class GateVolume:
     users: tuple[Serial, ...] = ()
     floor: Serial = Serial(0)
     epoch: Epoch = Epoch(0)
+    suffers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -462,6 +484,8 @@ class Policy:
     grace: float = 10.0  # seconds a node is down before a VM that still runs is fenced
     gate_fresh: float = 40.0  # seconds after which a gate's word is no longer current
     max_down_fraction: float = 0.5  # more nodes down at once than this: storm, hold everything
+    detect: Detect = Detect.SWARM
+    detect_after: float = 3.0  # seconds of silence of gate and node service until a node is suspected
     node_label: str = "reberth"  # with the value "down" on a node that is proven dead; empty: none is set
     capabilities: Capabilities = Capabilities(
         name="none",
@@ -506,4 +530,6 @@ class World:
     )  # nodes that may not speak for the VM they name, and why
     unclaimed: Mapping[VmId, float] = field(default_factory=dict)  # seconds since each of these VMs was first seen to
     # have a grant or a disk, and no node of the swarm on it
+    awaited: Mapping[VmId, float] = field(default_factory=dict)  # seconds since a gate of this VM's present boot could
+    # be heard by us at all: we began to listen, or that boot; left out where that is long ago
     departed: tuple[NodeId, ...] = ()  # have a record, but left the swarm; no grant and no attachment is on their VM

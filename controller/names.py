@@ -8,6 +8,7 @@ DRIVER = "reberth"  # what a stack file says in `driver:`, and so the name of th
 VOLUME_CONFIG = "reberth.volume."  # and the volume's key: the Swarm Config with its record
 LEADER_CONFIG = "reberth.leader"  # the Swarm Config that says who acts
 DEFAULT_PORT = 7490  # of the controllers, on every manager
+OPERATORS_PORT = 7492  # the same, for people with a certificate
 MANAGER_NAME = "swarm-manager"  # a DNS name in every manager's certificate, in none of a worker's
 MAX_NAME = 255  # characters of a volume's name: what Docker passes on to a volume plugin
 

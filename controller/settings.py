@@ -18,13 +18,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from controller.environment import BadVariable, override
-from controller.model import Capabilities, FencePolicy, Policy
-from controller.names import DEFAULT_PORT
+from controller.environment import BadVariable, override, plain
+from controller.model import Capabilities, Detect, FencePolicy, Policy
+from controller.names import DEFAULT_PORT, OPERATORS_PORT
 
 DEFAULT_FILE = Path("/etc/reberth/reberth.toml")
 
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 
 
@@ -49,8 +48,15 @@ class PolicySettings(Section, frozen=True):
     gate_fresh: Annotated[float, msgspec.Meta(ge=40, le=86_400)] = 40.0
     """Seconds after which a gate's word is no longer current; default and least 40: two of its reports, each 20 s."""
 
-    max_down_fraction: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
+    max_down_fraction: Annotated[float, msgspec.Meta(ge=0.01, le=1)] = 0.5
     """With more than this part of all nodes down at once nothing is fenced; default 0.5: the fault is likelier ours."""
+
+    detect: Detect = Detect.SWARM
+    """``swarm`` or ``gate``; default ``swarm``. With ``gate`` the grace also begins when a node's gate and node service
+    are both silent. It acts on volumes with the fence policy ``power-off`` only: docs/hangs.md."""
+
+    detect_after: Annotated[float, msgspec.Meta(ge=2, le=600)] = 3.0
+    """Seconds of silence after which ``detect = "gate"`` suspects a node; default 3, least 2: several beats."""
 
     node_label: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,62})?$")] = "reberth"
     """Label, with the value ``down``, that a node gets when its VM is seen off, and loses when it lives again; default
@@ -62,40 +68,40 @@ class VolumeSettings(Section, frozen=True):
     """Seconds for which the disk of a removed volume is kept, so that `reberth undelete` can give it back; default
     86400, a day. Meanwhile it takes its room in the storage. 0 deletes it at once."""
 
+    full: Annotated[float, msgspec.Meta(ge=0.1, le=1)] = 0.9
+    """Part of a volume's room above which `reberth status`, `status --check` and `doctor` say that it is nearly full;
+    default 0.9. Of what containers may use; root's reserve of ext4 counts as used. 1 says it when nothing is left."""
+
 
 class LeadershipSettings(Section, frozen=True):
     """``[leadership]``: who acts among the controllers."""
 
-    beat: Seconds = 5.0
+    beat: Annotated[float, msgspec.Meta(ge=0.5, le=60)] = 5.0
     """Seconds between two signs of life in the record; default 5: one small Raft write each."""
-
-    patience: Seconds = 15.0
+    patience: Annotated[float, msgspec.Meta(ge=5, le=600)] = 15.0
     """Seconds without a sign of life until another manager takes over; default 15: three missed beats."""
 
 
 class LoopSettings(Section, frozen=True):
     """``[loop]``: how often the controller looks, and how long it waits for an answer."""
 
-    resync: Seconds = 15.0
+    resync: Annotated[float, msgspec.Meta(ge=1, le=300)] = 15.0
     """Seconds between two looks when nothing happens; default 15: a lost event costs that at most."""
-
-    attentive: Seconds = 1.0
+    attentive: Annotated[float, msgspec.Meta(ge=0.2, le=60)] = 1.0
     """Seconds between two looks while some volume waits for something; default 1: some things have no events."""
 
     read_deadline: Annotated[float, msgspec.Meta(ge=1, le=30)] = 10.0
     """Seconds for one reading call; then the part counts as unread; default 10, at most 30: half of what is healthy."""
-
-    call_deadline: Annotated[float, msgspec.Meta(ge=5, le=86_400)] = 60.0
+    call_deadline: Annotated[float, msgspec.Meta(ge=5, le=3600)] = 60.0
     """Seconds for one changing call to the storage; then it is in doubt; default 60: vSphere takes 2 to 20."""
 
-    clone_deadline: Annotated[float, msgspec.Meta(gt=0, le=7 * 86_400)] = 3600.0
+    clone_deadline: Annotated[float, msgspec.Meta(ge=60, le=7 * 86_400)] = 3600.0
     """Seconds for making a disk as a copy of another; then it is in doubt; default 3600: some hundred GiB."""
 
-    backoff: Seconds = 0.5
+    backoff: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 0.5
     """Seconds after the first failure of a volume's operation, doubled with each; default 0.5."""
-
-    backoff_limit: Seconds = 30.0
-    """The most seconds between two attempts; default 30."""
+    backoff_limit: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 30.0
+    """The most seconds between two attempts, not less than ``backoff``; default 30."""
 
 
 class DriverSettings(Section, frozen=True):
@@ -121,12 +127,16 @@ class PowerSettings(DriverSettings, frozen=True):
 
 
 class Settings(Section, frozen=True):
-    listen: str = "0.0.0.0"
-    """Address on which gates and other controllers are answered; default all: gates come from every node."""
+    replaces_swarm: str = ""
+    """IDs of swarms that are no more (`docker info` showed them as ClusterID), with blanks between them: disks that
+    they left where this one has its own are this one's; default none. See docs/failures.md."""
+
+    listen: str = ""
+    """Address on which gates and other controllers are answered; default all of the kind, IPv4 or IPv6, that the node's
+    own address in Swarm (or ``advertise``) has: gates come from every node."""
 
     port: Port = DEFAULT_PORT
     """TCP port for them; default 7490. Gates must use the same (their REBERTH_PORT)."""
-
     advertise: str | None = None
     """``host:port`` told to others; default the node's address in Swarm and ``port``."""
 
@@ -137,14 +147,21 @@ class Settings(Section, frozen=True):
 
     http_token_file: Path | None = None
     """File (a Docker secret) with the token that /ui and /v1 ask for, of 16 characters at least; default none."""
+    operators_file: Path | None = None
+    """File (a Docker secret) with the CA that signs people's certificates: they are answered over TLS; default none."""
+    operators_port: Port = OPERATORS_PORT
+    """TCP port for people with such a certificate, on the addresses of ``listen``; default 7492."""
+
     http_without_token: bool = False
     """Whoever reaches metrics_listen may read /ui and /v1, also where that is no loopback address; default false."""
 
     webhook_file: Path | None = None
     """File (a Docker secret) with the address that is told of alarms and finished moves by POST; default none."""
-
     hook: Path | None = None
     """Program that is started for each alarm and each finished move, with its JSON as standard input; default none."""
+
+    otlp_endpoint: str | None = None
+    """Address of an OpenTelemetry collector (OTLP over HTTP) that gets a trace of each move; default none."""
 
     door: Path = Path("/run/reberth/controller.sock")
     """Unix socket for ``reberth status`` and the like; only root may open it."""
@@ -214,13 +231,20 @@ def parse(text: str, environment: Mapping[str, str], where: str = "reberth.toml"
         whole = raw | {name: _driver(raw.get(name, {})) for name in DRIVERS}
         settings = msgspec.convert(whole, Settings, strict=False, dec_hook=_value)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{where}: {_plain(error)}") from error
+        raise SettingsError(f"{where}: {plain(Settings, error)}") from error
+    _check_together(settings, where)
+    return settings
+
+
+def _check_together(settings: Settings, where: str) -> None:
     beat, patience = settings.leadership.beat, settings.leadership.patience
     if patience < 2 * beat:  # or one late beat gives every volume another leader, again and again
         raise SettingsError(
             f"{where}: leadership.patience ({patience:g}) must be at least twice leadership.beat ({beat:g})"
         )
-    return settings
+    first, most = settings.loop.backoff, settings.loop.backoff_limit
+    if most < first:
+        raise SettingsError(f"{where}: loop.backoff_limit ({most:g}) must not be less than loop.backoff ({first:g})")
 
 
 def _driver(table: Mapping[str, object]) -> Mapping[str, object]:
@@ -234,12 +258,6 @@ def _value(kind: type, value: object) -> object:
     if kind is Path and isinstance(value, str) and value:
         return Path(value)
     raise ValueError(f"Expected a path, got {value!r}")
-
-
-def _plain(error: msgspec.ValidationError) -> str:
-    """The library says ``Expected ... - at `$.policy.grace```; a person reads ``policy.grace: Expected ...``."""
-    message, _, at = str(error).partition(" - at `$.")
-    return f"{at.rstrip('`')}: {message}" if at else message
 
 
 def _check_tables(raw: Mapping[str, Any], where: str) -> None:

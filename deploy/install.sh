@@ -10,7 +10,7 @@
 #   --image IMAGE         where every node can pull it; asked for once, then kept from the running service
 #   --config FILE         the settings (deploy/examples/*.toml); a changed file becomes a new Docker config
 #   --secret NAME=FILE    a Docker secret that the stack names; one that is there is kept (--rotate: made anew)
-#   --with NAME           also deploy/NAME.yml, which a driver needs: vsphere, libvirt, power
+#   --with NAME           also deploy/NAME.yml, which a driver needs: vsphere, libvirt, power, operators
 #   --rotate              make secrets that are there already anew, under a new name
 #   --stack NAME          the stack's name; reberth
 #   --records             uninstall: remove the volumes' records too. Disks are never removed
@@ -76,6 +76,7 @@ sure() {
 
 node_settings() {
     [ "$(id -u)" = 0 ] || fail "run this as root: it writes /etc/sysctl.d and /etc/docker/daemon.json"
+    fits
     # shellcheck disable=SC2016
     sysctl=${REBERTH_SYSCTL_FILE:-/etc/sysctl.d/60-swarm.conf}
     if grep -qs '^net.ipv4.tcp_retries2' "$sysctl"; then
@@ -122,6 +123,10 @@ docker_command() {
     else
         folder=${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins
     fi
+    if cmp -s "$here/docker-reberth" "$folder/docker-reberth" && [ -x "$folder/docker-reberth" ]; then
+        say "$folder/docker-reberth is there already"
+        return
+    fi
     # shellcheck disable=SC2016
     run "write $folder/docker-reberth" sh -c 'mkdir -p "$2" && install -m 755 "$1" "$2/docker-reberth"' - "$here/docker-reberth" "$folder"
     say "on a manager, or with a context for one: docker reberth status"
@@ -136,6 +141,14 @@ manager() {
         'active true') ;;
         active*) fail "this node is a worker: run it on a manager, or name one (docker context use, DOCKER_HOST)" ;;
         *) fail "this machine is not in a swarm: docker swarm init, or docker swarm join" ;;
+    esac
+    fits
+}
+
+fits() { # what this dockerd must not be: Swarm would refuse Reberth's tasks, or the gate could mount nothing
+    case $(docker info --format '{{.SecurityOptions}}' 2>/dev/null) in
+        *name=userns*) fail "Docker here remaps user namespaces: take userns-remap out of daemon.json, on all nodes" ;;
+        *name=rootless*) fail "Docker here runs rootless: it can mount no disk; use Docker as root, on all nodes" ;;
     esac
 }
 
@@ -237,7 +250,7 @@ uninstall_stack() {
     for each in $(docker config ls --format '{{.Name}}' | grep -E '^reberth-config(-[0-9]+)?$' || true); do
         run "remove config $each" retried docker config rm "$each"
     done
-    for each in $(docker secret ls --format '{{.Name}}' | grep -E '^reberth-(storage|storage-user|libvirt-cert|libvirt-ca|power-user|power-password|power-ca)(-[0-9]+)?$' || true); do
+    for each in $(docker secret ls --format '{{.Name}}' | grep -E '^reberth-(storage|storage-user|libvirt-cert|libvirt-ca|power-user|power-password|power-ca|operators)(-[0-9]+)?$' || true); do
         run "remove secret $each" retried docker secret rm "$each"
     done
     if [ "$records" = 1 ]; then

@@ -17,4 +17,5 @@ compile() {
         --custom-compile-command "make lock" --quiet --output-file "$target"
 }
 compile requirements/runtime.txt --extra build
+compile requirements/otel.txt --extra build --extra otel
 compile requirements/dev.txt --all-extras

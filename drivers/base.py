@@ -7,8 +7,8 @@ UUID that their nodes tell (`VmId`), also where no hypervisor is near.
 
 Every method may be called again after any outcome: the controller's loop is the only retry. A driver has no ``force``
 flag, retries nothing and remembers nothing that it can read. Errors of the storage are outcomes; an exception that
-leaves a driver is a bug and ends the controller (Swarm restarts it), except `DriverError` from the reading methods:
-"could not be read", with a sentence that a person understands.
+leaves a driver is a bug, except `DriverError` from the reading methods: "could not be read", with a sentence that a
+person understands. A bug in a changing call leaves the call in doubt, and its volume with an alarm.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import Protocol, runtime_checkable
 
 from controller.model import (
     Attachment,
-    BootId,
     Capabilities,
     DiskId,
     DriverOption,
@@ -196,8 +195,11 @@ class PowerDriver(Protocol):
         """
         ...
 
-    async def power_off(self, vm: VmId) -> Power:
-        """Switch the VM off at once and read back. UNKNOWN when it could not be read after the act."""
+    async def power_off(self, vm: VmId) -> Power | Refused:
+        """
+        Switch the VM off at once and read back. UNKNOWN when it could not be read after the act. Refused: it was not
+        tried, as the settings do not let this VM be touched.
+        """
         ...
 
     def watch_power(self) -> AsyncIterator[PowerEvent]:
@@ -257,19 +259,32 @@ def declared(driver: StorageDriver | None) -> Sequence[DriverOption]:
     return driver.volume_options if isinstance(driver, Optioned) else ()
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """
+    Of one place where disks are made, in bytes. ``name``: as people know it, like "the pool reberth". ``used``: what
+    disks of ours take there, as far as that is told (a thin one takes less than its size).
+    """
+
+    name: str
+    free: int
+    size: int
+    used: Mapping[DiskId, int] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Roomy(Protocol):
+    """What a storage driver may have beside: it knows how much room is left where it makes disks."""
+
+    async def rooms(self) -> Sequence[Room]:
+        """Of all such places that tell it. Raises DriverError."""
+        ...
+
+
 @runtime_checkable
 class Inspector(Protocol):
     """What a driver may have beside: it knows settings of VMs that will hurt some day."""
 
     async def concerns(self, nodes: Mapping[VmId, str]) -> Mapping[VmId, Sequence[str]]:
         """About the VMs of these nodes (hostnames), one sentence each, with the cure. Raises DriverError."""
-        ...
-
-
-@runtime_checkable
-class Witness(Protocol):
-    """What a driver may have beside: it knows by itself which boot of a VM runs, not from the machine's own word."""
-
-    async def boots(self, vms: Sequence[VmId]) -> Mapping[VmId, BootId]:
-        """Of those that run and whose boot it knows. Raises DriverError."""
         ...

@@ -59,10 +59,10 @@ class LabSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token_file: str
     """File with the machine host's token, such as a Docker secret."""
 
-    connect_timeout: Annotated[float, msgspec.Meta(gt=0)] = 3.0
+    connect_timeout: Annotated[float, msgspec.Meta(gt=0, le=600)] = 3.0
     """Seconds to reach the machine host; after them a call counts as never sent."""
 
-    call_timeout: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+    call_timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
     """Seconds for a whole call; after them it is in doubt. A copy has as long as its caller waits."""
 
 

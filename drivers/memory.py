@@ -39,9 +39,11 @@ from drivers.base import (
     Outcome,
     PowerEvent,
     Refused,
+    Room,
     Unreachable,
 )
 from drivers.memory_storage import CAPABILITIES, Call, Fault, MemoryStorage, Reading
+from drivers.owners import Owners
 
 _PREFIX = "memory-"
 
@@ -124,7 +126,7 @@ class MemoryDriver:
         await self._read(Call(Reading.POWER))
         return {vm: self._power(vm) for vm in vms}
 
-    async def power_off(self, vm: VmId) -> Power:
+    async def power_off(self, vm: VmId) -> Power | Refused:
         def switch() -> Outcome:
             known = self.storage.vms.get(vm)
             if known is None or not known.connected:
@@ -137,6 +139,27 @@ class MemoryDriver:
 
     async def boots(self, vms: Sequence[VmId]) -> Mapping[VmId, BootId]:
         return {vm: self.storage.boots[vm] for vm in vms if vm in self.storage.boots and self._power(vm) is Power.ON}
+
+    async def rooms(self) -> Sequence[Room]:
+        await self._read(Call(Reading.ROOM))
+        return tuple(self.storage.rooms)
+
+    async def owners(self) -> Owners:
+        await self._read(Call(Reading.OWNERS))
+        return Owners({"the storage in memory": frozenset(self.storage.owners)})
+
+    async def mark(self, swarm: str) -> Outcome:
+        return await self._noted(partial(self.storage.owners.add, swarm))
+
+    async def unmark(self, swarm: str) -> Outcome:
+        return await self._noted(partial(self.storage.owners.discard, swarm))
+
+    async def _noted(self, note: Callable[[], None]) -> Outcome:
+        def done() -> Outcome:
+            note()
+            return Done()
+
+        return (await self._ask(Call(Reading.OWNERS), [done]))[0]
 
     async def watch_power(self) -> AsyncIterator[PowerEvent]:
         queue = self.storage.watch()
@@ -175,10 +198,10 @@ class MemoryDriver:
         fault = await self._start(call)
         if fault is None:
             return [step() for step in steps]
-        if fault in {Fault.LOST_AFTER, Fault.TWICE}:
+        if fault in {Fault.LOST_AFTER, Fault.TWICE, Fault.BROKEN}:
             for step in steps:
                 step()
-        if fault in {Fault.LATE, Fault.TWICE}:
+        if fault in {Fault.LATE, Fault.TWICE, Fault.BROKEN}:
             for step in steps:
                 asyncio.get_running_loop().call_later(self.storage.late, step)
         return [_answer(fault, call.operation) for _ in steps]
@@ -187,6 +210,9 @@ class MemoryDriver:
 def _answer(fault: Fault, operation: Operation | Reading) -> Refused | Unreachable | InDoubt:
     if fault is Fault.REFUSED:
         return Refused(f"the storage in memory was told to refuse this {operation.value}")
+    if fault is Fault.BROKEN:
+        msg = f"the driver in memory was told to meet a bug in this {operation.value}"
+        raise RuntimeError(msg)
     if fault is Fault.UNREACHABLE:
         return Unreachable(f"the storage in memory was told to be unreachable for this {operation.value}")
     return InDoubt(f"no answer to this {operation.value}")

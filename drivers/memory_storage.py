@@ -21,6 +21,7 @@ from drivers.base import (
     Outcome,
     PowerEvent,
     Refused,
+    Room,
 )
 
 CAPABILITIES = Capabilities(
@@ -48,6 +49,7 @@ class Fault(Enum):
     TWICE = "twice"  # done, the answer is lost, and `MemoryStorage.late` seconds later it comes once more
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
+    BROKEN = "broken"  # as TWICE; and the driver meets a bug of its own, instead of saying that no answer came
 
 
 class Reading(Enum):
@@ -57,6 +59,8 @@ class Reading(Enum):
     POWER = "power"
     DEVICE = "device"
     KEYS = "keys"
+    ROOM = "room"
+    OWNERS = "owners"
     GROW = "grow"  # changes something, but nothing that a late call could harm
 
 
@@ -92,6 +96,8 @@ class MemoryStorage:
         self.attached: dict[DiskId, set[VmId]] = {}
         self.uncertain: set[tuple[DiskId, VmId]] = set()
         self.odd: dict[DiskId, str] = {}  # what is wrong with a disk, which is uncertain then
+        self.rooms: list[Room] = []  # what is told of the room for more disks; nothing is counted
+        self.owners: set[str] = set()  # IDs of the swarms that noted themselves
         self.hidden: set[VmId] = set()  # their configuration cannot be read, and who knows what they have
         self.calls: list[Call] = []
         self.seconds = 0.0
@@ -189,7 +195,12 @@ class MemoryStorage:
             self.disks[disk] = self.disks[source]
             self.contents[disk] = self.contents.get(source, b"")
 
+    def _odd(self, disk: DiskId) -> Refused | None:
+        return Refused(self.odd[disk]) if disk in self.odd else None
+
     def _busy(self, disk: DiskId) -> Refused | None:
+        if (odd := self._odd(disk)) is not None:
+            return odd
         if self.copying[disk]:
             return Refused(f"disk {disk} is being copied", COPYING_PAUSE)
         if self.attached.get(disk):
@@ -198,7 +209,7 @@ class MemoryStorage:
 
     def attach(self, disk: DiskId, vm: VmId, epoch: Epoch) -> Outcome:
         holders = self.attached.setdefault(disk, set())
-        refusal = self._cannot(vm, epoch) or self._cannot_attach(disk, vm, holders)
+        refusal = self._cannot(vm, epoch) or self._odd(disk) or self._cannot_attach(disk, vm, holders)
         if refusal is not None:
             return refusal
         holders.add(vm)
@@ -206,7 +217,7 @@ class MemoryStorage:
         return Done()
 
     def detach(self, disk: DiskId, vm: VmId, epoch: Epoch) -> Outcome:
-        refusal = self._cannot(vm, epoch)
+        refusal = self._cannot(vm, epoch) or self._odd(disk)
         if refusal is not None:
             return refusal
         state = self.vms[vm]

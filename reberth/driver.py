@@ -37,10 +37,13 @@ from drivers.base import (
     PowerDriver,
     PowerEvent,
     Refused,
+    Room,
+    Roomy,
     StorageDriver,
     Unreachable,
-    Witness,
 )
+from drivers.guests import Witness
+from drivers.owners import Marked, Owners
 
 __all__ = [
     "Attacher",
@@ -61,12 +64,16 @@ __all__ = [
     "InDoubt",
     "Inspector",
     "Listing",
+    "Marked",
     "Optioned",
     "Outcome",
+    "Owners",
     "Power",
     "PowerDriver",
     "PowerEvent",
     "Refused",
+    "Room",
+    "Roomy",
     "Spec",
     "StorageDriver",
     "Unreachable",

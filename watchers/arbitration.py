@@ -31,8 +31,8 @@ def judge(wants: Sequence[Want], nodes: Mapping[NodeId, Node], spec: Spec | None
     """``wants``: newest first and not empty. ``holder``: name of the service that had the newest grant, or empty."""
     groups = _by_service(wants)
     if len(groups) == 1:
-        return Verdict(wants, conflict(wants, nodes, spec))
-    faults = {service: conflict(group, nodes, spec) for service, group in groups.items()}
+        return Verdict(wants, conflict(wants, nodes, spec, holder))
+    faults = {service: conflict(group, nodes, spec, holder) for service, group in groups.items()}
     order = _in_order(groups, holder)
     first = _first(order, faults, groups, holder)
     if faults[first] is not None:

@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from controller.model import Claim, ClaimTask, Node, NodeId, NodeState, Spec, TaskId, VolumeName
 from controller.volumes.naming import BadName, volume_name
+from controller.volumes.options import wished_size
 from watchers.arbitration import judge, place
 from watchers.conflicts import Want
 from watchers.docker_json import Mount, RawNode, RawService, RawTask, sortable_time
@@ -177,7 +178,9 @@ def _options(mount: Mount, context: Context) -> tuple[Mapping[str, str], str | N
 def _claim(
     name: VolumeName, wants: Sequence[Want], nodes: Mapping[NodeId, Node], recorded: Known, users: Users
 ) -> Claim:
-    verdict = judge(wants, nodes, recorded.specs.get(name), recorded.holders.get(name, ""))
+    spec, holder = recorded.specs.get(name), recorded.holders.get(name, "")
+    verdict = judge(wants, nodes, spec, holder)
+    of_holder = next((want for want in verdict.kept if want.service.spec.name == holder), None)
     said = tuple(sorted({want.service.spec.name for want in wants} | set(users.fixed(name))))
     return Claim(
         volume=name,
@@ -187,6 +190,7 @@ def _claim(
         refused=verdict.refused,
         services=said,
         asked=_asked(wants),
+        wished=0 if spec is None or of_holder is None else wished_size(of_holder.options, spec),
     )
 
 

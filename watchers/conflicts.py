@@ -33,9 +33,10 @@ class Want:
     mounts: int = 1
 
 
-def conflict(wants: Sequence[Want], nodes: Mapping[NodeId, Node], spec: Spec | None) -> str | None:
+def conflict(wants: Sequence[Want], nodes: Mapping[NodeId, Node], spec: Spec | None, holder: str = "") -> str | None:
     """The first reason why nothing may be granted, with the cure; ``wants`` are newest first and not empty."""
-    checks = (_problems(wants), _orders(wants), _replicas(wants), _places(wants, nodes), _differences(wants, spec))
+    differences = _differences(wants, spec, holder)
+    checks = (_problems(wants), _orders(wants), _jobs(wants), _replicas(wants), _places(wants, nodes), differences)
     return next((sentence for found in checks for sentence in found), None)
 
 
@@ -57,6 +58,20 @@ def _orders(wants: Sequence[Want]) -> Iterable[str]:
                     f"service {want.service.spec.name} has order {_START_FIRST}, which starts the new container while "
                     f"the old one still has the disk: set order: stop-first in deploy.{section}"
                 )
+
+
+def _jobs(wants: Sequence[Want]) -> Iterable[str]:
+    """Of a job tasks come one after the other, or several at once; one that is alone may have it."""
+    slots: defaultdict[str, set[int]] = defaultdict(set)
+    for want in wants:
+        if want.service.spec.mode.replicated_job is not None:
+            slots[want.service.spec.name].add(want.task.slot)
+    for name, found in slots.items():
+        if len(found) > 1:
+            yield (
+                f"service {name} is a job that runs {len(found)} tasks at once on this one volume: let it run one "
+                "after the other (`--max-concurrent 1`), or put {{.Task.Slot}} into the volume's name"
+            )
 
 
 def _replicas(wants: Sequence[Want]) -> Iterable[str]:
@@ -81,22 +96,37 @@ def _places(wants: Sequence[Want], nodes: Mapping[NodeId, Node]) -> Iterable[str
         )
         yield (
             f"it is wanted on {len(places)} nodes at once ({said}), but a disk can be on one VM only, also for "
-            "reading: bind the services to one node with a placement constraint, or give each its own volume"
+            f"reading: {_one_place(list(places.values()))}"
         )
 
 
-def _differences(wants: Sequence[Want], spec: Spec | None) -> Iterable[str]:
+def _one_place(wants: Sequence[Want]) -> str:
+    service = wants[0].service.spec
+    everywhere = service.mode.everywhere is not None or service.mode.global_job is not None
+    if everywhere and all(want.service.spec.name == service.name for want in wants):
+        return (
+            f"service {service.name} is global, with a task for each node: use mode: replicated with replicas: 1, or "
+            "put {{.Node.Hostname}} into the volume's name to give each node its own"
+        )
+    return "bind the services to one node with a placement constraint, or give each its own volume"
+
+
+def _differences(wants: Sequence[Want], spec: Spec | None, holder: str) -> Iterable[str]:
+    """
+    Another size of the service that has the volume is a wish, not a mistake: Swarm has stopped its old task by the time
+    that anybody could refuse the new one.
+    """
     for want in wants:
-        sentence = _difference(want.options, spec)
+        sentence = _difference(want.options, spec, sized=want.service.spec.name != holder)
         if sentence is not None:
             yield f"service {want.service.spec.name}: {sentence}"
 
 
-def _difference(options: Mapping[str, str], spec: Spec | None) -> str | None:
+def _difference(options: Mapping[str, str], spec: Spec | None, *, sized: bool) -> str | None:
     if not options:
         return None
     if spec is not None:
-        return difference(options, spec)
+        return difference(options, spec, sized=sized)
     return unusable(options)
 
 

@@ -7,8 +7,8 @@ reference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Mapping
+from typing import TypeVar
 
 import msgspec
 
@@ -92,7 +92,12 @@ class Replicated(DockerStruct, frozen=True):
 
 
 class Mode(DockerStruct, frozen=True):
+    """The last two are jobs, whose tasks are to end."""
+
     replicated: Replicated | None = None
+    everywhere: Mapping[str, object] | None = msgspec.field(name="Global", default=None)
+    replicated_job: Mapping[str, object] | None = None
+    global_job: Mapping[str, object] | None = None
 
 
 class Update(DockerStruct, frozen=True):
@@ -143,12 +148,17 @@ class RawNode(DockerStruct, frozen=True):
     manager_status: ManagerStatus | None = None
 
 
+class ClusterInfo(DockerStruct, frozen=True):
+    id: str = msgspec.field(name="ID", default="")
+
+
 class SwarmInfo(DockerStruct, frozen=True):
     node_id: str = msgspec.field(name="NodeID", default="")
     node_addr: str = ""
     control_available: bool = False
     local_node_state: str = "inactive"
     error: str = ""
+    cluster: ClusterInfo | None = None  # told to managers only
 
 
 class RawInfo(DockerStruct, frozen=True):
@@ -186,17 +196,3 @@ def sortable_time(created: str) -> str:
     """Docker's RFC 3339 time with all nine digits, as it leaves out trailing zeros; then text order is time order."""
     whole, _, fraction = created.removesuffix("Z").partition(".")
     return f"{whole}.{fraction:0<9}Z" if whole else ""
-
-
-class Remembered(Generic[T]):
-    """Reads an answer only if it is not, byte for byte, the last one: most lists are the same in most looks."""
-
-    def __init__(self, read: Callable[[bytes], T]) -> None:
-        self._read = read
-        self._last: tuple[bytes, T] | None = None
-
-    def __call__(self, answer: bytes) -> T:
-        """Raises what ``read`` raises."""
-        if self._last is None or self._last[0] != answer:
-            self._last = (answer, self._read(answer))
-        return self._last[1]

@@ -20,13 +20,13 @@ import aiohttp
 from controller.docker_http import read
 from controller.model import Node, NodeId
 from controller.names import LEADER_CONFIG
+from controller.unchanged import Once, Remembered
 from watchers.base import SwarmUnread
 from watchers.claims import WANTED, SwarmSnapshot, decode_node, leader_of, may_mount
 from watchers.docker_json import (
     DecodeError,
     RawService,
     RawTask,
-    Remembered,
     info_from,
     nodes_from,
     services_from,
@@ -72,6 +72,7 @@ class SwarmWatcher:
         self._read_nodes = Remembered(partial(_nodes, label))
         self._read_services = Remembered(_services)
         self._read_tasks = Remembered(_tasks)
+        self._sign = Once(_sign)
         self._last = SwarmSnapshot({}, None)
         self._wanted: frozenset[tuple[str, str]] = frozenset()
 
@@ -82,6 +83,14 @@ class SwarmWatcher:
         if not found.node_id:
             raise SwarmUnread("this Docker daemon is in no swarm: run `docker swarm init` or `docker swarm join`")
         return NodeId(found.node_id)
+
+    async def cluster(self) -> str:
+        """The swarm's own ID, which it keeps for life. Raises SwarmUnread."""
+        async with self._reading("which swarm this is"):
+            found = info_from(await read(self._docker, "info")).swarm.cluster
+        if found is None or not found.id:
+            raise SwarmUnread("Docker does not tell the swarm's ID: this is no manager, or the managers have no quorum")
+        return found.id
 
     async def leader(self) -> NodeId | None:
         """Swarm's own leader; None during an election. Raises SwarmUnread."""
@@ -96,7 +105,7 @@ class SwarmWatcher:
             self._services = tuple(found.id for found in services)
             # Last: a task seen must not be of a node or service too new to be in the lists before.
             tasks = await self._tasks()
-        self._wanted = _sign(tasks)
+        self._wanted = self._sign(tasks)
         last = self._last
         if last.nodes is not nodes.by_id or last.services is not services or last.tasks is not tasks:
             last = self._last = SwarmSnapshot(nodes.by_id, nodes.leader, services, tasks)
@@ -148,7 +157,7 @@ class SwarmWatcher:
     async def _look(self, why: str) -> None:
         try:
             async with self._reading("Swarm's tasks"):
-                found = _sign(await self._tasks())
+                found = self._sign(await self._tasks())
         except SwarmUnread:
             return  # the loop's own look will say so
         if found != self._wanted:

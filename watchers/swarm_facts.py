@@ -130,11 +130,26 @@ class ServiceFacts(DockerStruct, frozen=True):
         return self.task.container_spec.mounts or ()
 
 
+class TaskContainer(DockerStruct, frozen=True):
+    """Of a task that may be older than its service: no more than is asked for, so that nothing else can be odd."""
+
+    image: str = ""
+
+
+class TaskSpec(DockerStruct, frozen=True):
+    container_spec: TaskContainer = TaskContainer()
+
+
 class TaskFacts(DockerStruct, frozen=True):
     service_id: str = msgspec.field(name="ServiceID", default="")
     node_id: str = msgspec.field(name="NodeID", default="")
     desired_state: str = ""
     status: TaskStatus = TaskStatus()
+    spec: TaskSpec = TaskSpec()
+
+    @property
+    def image(self) -> str:
+        return self.spec.container_spec.image
 
 
 class Dispatcher(DockerStruct, frozen=True):

@@ -11,15 +11,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from controller.api.mount_grants import AskedMount, is_of, permission
-from controller.api.node_registry import ATTEMPTS, Caller, NodeRegistry
+from controller.api.node_registry import ATTEMPTS, Beats, Caller, NodeRegistry, unwanted
+from controller.api.recovery.unrecorded import UnrecordedDisks
 from controller.api.routes import Route, route
 from controller.model import (
     BootId,
     DiskId,
     Epoch,
     Grant,
-    HistoryEntry,
-    Moment,
     MountState,
     NodeId,
     VmId,
@@ -28,18 +27,27 @@ from controller.model import (
     World,
 )
 from controller.planner.actions import final, reason
+from controller.planner.context import FAR
 from controller.protocol import endpoints
 from controller.protocol.answers import Rejection, Status, unavailable
-from controller.protocol.messages import Empty, Hello, MountGrant, MountRequest, Orders, Pending, Sync, VolumeReport
+from controller.protocol.beats import Beat, Pace
+from controller.protocol.messages import (
+    Empty,
+    Hello,
+    MountGrant,
+    MountRequest,
+    Orders,
+    Pending,
+    Sync,
+    VolumeReport,
+)
 from controller.reconciler.gate_reports import Heard, orders
-from controller.reconciler.history import mounted_is_news
-from controller.reconciler.nodes.binding import Binding, refusal
+from controller.reconciler.history import with_report
 from controller.reconciler.state import LoopState, Observation
 from controller.records.base import Records, RecordsUnavailable, Stale
 from drivers.base import DeviceHint, DriverError, StorageDriver
 
 LONGEST_WAIT = 60.0
-FAR = 2**32  # serials: more than a volume gets in its life, also where its record comes from an old backup
 REPEAT_ORDERS = 1.0  # seconds after which orders that were not obeyed are said again
 UNCLAIMED_LOOKS = 2  # looks that must agree that no task here wants the volume before a Mount is refused
 
@@ -50,14 +58,17 @@ class GateRequests:
         state: LoopState,
         records: Records,
         driver: StorageDriver | None,
+        registry: NodeRegistry,
         read_deadline: float = 10.0,
-        binding: Binding = refusal,
+        beats: Beats = unwanted,
     ) -> None:
         self._state = state
-        self._registry = NodeRegistry(state, records, driver, binding)
+        self._beats = beats
+        self._registry = registry
         self._gates = state.gates
         self._records = records
         self._driver = driver
+        self._unrecorded = UnrecordedDisks(state, driver)
         self._wakeup = state.wakeup
         self._clock = state.clock
         self._wall = state.wall
@@ -70,6 +81,7 @@ class GateRequests:
         yield route(endpoints.MOUNT, lambda peer, asked: self.mount(peer.node, asked))
         yield route(endpoints.SYNC, lambda peer, asked: self.sync(peer.node, asked))
         yield route(endpoints.HELLO, lambda peer, asked: self.hello(peer.node, asked))
+        yield route(endpoints.BEAT, lambda peer, asked: self.beat(peer.node, asked))
 
     async def hello(self, node: NodeId, hello: Hello) -> Empty | Rejection:
         who = await self._registry.register(Caller(node, VmId(hello.vm), BootId(hello.boot)), hello.hostname)
@@ -79,6 +91,11 @@ class GateRequests:
         if hello.engine is not None:
             self._state.clock_offsets[node] = hello.engine.clock - self._state.wall()
         return Empty()
+
+    async def beat(self, node: NodeId, beat: Beat) -> Pace | Rejection:
+        caller = Caller(node, VmId(beat.vm), BootId(beat.boot))
+        who = await self._registry.register(caller)
+        return who if isinstance(who, Rejection) else Pace(self._beats(caller.node, caller.vm, caller.boot))
 
     # What has it mounted?
 
@@ -190,19 +207,7 @@ class GateRequests:
     ) -> VolumeRecord | None:
         """The record with what this report adds to it; None when it adds nothing, or comes from nobody who may."""
         grant = next((each for each in record.grants if is_of(each, caller)), None)
-        if grant is None:
-            return None
-        change = record
-        if report.formatted and not record.formatted:
-            text = f"file system {record.spec.fstype} with UUID {record.carries}"
-            if record.spec.source is not None:
-                text = f"{text}, copied from volume {record.spec.source.volume}; its label is {record.fs_uuid}"
-            entry = HistoryEntry(Moment.FORMATTED, self._wall(), grant.epoch, text, hostname)
-            change = replace(change, formatted=True, history=(*change.history, entry))
-        if report.state == MountState.MOUNTED.value and mounted_is_news(record, hostname):
-            entry = HistoryEntry(Moment.MOUNTED, self._wall(), grant.epoch, f"serial {report.serial}", hostname)
-            change = replace(change, history=(*change.history, entry))
-        return None if change is record else change
+        return None if grant is None else with_report(record, report, grant.epoch, self._wall(), hostname)
 
     # May it mount?
 
@@ -221,7 +226,7 @@ class GateRequests:
             found = asked.at_once(looked=look is not None)
             if look is not None:
                 looks.add(look.number)
-                found = found or self._refusal(asked, look.world, len(looks), seen.hostname)
+                found = found or await self._refusal(asked, look.world, len(looks), seen.hostname)
             if isinstance(found, Rejection):
                 return found
             if found is not None:
@@ -243,7 +248,7 @@ class GateRequests:
         said = None if heard is None or heard.boot != caller.boot else heard.volumes.get(name)
         return AskedMount(caller, name, self._state.record(name), claim, said)
 
-    def _refusal(self, asked: AskedMount, world: World, looks: int, hostname: str) -> Rejection | None:
+    async def _refusal(self, asked: AskedMount, world: World, looks: int, hostname: str) -> Rejection | None:
         """Why waiting cannot help. A task that was placed a moment ago is in every look that began after its Mount."""
         decision = self._state.decisions.get(asked.name)
         if decision is not None and final(decision.action):
@@ -251,10 +256,19 @@ class GateRequests:
         if self._state.unreadable(asked.name) is not None:
             return None
         if world.volumes is not None and asked.record is None and asked.name not in world.volumes:
-            return Rejection(Status.MISSING, f"there is no volume {asked.name}: create it again")
+            return await self._no_record(asked.name)
         if world.claims is None or looks < UNCLAIMED_LOOKS:
             return None
         return asked.not_yours(world, hostname)
+
+    async def _no_record(self, name: VolumeName) -> Rejection:
+        try:
+            found = await self._unrecorded.of(name)
+        except DriverError as error:
+            return unavailable(f"volume {name} is in no record, and whether it has a disk cannot be seen: {error}")
+        if found is not None:
+            return Rejection(Status.CONFLICT, str(found))
+        return Rejection(Status.MISSING, f"there is no volume {name}: create it again")
 
     async def _allow(self, asked: AskedMount, grant: Grant) -> MountGrant | Pending:
         record, vm = asked.record, asked.caller.vm

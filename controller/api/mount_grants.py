@@ -37,7 +37,8 @@ class AskedMount:
         """None: Swarm wants the volume here, or on no node yet."""
         if self.claim is not None and self.claim.node in {None, self.caller.node}:
             return None
-        return Rejection(Status.FORBIDDEN, _not_yours(self.name, hostname, self.claim, world))
+        left = self.record is not None and not self.record.formatted and (self.claim is None or not self.claim.services)
+        return Rejection(Status.FORBIDDEN, _not_yours(self.name, hostname, self.claim, world) + _left(self.name) * left)
 
     def _rivals(self) -> tuple[Refusal, ...]:
         """Services on the caller's node that want the volume and do not get it."""
@@ -119,6 +120,12 @@ def _void(record: VolumeRecord, grant: Grant, claim: Claim | None) -> int:
     place = (grant.node, grant.vm, grant.boot)
     beside = [g.serial for g in record.grants if (g.node, g.vm, g.boot) == place and g.task in wanted]
     return max(0, min([grant.serial, *beside]) - 1)
+
+
+def _left(name: VolumeName) -> str:
+    return (
+        f". The volume is there now, never used: `docker volume rm {name}` removes it again if Docker made it for this"
+    )
 
 
 def _not_yours(name: VolumeName, hostname: str, claim: Claim | None, world: World) -> str:

@@ -16,6 +16,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from controller.allowance import Allowance
 from controller.api.members import Members
 from controller.api.routes import Reply, Route
 from controller.json_errors import NOT_JSON
@@ -31,6 +32,7 @@ MOST_AT_ONCE = 256  # requests of one peer under way: a long poll for each conta
 MOST_BYTES = 4 * MAX_BODY  # of the requests of one peer that are under way
 BODY_SECONDS = 20.0  # in which a request has to be here in full
 _MOST_COMPLAINTS = 1000
+COMPLAINTS_AT_ONCE, COMPLAINT_SECONDS = 5, 10.0  # lines in the log of what one peer said wrongly
 
 _log = structlog.get_logger(__name__)
 
@@ -69,6 +71,8 @@ class Api:
         self._identify = identify
         self._body_seconds = body_seconds
         self._under_way: dict[NodeId, _UnderWay] = {}
+        clock = asyncio.get_running_loop().time
+        self._complaining = Allowance[NodeId](clock, COMPLAINTS_AT_ONCE, COMPLAINT_SECONDS)
         self._complaints: dict[NodeId, str] = {}  # the last one of each peer: told when it changes
 
     def application(self) -> web.Application:
@@ -89,6 +93,9 @@ class Api:
         too_much = self._under_way.get(peer.node, _UnderWay()).too_much(size)
         if too_much is not None:
             return reply(unavailable(f"node {peer.node} has {too_much}"))
+        if request.transport is not None:
+            # One answer at a time: the next question on this connection waits until the kernel has taken this one.
+            request.transport.set_write_buffer_limits(high=1, low=0)
         with self._counted(peer.node, size):
             return reply(self._elsewhere() or await self._answer(route, peer, request))
 
@@ -128,8 +135,8 @@ class Api:
         return self._elsewhere() or answer
 
     def _complain(self, peer: Peer, path: str, why: str) -> None:
-        """Once for each peer and reason: it asks again every second."""
-        if self._complaints.get(peer.node) == why:
+        """Once for each peer and reason: it asks again every second. One with ever new reasons fills no disk."""
+        if self._complaints.get(peer.node) == why or not self._complaining.take(peer.node):
             return
         if len(self._complaints) >= _MOST_COMPLAINTS:
             self._complaints.clear()

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from controller.doctor.node_advice import advice
+from controller.api.viewing.node_lines import node_line
+from controller.api.viewing.warnings import is_full, warnings
+from controller.doctor.storage import scarce
 from controller.model import (
     Grant,
     HistoryEntry,
     Moment,
-    Node,
     Policy,
     VmId,
     VolumeName,
@@ -23,7 +24,7 @@ from controller.model import (
     World,
 )
 from controller.names import own_version
-from controller.planner.actions import Alarm, Converged, Refuse, Wait, kind, reason
+from controller.planner.actions import Alarm, Converged, Refuse, Wait, reason
 from controller.planner.node_labels import unconstrained
 from controller.planner.placement import Placement
 from controller.planner.plan import Decision
@@ -35,14 +36,16 @@ from controller.protocol.views import (
     Explanation,
     GrantView,
     HistoryView,
-    NodeLine,
     PausedView,
+    RoomView,
     StatusView,
     VolumeLine,
 )
+from controller.reconciler.gate_reports import Usage
 from controller.reconciler.history import hostname
 from controller.reconciler.state import LoopState, Observation
 
+NO_USAGE = Usage(0, 0)
 _WAITS: Mapping[Placement | None, str] = {Placement.KEPT: "kept", Placement.PAUSED: "paused"}
 
 
@@ -51,10 +54,11 @@ def status(loop: LoopState, policy: Policy, holder: str) -> StatusView | None:
     look = loop.look
     if look is None:
         return None
-    lines = tuple(_line(loop, look.world, name) for name in loop.volumes())
+    usages = loop.gates.usages()
+    lines = tuple(_line(loop, look.world, name, usages.get(name)) for name in loop.volumes())
     nodes = look.world.nodes or {}
     name = next((node.hostname for node in nodes.values() if node.id == holder), holder)
-    told = tuple(sorted((_node_line(loop, look.world, node) for node in nodes.values()), key=lambda line: line.node))
+    told = tuple(sorted((node_line(loop, look.world, node) for node in nodes.values()), key=lambda line: line.node))
     advised = dict.fromkeys(each for volume in loop.volumes() for each in unconstrained(look.world, policy, volume))
     world = look.world
     return StatusView(
@@ -68,45 +72,49 @@ def status(loop: LoopState, policy: Policy, holder: str) -> StatusView | None:
         tuple(advised),
         own_version(),
         tuple(PausedView(each.kind, each.name, each.reason) for each in world.paused_parts),
+        _rooms(loop),
     )
 
 
-def _node_line(loop: LoopState, world: World, node: Node) -> NodeLine:
-    view = None if node.vm is None else world.gates.get(node.vm)
-    hello = loop.hellos.get(node.id)
-    gate = "its node service was not heard yet" if hello is None else hello.gate
-    heard = None if view is None else view.age
-    concerns = tuple(_concerns(loop, node))
-    return NodeLine(node.hostname, node.id, node.state.value, node.vm, gate, heard, concerns, node.labelled)
+def _rooms(loop: LoopState) -> tuple[RoomView, ...]:
+    return tuple(RoomView(each.name, each.free, each.size, scarce(each)) for each in loop.rooms)
 
 
-def _concerns(loop: LoopState, node: Node) -> Iterable[str]:
-    hello = loop.hellos.get(node.id)
-    if hello is not None and (told := advice(node, hello.tcp_retries2)):
-        yield told
-    if node.vm is not None:
-        yield from loop.concerns.get(node.vm, ())
-
-
-def _line(loop: LoopState, world: World, name: VolumeName) -> VolumeLine:
+def _line(loop: LoopState, world: World, name: VolumeName, usage: Usage | None) -> VolumeLine:
     record = loop.record(name)
     vms = _vms(world, record)
     hosts = ", ".join(hostname(world, vm) or "?" for vm in vms)
     decision = loop.decisions.get(name)
-    line = VolumeLine(name, hosts, ", ".join(vms), state(decision), loop.why(name), _warnings(loop, world, name))
-    return line if record is None else _with_spec(line, record)
+    word = "refused" if name in loop.unrecorded else state(decision)
+    line = VolumeLine(name, hosts, ", ".join(vms), word, loop.why(name), warnings(loop, world, name, usage))
+    if usage is not None:
+        room = {"used_bytes": usage.used, "available_bytes": usage.available, "full": is_full(usage, loop.full)}
+        line = msgspec.structs.replace(line, **room)
+    return line if record is None else _with_spec(line, record, allocated_bytes(loop, record))
 
 
-def _with_spec(line: VolumeLine, record: VolumeRecord) -> VolumeLine:
+def allocated_bytes(loop: LoopState, record: VolumeRecord) -> int | None:
+    """What its disk takes in the storage, if that tells it."""
+    found = (None if record.disk is None else each.used.get(record.disk) for each in loop.rooms)
+    return next((used for used in found if used is not None), None)
+
+
+def _with_spec(line: VolumeLine, record: VolumeRecord, allocated: int | None) -> VolumeLine:
     spec, disk = record.spec, record.disk or ""
     return msgspec.structs.replace(
-        line, service=record.service, size_bytes=spec.size_bytes, fstype=spec.fstype, disk=disk
+        line,
+        service=record.service,
+        size_bytes=spec.size_bytes,
+        fstype=spec.fstype,
+        disk=disk,
+        allocated_bytes=allocated,
     )
 
 
 def details(loop: LoopState, record: VolumeRecord) -> Details:
     """What `docker volume inspect` shows."""
     decision, world, source = loop.decisions.get(record.name), loop.world, record.spec.source
+    usage = loop.gates.usages().get(record.name, NO_USAGE)
     created = next((each.at for each in record.history if each.moment is Moment.CREATED), 0.0)
     hosts = () if world is None else (hostname(world, vm) or "?" for vm in _vms(world, record))
     return Details(
@@ -120,26 +128,13 @@ def details(loop: LoopState, record: VolumeRecord) -> Details:
         "" if source is None else source.volume,
         created,
         ", ".join(labels_of(record)),
+        usage.used,
+        usage.available,
     )
 
 
 def labels_of(record: VolumeRecord) -> tuple[str, ...]:
     return tuple(f"{name}={text}" for name, text in record.spec.labels)
-
-
-def _warnings(loop: LoopState, world: World, name: VolumeName) -> tuple[str, ...]:
-    """What node services last said of volumes of Docker's own driver that bear the name: Docker takes those first."""
-    nodes = world.nodes or {}
-    found = sorted(
-        nodes[node].hostname
-        for node, hello in loop.hellos.items()
-        if node in nodes and hello.engine is not None and name in hello.engine.local_volumes
-    )
-    return tuple(
-        f"node {host} has a local volume {name}: a container that names no driver starts on it there, and one that "
-        f"names driver reberth does not start; copy away what is worth keeping, then `docker volume rm {name}` there"
-        for host in found
-    )
 
 
 def state(decision: Decision | None) -> str:
@@ -163,14 +158,14 @@ def explain(loop: LoopState, policy: Policy, name: VolumeName) -> Explanation | 
     """None when no such volume is known."""
     look, record = loop.look, loop.record(name)
     decision = loop.decisions.get(name)
-    if look is None or (record is None and decision is None):
+    if look is None or (record is None and decision is None and name not in loop.unrecorded):
         return None
-    world = look.world
+    world, usage = look.world, loop.gates.usages().get(name)
     told = Explanation(
         volume=name,
         state=state(decision),
         placement=_placement(decision),
-        decision="none" if decision is None else kind(decision.action),
+        decision="none" if decision is None else decision.action.kind,
         why=_why(decision),
         cure=remedy(decision, world, policy),
         phase="none",
@@ -184,8 +179,13 @@ def explain(loop: LoopState, policy: Policy, name: VolumeName) -> Explanation | 
         unread=world.unread,
         looked_at=look.at,
         advice=tuple(unconstrained(world, policy, name)),
-        warnings=_warnings(loop, world, name),
+        warnings=warnings(loop, world, name, usage),
+        used_bytes=(usage or NO_USAGE).used,
+        available_bytes=(usage or NO_USAGE).available,
     )
+    if name in loop.unrecorded:
+        found = loop.unrecorded[name]
+        return msgspec.structs.replace(told, state="refused", why=f"{found.why}.", cure=found.cure)
     return told if record is None else _with_record(told, look, decision, record)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
+from controller.api.changes.making import marked, new_record
+from controller.api.recovery.unrecorded import UnrecordedDisks
+from controller.api.removed_names import still_ours
 from controller.api.routes import Route, route
 from controller.api.status import details
 from controller.api.volume_rights import (
@@ -23,11 +23,8 @@ from controller.api.volume_rights import (
 from controller.model import (
     DriverOption,
     Epoch,
-    HistoryEntry,
-    Moment,
     NodeId,
     Phase,
-    Serial,
     Spec,
     VolumeName,
     VolumeRecord,
@@ -49,8 +46,9 @@ from controller.protocol.messages import (
 from controller.reconciler.state import LoopState, VolumeNames
 from controller.records.base import Records, RecordsUnavailable, Stale
 from controller.volumes.driver_options import refusal, with_place
-from controller.volumes.naming import BadName, volume_key, volume_name
+from controller.volumes.naming import BadName, volume_name
 from controller.volumes.options import BadOptions, copied_from, difference, parse_copy, parse_new
+from drivers.base import DriverError, StorageDriver
 
 LOOK_SECONDS = 6.0  # a gate gives up on an answer after 10 s
 LONGEST_WAIT = 60.0
@@ -59,8 +57,7 @@ ATTEMPTS = 3
 
 class VolumeRequests:
     """
-    ``no_storage``: why there is no storage driver, or None. ``clones``: whether it can copy a disk.
-    ``options``: those that the storage driver declares.
+    ``no_storage``: why there is no storage driver, or None. ``options``: those that it declares.
     ``keep``: seconds for which the disk of a removed volume is kept.
     """
 
@@ -69,8 +66,8 @@ class VolumeRequests:
         state: LoopState,
         records: Records,
         no_storage: str | None = None,
+        driver: StorageDriver | None = None,
         *,
-        clones: bool = False,
         keep: float = 0.0,
         options: Sequence[DriverOption] = (),
     ) -> None:
@@ -78,10 +75,11 @@ class VolumeRequests:
         self._records = records
         self._wakeup = state.wakeup
         self._no_storage = no_storage
-        self._clones = clones
+        self._clones = driver is not None and driver.capabilities.clones
         self._names = VolumeNames(state)
         self._keep = keep
         self._options = options
+        self._unrecorded = UnrecordedDisks(state, driver)
 
     def routes(self) -> Iterable[Route]:
         yield route(endpoints.CREATE_VOLUME, self._create_as)
@@ -102,8 +100,7 @@ class VolumeRequests:
 
     async def _not_asked_for(self, node: NodeId, name: VolumeName, options: Mapping[str, str]) -> Rejection | None:
         """A task that was placed a moment ago is in the next look."""
-        world = self._state.world
-        if world is not None and options in wanted_by(world, node, name):
+        if self._state.world is not None and options in wanted_by(self._state.world, node, name):
             return None
         self._wakeup(f"node {node} wants to make volume {name}")
         look = await self._state.fresh_look(LOOK_SECONDS)
@@ -118,7 +115,21 @@ class VolumeRequests:
 
     async def _get_as(self, peer: Peer, asked: GetVolume) -> Volume | Rejection:
         found = await self.get(asked)
-        return found if isinstance(found, Rejection) else self._seen_by(peer, found)
+        if isinstance(found, Rejection) and found.status is Status.MISSING:
+            record = self._state.record(VolumeName(asked.name))
+            if record is not None and await still_ours(self._state, peer.node, record.name):
+                found = self._volume(record)
+        if isinstance(found, Rejection):
+            return found
+        if VolumeName(asked.name) in self._state.unrecorded:
+            found = await self._as_asked(peer, asked, found)
+        return self._seen_by(peer, found)
+
+    async def _as_asked(self, peer: Peer, asked: GetVolume, found: Volume) -> Volume:
+        """Docker sees a volume, and does not call Create: what a service asks for must not get lost by that."""
+        wanted = () if self._state.world is None else wanted_by(self._state.world, peer.node, VolumeName(asked.name))
+        made = await self.create(CreateVolume(asked.name, dict(wanted[0]))) if wanted else found
+        return made if isinstance(made, Volume) else found
 
     async def _inspect_as(self, peer: Peer, asked: GetVolume) -> Details | Rejection:
         found = await self.get(asked)
@@ -131,11 +142,9 @@ class VolumeRequests:
 
     async def _list_as(self, peer: Peer, _: Empty) -> Volumes | Rejection:
         found = await self.list()
-        return (
-            found
-            if isinstance(found, Rejection)
-            else Volumes(tuple(self._seen_by(peer, each) for each in found.volumes))
-        )
+        if isinstance(found, Rejection):
+            return found
+        return Volumes(tuple(self._seen_by(peer, each) for each in found.volumes))
 
     def _seen_by(self, peer: Peer, volume: Volume) -> Volume:
         record = self._state.record(VolumeName(volume.name))
@@ -149,8 +158,8 @@ class VolumeRequests:
     async def _remove_as(self, peer: Peer, asked: RemoveVolume) -> Empty | Rejection:
         record = self._state.record(VolumeName(asked.name))
         world = self._state.world
-        if asked.now and peer.role is not Role.MANAGER:
-            return Rejection(Status.FORBIDDEN, "only managers delete a volume at once")
+        if (asked.now or asked.by) and peer.role is not Role.MANAGER:
+            return Rejection(Status.FORBIDDEN, "only managers delete a volume at once, or say who removes it")
         if peer.role is Role.MANAGER or record is None or (world is not None and holds(world, peer.node, record)):
             return await self.remove(asked)
         return Rejection(
@@ -183,7 +192,7 @@ class VolumeRequests:
             why = spec.why if isinstance(spec, BadOptions) else refusal(spec, self._options, name)
             if isinstance(spec, BadOptions) or why is not None:
                 return Rejection(Status.BAD, f"volume {name}: {why}")
-            made = await self._records.create_volume(_new_record(name, spec))
+            made = await self._records.create_volume(new_record(name, spec))
             if isinstance(made, VolumeRecord):
                 self._state.wrote(made)
                 self._wakeup(f"volume {name} was created")
@@ -206,13 +215,10 @@ class VolumeRequests:
             return unavailable(f"volume {name} was made and removed in the same moment")
         if found.phase is Phase.DELETING:
             return Rejection(Status.CONFLICT, removed(found))
-        differs = difference(asked.options, found.spec)
-        if differs is not None:
-            return Rejection(Status.CONFLICT, f"volume {name}: {differs}")
-        return self._volume(found)
-
-    def _epoch(self) -> Epoch:
-        return Epoch(0) if self._state.world is None else self._state.world.epoch
+        world = self._state.world
+        claim = None if world is None else (world.claims or {}).get(name)
+        differs = difference(asked.options, found.spec, sized=claim is None or not claim.wished)
+        return self._volume(found) if differs is None else Rejection(Status.CONFLICT, f"volume {name}: {differs}")
 
     async def get(self, asked: GetVolume) -> Volume | Rejection:
         record = self._state.record(VolumeName(asked.name))
@@ -224,9 +230,22 @@ class VolumeRequests:
                 record = (await self._records.volumes()).get(VolumeName(asked.name))
             except RecordsUnavailable as error:
                 return unavailable(error)
-        if record is None or record.phase is Phase.DELETING:
+        if record is None:
+            return await self._without_record(VolumeName(asked.name))
+        if record.phase is Phase.DELETING:
             return Rejection(Status.MISSING, f"there is no volume {asked.name}")
         return self._volume(record)
+
+    async def _without_record(self, name: VolumeName) -> Volume | Rejection:
+        try:
+            found = await self._unrecorded.of(name)
+        except DriverError as error:
+            return unavailable(f"whether the storage has a disk of volume {name} cannot be seen: {error}")
+        return (
+            Rejection(Status.MISSING, f"there is no volume {name}")
+            if found is None
+            else Volume(name, 0, "", str(found))
+        )
 
     async def list(self) -> Volumes | Rejection:
         try:
@@ -252,22 +271,23 @@ class VolumeRequests:
         if claim is not None and (claim.tasks or claim.services):
             return Rejection(Status.CONFLICT, in_use(claim))
         try:
-            return await self._mark(name, now=asked.now)
+            return await self._mark(name, asked)
         except RecordsUnavailable as error:
             return unavailable(error)
 
-    async def _mark(self, name: VolumeName, *, now: bool) -> Empty | Rejection:
+    async def _mark(self, name: VolumeName, asked: RemoveVolume) -> Empty | Rejection:
         for _ in range(ATTEMPTS):
             known = await self._records.volumes()
             record = known.get(name)
             if record is None:
                 return Rejection(Status.MISSING, f"there is no volume {name}")
-            if record.phase is Phase.DELETING and not (now and record.delete_at is not None):
+            if record.phase is Phase.DELETING and not (asked.now and record.delete_at is not None):
                 return Empty()
             copies = copies_under_way(record, known.values())
             if copies:
                 return Rejection(Status.CONFLICT, being_copied(name, copies))
-            change = self._marked(record, now=now)
+            epoch = Epoch(0) if self._state.world is None else self._state.world.epoch
+            change = marked(record, self._state.wall(), epoch, self._keep, asked)
             written = await self._records.replace_volume(change)
             if not isinstance(written, Stale):
                 self._state.wrote(written)
@@ -275,20 +295,6 @@ class VolumeRequests:
                 return Empty()
         return unavailable(f"the record of volume {name} is being changed all the time")
 
-    def _marked(self, record: VolumeRecord, *, now: bool) -> VolumeRecord:
-        """A volume that nobody ever wrote to is not kept."""
-        wall = self._state.wall()
-        at = wall + self._keep if self._keep > 0 and record.formatted and not now else None
-        how = "by `reberth remove --now`" if now else "by `docker volume rm`"
-        told = HistoryEntry(Moment.DELETED, wall, self._epoch(), f"it was removed {how}")
-        return replace(record, phase=Phase.DELETING, delete_at=at, history=(*record.history, told))
-
     def _volume(self, record: VolumeRecord) -> Volume:
         spec = record.spec
         return Volume(record.name, spec.size_bytes, spec.fstype, self._state.why(record.name))
-
-
-def _new_record(name: VolumeName, spec: Spec) -> VolumeRecord:
-    # A gate that knew an older volume of this name refuses all serials up to that one's last: start above them.
-    born = Serial(int(time.time()))
-    return VolumeRecord(name=name, key=volume_key(name), spec=spec, fs_uuid=str(uuid.uuid4()), serial=born)

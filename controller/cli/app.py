@@ -13,6 +13,7 @@ from typing import Annotated, TypeVar
 import typer
 from rich.console import Console
 
+from controller.cli import remote
 from controller.cli.client import Unanswered
 from controller.cli.forms import Form, written
 
@@ -20,13 +21,26 @@ COMMANDS = "controller.cli.commands"
 WIDE = 4000  # columns: more than any line has, so that no cell of a table is broken
 PIPED = WIDE // 2  # the same, with the usual columns: for a file, or another program
 
-app = typer.Typer(help="Reberth moves a stateful Swarm task's disk with the task.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="The same as -o json (docs/explain.md).")]
 Output = Annotated[Form, typer.Option("-o", "--output", help="wide: nothing is broken into lines, and more columns.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask: for scripts.")]
 
 T = TypeVar("T")
+_TLS = "with --host; default {} in $REBERTH_CERT_PATH, or in ~/.reberth"
+
+
+@app.callback()
+def from_afar(
+    host: Annotated[str, typer.Option("--host", "-H", help="HOST:PORT of a manager, or several: a,b,c.")] = "",
+    tlscacert: Annotated[str, typer.Option(help=f"The swarm's root certificate, {_TLS.format('ca.pem')}.")] = "",
+    tlscert: Annotated[str, typer.Option(help=f"Your certificate, {_TLS.format('cert.pem')}.")] = "",
+    tlskey: Annotated[str, typer.Option(help=f"Its key, {_TLS.format('key.pem')}.")] = "",
+) -> None:
+    """Reberth moves a stateful Swarm task's disk with the task."""
+    said = {remote.HOST: host, remote.CA: tlscacert, remote.CERTIFICATE: tlscert, remote.KEY: tlskey}
+    os.environ.update({name: value for name, value in said.items() if value})  # a flag is a variable for this process
 
 
 def load() -> typer.Typer:

@@ -1,4 +1,7 @@
-"""The commands' way to the controller on this manager: its unix socket. Blocking; a command does one thing."""
+"""
+The commands' way to the controller: the unix socket of this manager's, or from afar, as `controller.cli.remote` knows.
+Blocking; a command does one thing.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ from pathlib import Path
 
 import msgspec
 
+from controller.cli.remote import RemoteError, Said, post, remote
 from controller.json_errors import NOT_JSON
 from controller.protocol.answers import Status
 from controller.protocol.endpoint import Answer, Asked, Endpoint
 from controller.protocol.messages import Problem
-from controller.protocol.unix_http import UnixConnection
 from controller.settings import Settings, SettingsError, from_process
+from controller.unix_http import UnixConnection
 
 SECONDS = 30.0
 
@@ -26,6 +30,8 @@ class Exit(IntEnum):
     REFUSED = 1
     MISSING = 3
     UNANSWERED = 4
+    HELD = 5
+    UNFINISHED = 6
 
 
 _EXITS = {Status.MISSING: Exit.MISSING, Status.UNAVAILABLE: Exit.UNANSWERED, Status.FAULT: Exit.UNANSWERED}
@@ -40,17 +46,33 @@ class Unanswered(Exception):
 
 
 def ask(endpoint: Endpoint[Asked, Answer], message: Asked) -> Answer:
-    """One request through the controller's socket. Raises Unanswered."""
-    path = _socket()
+    """One request, through the controller's socket or to a manager from afar. Raises Unanswered."""
+    body = msgspec.json.encode(message)
+    try:
+        far = remote(os.environ)
+        said = _through(_socket(), endpoint.path, body) if far is None else far.post(endpoint.path, body, SECONDS)
+    except RemoteError as error:
+        raise Unanswered(str(error), Exit.UNANSWERED) from error
+    try:
+        if said.status != Status.DONE:
+            why = msgspec.json.decode(said.body, type=Problem).why
+            raise Unanswered(why, _exit(said.status))
+        return msgspec.json.decode(said.body, type=endpoint.answers[Status.DONE])
+    except NOT_JSON as error:
+        raise Unanswered(
+            f"the controller's answer is not understood ({error}): command and controller differ", Exit.UNANSWERED
+        ) from error
+
+
+def _through(path: Path, question: str, body: bytes) -> Said:
     connection = UnixConnection(path, SECONDS)
     try:
-        connection.request("POST", endpoint.path, msgspec.json.encode(message), {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        body = response.read()
+        return post(connection, question, body)
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise Unanswered(
             f"there is no controller behind {path}: run this in the controller's container on a manager, as\n"
-            "  docker exec $(docker ps -q -f label=com.docker.swarm.service.name=reberth_controller) reberth status",
+            "  docker exec $(docker ps -q -f label=com.docker.swarm.service.name=reberth_controller) reberth status\n"
+            "or from a workstation with a certificate, by --host",
             Exit.UNANSWERED,
         ) from error
     except PermissionError as error:
@@ -60,15 +82,6 @@ def ask(endpoint: Endpoint[Asked, Answer], message: Asked) -> Answer:
         raise Unanswered(why, Exit.UNANSWERED) from error
     finally:
         connection.close()
-    try:
-        if response.status != Status.DONE:
-            why = msgspec.json.decode(body, type=Problem).why
-            raise Unanswered(why, _exit(response.status))
-        return msgspec.json.decode(body, type=endpoint.answers[Status.DONE])
-    except NOT_JSON as error:
-        raise Unanswered(
-            f"the controller's answer is not understood ({error}): command and controller differ", Exit.UNANSWERED
-        ) from error
 
 
 def _exit(status: int) -> Exit:

@@ -36,7 +36,7 @@ from controller.model import (
     VolumeRecord,
     World,
 )
-from controller.planner.actions import Action, Attach, Detach, Fence, GrantMount, Wait, kind, quiet, reason
+from controller.planner.actions import Action, Attach, Detach, Fence, GrantMount, Wait, reason
 from controller.planner.foresight.foresee import applied, older
 from controller.planner.foresight.supposed import node_died
 from controller.planner.plan import plan
@@ -166,13 +166,13 @@ async def _decide(stage: Stage, say: Say, sleep: Sleep) -> bool:
         (decision,) = plan(stage.world, stage.policy)
         if decision != told:
             told = decision
-            say(f"+{stage.at:5.1f} s  {kind(decision.action):<12} {reason(decision.action)}")
+            say(f"+{stage.at:5.1f} s  {decision.action.kind:<12} {reason(decision.action)}")
             await sleep(1.0)
         action = decision.action
         if isinstance(action, Wait) and action.counting and action.until:
             stage.at += action.until
             stage.world = older(stage.world, action.until)
-        elif quiet(action):
+        elif action.quiet:
             return stage.writers() not in {(), (_vm(1),)}
         else:
             await _do(stage, action)

@@ -36,6 +36,9 @@ def show_status(console: Console, status: StatusView) -> None:
     for unread in status.unread:
         console.print(f"[red]{escape(unread)}[/]")
     console.print(_volumes(status, wide=console.width > _PAGE) if status.volumes else "No volumes.")
+    for room in status.rooms:
+        text = f"{escape(room.name)}: {room.free_bytes / 2**30:.4g} of {room.size_bytes / 2**30:.4g} GiB free"
+        console.print(f"[yellow]{text}: make room, or more of it[/]" if room.scarce else text, soft_wrap=True)
     for warning in (each for line in status.volumes for each in line.warnings):
         console.print(f"[yellow]{escape(warning)}[/]", soft_wrap=True)
     show_nodes(console, status)
@@ -43,11 +46,13 @@ def show_status(console: Console, status: StatusView) -> None:
 
 def _volumes(status: StatusView, *, wide: bool) -> Table:
     """Where all is well the reason says nothing more, and is left to ``-o wide``."""
-    more = ("SERVICE", "SIZE", "FSTYPE", "VM", "DISK") if wide else ()
+    more = ("SERVICE", "SIZE", "USED", "ALLOCATED", "FSTYPE", "VM", "DISK") if wide else ()
     table = table_of("VOLUME", "NODE", "STATE", *more, last="REASON")
     for line in status.volumes:
         word = f"[{_COLOURS.get(line.state, 'default')}]{line.state}[/]"
-        cells = (escape(line.service), size_text(line.size_bytes), line.fstype, line.vm, escape(line.disk))
+        used = f"{line.used_bytes / (line.used_bytes + line.available_bytes):.0%}" if line.used_bytes else ""
+        spec = (escape(line.service), size_text(line.size_bytes), used, size_text(line.allocated_bytes or 0))
+        cells = (*spec, line.fstype, line.vm, escape(line.disk))
         reason = escape(line.reason) if wide or line.state != _FINE else ""
         table.add_row(escape(line.volume), escape(line.node), word, *(cells if wide else ()), reason)
     return table
@@ -120,7 +125,8 @@ def _facts(found: Explanation) -> Iterator[tuple[str, str]]:
         yield "Last attempt", found.setback
     yield "Wanted by", found.claim
     yield from (("Refused", why) for why in found.refused)
-    yield "Disk", f"{found.disk or 'none yet'}, {found.size_bytes} bytes, on {_where(found)}"
+    used = f" ({found.used_bytes} used, {found.available_bytes} available)" * bool(found.used_bytes)
+    yield "Disk", f"{found.disk or 'none yet'}, {found.size_bytes} bytes{used}, on {_where(found)}"
     if found.copy_of is not None:
         yield "Began as", f"a copy of volume {found.copy_of}"
     for grant in found.grants:

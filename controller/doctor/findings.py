@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import chain
 
-from controller.model import NodeId, Policy, VmId, World
+from controller.model import NodeId, Policy, VmId, VolumeKey, World
+from drivers.base import Room
+from watchers.docker_json import Mount
 from watchers.swarm_facts import EngineFacts, NodeFacts, ServiceFacts, SwarmFacts
 
 DRIVER = "reberth"
@@ -42,6 +45,8 @@ class NodeReport:
     multipath: bool = False
     clock_offset: float = 0.0
     gate_version: str = ""
+    mtu: int | None = None  # of the way to the managers
+    root_free: int | None = None  # bytes, where Docker's data is
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,9 @@ class Facts:
     setbacks: Mapping[str, str] = field(default_factory=dict)
     down_label: str = "reberth"
     version: str = ""
+    rooms: Sequence[Room] = ()
+    full: Mapping[str, str] = field(default_factory=dict)  # volumes that are nearly full, and what to do
+    keys: Sequence[VolumeKey] = ()  # of all disks that the storage has of ours
 
     @property
     def managers(self) -> list[NodeFacts]:
@@ -63,8 +71,9 @@ class Facts:
 
     @property
     def users(self) -> list[ServiceFacts]:
-        """Services that mount a volume of ours by naming our driver."""
-        return [service for service in self.swarm.services if any(map(is_ours, service.mounts))]
+        """Services that mount a volume of ours: they name our driver, or an external volume that is one of ours."""
+        known = self.volumes
+        return [each for each in self.swarm.services if any(is_ours(mount, known) for mount in each.mounts)]
 
     @property
     def volumes(self) -> frozenset[str]:
@@ -80,9 +89,13 @@ class Facts:
         return next((node for node in self.swarm.nodes if node.id == node_id), None)
 
 
-def is_ours(mount: object) -> bool:
-    driver = getattr(mount, "driver", None)
-    return driver is not None and driver.name.partition(":")[0] == DRIVER
+def is_ours(mount: Mount, known: AbstractSet[str] = frozenset()) -> bool:
+    """``known``: names of volumes of ours. Of a name with a template what comes before it has to fit one of them."""
+    name = mount.driver.name.partition(":")[0]
+    if name or mount.type != "volume" or not mount.source:
+        return name == DRIVER
+    start, template, _ = mount.source.partition("{{")
+    return any(each.startswith(start) for each in known) if template and start else mount.source in known
 
 
 Check = Callable[[Facts], Iterator[Finding]]

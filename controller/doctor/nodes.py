@@ -6,14 +6,19 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from controller.doctor.findings import DRIVER, Check, Facts, Finding, error, note, warning
+from controller.doctor.findings import DRIVER, Check, Facts, Finding, NodeReport, error, note, warning
 from controller.doctor.node_advice import advice
+from controller.doctor.versions import is_older
 from controller.model import Node, NodeId, VmId
 from watchers.swarm_facts import NodeFacts
 
 OLDEST_ENGINE = (20, 10)
 XFS_KERNEL = (5, 10)  # what an xfs of the gate's mkfs may need
 MOST_OFFSET = 5.0  # seconds between a node's clock and ours
+LEAST_ROOM = 1 << 30  # a gate is made of the whole image, beside the one that is there
+_CONTROLLERS_FIRST = (
+    "Controllers come first: deploy the stack with that version's image; `reberth upgrade` has the rest."
+)
 
 
 def _ready(facts: Facts) -> list[NodeFacts]:
@@ -146,6 +151,48 @@ def _settings(facts: Facts, node: Node, vm: VmId) -> Iterator[Finding]:
         yield warning("vm-settings", node.hostname, concern, "As the sentence says, in the hypervisor.")
 
 
+def mtus(facts: Facts) -> Iterator[Finding]:
+    told = [(node, mtu) for node in _ready(facts) if (mtu := _said(facts, node).mtu)]
+    managers = Counter(mtu for node, mtu in told if node.manager_status is not None)
+    if not managers:
+        return
+    usual = max(managers, key=lambda mtu: (managers[mtu], mtu))
+    for node, mtu in told:
+        if mtu != usual:
+            text = (
+                f"The MTU from {node.name} to the managers is {mtu}, that of managers is {usual}: large packets may "
+                "get lost while small ones arrive, so that joins, volumes or databases hang now and then."
+            )
+            cure = "Give the interfaces of all nodes, and what is between them, the same MTU (`ip link`)."
+            yield warning("mtu-differs", node.name, text, cure)
+
+
+def data_room(facts: Facts) -> Iterator[Finding]:
+    for node in _ready(facts):
+        free = _said(facts, node).root_free
+        if free is not None and free < LEAST_ROOM:
+            text = (
+                f"{free >> 20} MiB are free where Docker's data is on {node.name}: images, the gate's exchange and "
+                "what Swarm writes need room there."
+            )
+            cure = "On it: `docker system df` says what takes it, `docker image prune` frees some; or make it larger."
+            yield warning("docker-space", node.name, text, cure)
+
+
+def gates(facts: Facts) -> Iterator[Finding]:
+    for node in _ready(facts):
+        gate = _said(facts, node).gate_version
+        if gate and facts.version and gate != facts.version:
+            text = f"The gate of {node.name} is of version {gate}, the controller that acts of {facts.version}."
+            newer = is_older(facts.version, gate)
+            cure = _CONTROLLERS_FIRST if newer else f"`reberth upgrade` says what the gate of {node.name} waits for."
+            yield warning("gate-version", node.name, text, cure)
+
+
+def _said(facts: Facts, node: NodeFacts) -> NodeReport:
+    return facts.reports.get(NodeId(node.id)) or NodeReport()
+
+
 def labels(facts: Facts) -> Iterator[Finding]:
     for node in _ready(facts):
         if (node.spec.labels or {}).get(facts.down_label) == "down":
@@ -176,6 +223,9 @@ CHECKS: tuple[Check, ...] = (
     machines,
     kernels,
     vms,
+    mtus,
+    data_room,
+    gates,
     labels,
     roots,
 )

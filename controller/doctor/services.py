@@ -22,13 +22,14 @@ _DECLARED = {
 }
 
 
-def _mounts(service: ServiceFacts) -> list[Mount]:
-    return [mount for mount in service.mounts if is_ours(mount)]
+def _mounts(service: ServiceFacts, facts: Facts) -> list[Mount]:
+    known = facts.volumes
+    return [mount for mount in service.mounts if is_ours(mount, known)]
 
 
 def writers(facts: Facts) -> Iterator[Finding]:
     for service in facts.users:
-        shared = [mount.source for mount in _mounts(service) if "{{" not in mount.source]
+        shared = [mount.source for mount in _mounts(service, facts) if "{{" not in mount.source]
         replicas = service.spec.mode.replicated.replicas if service.spec.mode.replicated is not None else None
         if shared and replicas is None:
             text = f"Service {service.name} is global, but volume {shared[0]} has one writer."
@@ -93,14 +94,14 @@ def places(facts: Facts) -> Iterator[Finding]:
 
 def mounts(facts: Facts) -> Iterator[Finding]:
     for service in facts.users:
-        for mount in _mounts(service):
+        for mount in _mounts(service, facts):
             if not mount.source:
                 text = f"Service {service.name} mounts {mount.target} with our driver and no source."
                 yield error("mount-anonymous", service.name, text, "Give the mount a source: a name for the volume.")
             if mount.read_only:
                 text = f"Service {service.name} mounts {mount.source} read-only; it has it for itself all the same."
                 yield note("mount-read-only", service.name, text, "Nothing, if that is meant.")
-        yield from _declared(service)
+        yield from _declared(service, facts)
     for service in facts.swarm.services:
         for mount in service.mounts:
             if mount.type == "volume" and mount.source in facts.volumes and not is_ours(mount):
@@ -109,21 +110,27 @@ def mounts(facts: Facts) -> Iterator[Finding]:
                 yield warning("driver-unnamed", service.name, text, cure)
 
 
-def _declared(service: ServiceFacts) -> Iterator[Finding]:
-    image = service.task.container_spec.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+def _declared(service: ServiceFacts, facts: Facts) -> Iterator[Finding]:
+    image, _, tag = service.task.container_spec.image.partition("@")[0].rpartition("/")[2].partition(":")
     below = _DECLARED.get(image)
-    if below is None:
+    if below is None or (image == "postgres" and not _declares_data(tag)):
         return
-    for mount in _mounts(service):
+    for mount in _mounts(service, facts):
         if mount.target != below and below.startswith(mount.target.rstrip("/") + "/"):
             text = f"Image {image} declares a volume at {below}, below {mount.target}: data goes there, not to ours."
             yield error("mount-above", service.name, text, f"Mount {mount.source} at {below}.")
 
 
+def _declares_data(tag: str) -> bool:
+    """From 18 on the image of PostgreSQL declares /var/lib/postgresql (docker-library/postgres, pull request 1259)."""
+    version = re.match(r"\d+", tag)
+    return version is not None and int(version.group()) < 18
+
+
 def options(facts: Facts) -> Iterator[Finding]:
     said: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
     for service in facts.users:
-        for mount in _mounts(service):
+        for mount in _mounts(service, facts):
             if mount.source and mount.driver.options:
                 said[mount.source][service.name] = dict(mount.driver.options)
     for volume, by_service in said.items():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import ceil
 
 from controller.doctor.findings import Check, Facts, Finding, error, note, warning
-from controller.model import NodeId, NodeState, World
+from controller.model import Detect, FencePolicy, NodeId, NodeState, World
 from controller.names import VOLUME_CONFIG
 
 KEEPER_LABEL = "reberth.records"  # on the services that name the records
@@ -95,4 +95,21 @@ def claims(facts: Facts) -> Iterator[Finding]:
             yield warning("second-service", refused.service, text, "Give it a volume of its own.")
 
 
-CHECKS: tuple[Check, ...] = (targets, storm, doubted, left_behind, words, records, unkept, claims)
+def detector(facts: Facts) -> Iterator[Finding]:
+    """Whether the choice of our own detector does anything."""
+    policy = facts.policy
+    if policy.detect is not Detect.GATE:
+        return
+    stored = (facts.world.volumes or {}).values() if facts.world is not None else ()
+    chosen = {policy.fence, *(each.spec.policy for each in stored)}
+    if FencePolicy.POWER_OFF not in chosen or not policy.node_label:
+        text = 'detect = "gate" does nothing: it acts by the fence policy power-off and the node label alone.'
+        cure = 'Say fence = "power-off" under [policy], or policy: power-off of a volume, and keep node_label.'
+        yield warning("detect-idle", "reberth", text, cure)
+    if facts.own("node") is None:
+        text = 'detect = "gate" suspects nobody: no node service runs, whose beats it listens for.'
+        cure = "Deploy the stack as deploy/stack.yml has it, with its node service."
+        yield warning("detect-deaf", "reberth", text, cure)
+
+
+CHECKS: tuple[Check, ...] = (targets, storm, detector, doubted, left_behind, words, records, unkept, claims)

@@ -7,8 +7,12 @@ from collections.abc import Iterator
 
 from controller.doctor.findings import Check, Facts, Finding, error, note, warning
 from controller.model import FencePolicy, NodeId, VolumeName, World
+from controller.volumes.naming import life_prefix, volume_key
+from drivers.base import Room
 
 FULL = 0.9  # of the disks that a VM may have
+LITTLE = 0.1  # of the room for disks that is still free
+MUCH = 100 << 30  # bytes: so much that is free is enough for some days, however large the whole is
 
 
 def looking(facts: Facts) -> Iterator[Finding]:
@@ -71,6 +75,20 @@ def disks(facts: Facts) -> Iterator[Finding]:
             yield warning("disk-unknown", each.disk, text, cure)
 
 
+def unrecorded(facts: Facts) -> Iterator[Finding]:
+    """Where records were not read nothing is known to be missing in them."""
+    if facts.world is None or facts.world.volumes is None:
+        return
+    sources = {mount.source for service in facts.swarm.services for mount in service.mounts if mount.type == "volume"}
+    for name in sorted(sources - facts.volumes):
+        beginning = life_prefix(volume_key(VolumeName(name)))
+        keys = [key for key in facts.keys if key.startswith(beginning)]
+        if keys:
+            text = f"No record has volume {name}, which a service mounts; the storage has a disk of it: {keys[-1]}."
+            cure = f"`reberth explain {name}`; `reberth adopt {name} --disk {keys[-1]}`, if no other swarm uses it."
+            yield error("disk-unrecorded", name, text, cure)
+
+
 def room(facts: Facts) -> Iterator[Finding]:
     attachments = (facts.world.attachments or ()) if facts.world is not None else ()
     most = facts.policy.capabilities.max_disks_per_vm
@@ -80,13 +98,29 @@ def room(facts: Facts) -> Iterator[Finding]:
             yield warning("vm-full", vm, text, "Spread the services, or use fewer and larger volumes.")
 
 
+def scarce(room: Room) -> bool:
+    return room.free < min(LITTLE * room.size, MUCH)
+
+
+def rooms(facts: Facts) -> Iterator[Finding]:
+    for each in facts.rooms:
+        if scarce(each):
+            text = (
+                f"{each.free >> 30} of {each.size >> 30} GiB are free on {each.name}: disks that are thin grow there."
+            )
+            cure = (
+                "Make room, or more of it, before it is full: then VMs stand still that write, and no volume is made."
+            )
+            yield warning("storage-space", each.name, text, cure)
+
+
 def idle(facts: Facts) -> Iterator[Finding]:
     world = facts.world
     if world is None or world.volumes is None:
         return
     for name, place in _attached(world):
         claim = (world.claims or {}).get(name)
-        if claim is not None and claim.tasks:
+        if claim is not None and claim.node is not None:
             continue
         node = facts.node(place)
         if node is not None and node.spec.availability == "drain":
@@ -113,6 +147,16 @@ def setbacks(facts: Facts) -> Iterator[Finding]:
         yield warning("setback", volume, text, f"`reberth explain {volume}` has the reason and the cure.")
 
 
+def full(facts: Facts) -> Iterator[Finding]:
+    for volume, text in sorted(facts.full.items()):
+        yield warning(
+            "volume-full",
+            volume,
+            f"{text[0].upper()}{text[1:]}.",
+            f"`reberth grow {volume} SIZE`, or fewer files in it.",
+        )
+
+
 def small(facts: Facts) -> Iterator[Finding]:
     for name, record in ((facts.world.volumes or {}) if facts.world is not None else {}).items():
         if record.spec.fstype == "xfs" and record.spec.size_bytes < 1 << 30:
@@ -120,4 +164,4 @@ def small(facts: Facts) -> Iterator[Finding]:
             yield note("xfs-small", name, text, "Use ext4 for small volumes.")
 
 
-CHECKS: tuple[Check, ...] = (looking, driver, stamps, disks, room, idle, setbacks, small)
+CHECKS: tuple[Check, ...] = (looking, driver, stamps, disks, unrecorded, room, rooms, idle, setbacks, full, small)

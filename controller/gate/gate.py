@@ -17,13 +17,15 @@ from typing import Protocol, TypeVar
 import structlog
 
 from controller.gate.jobs import GateError, Job, for_ever
-from controller.gate.kernel.ghosts import Ghosts
+from controller.gate.kernel.ghosts import Ghosts, may_be_used
 from controller.gate.kernel.host import Host
 from controller.gate.mount_job import GrantSource, MountJob
 from controller.gate.reporter import Reporter, SyncTarget
 from controller.gate.startup import rebuild
 from controller.gate.state_file import StateFile, StateUnwritable
-from controller.gate.unmount_job import UnmountJob
+from controller.gate.unmount_job import LATE, UnmountJob
+from controller.gate.upkeep import usage
+from controller.gate.upkeep.trimming import Trimming
 from controller.gate.volume import Volume
 from controller.gate.volume_names import MADE_UP, Descriptions, Lister, VolumeNames
 from controller.gate.volume_table import VolumeTable
@@ -42,6 +44,7 @@ REMOVE_SECONDS = 10.0
 CHECK_SECONDS = 3.0
 USAGE_SECONDS = 0.3
 WAKE_SECONDS = 10.0
+LATE_SECONDS = 60.0
 NO_SOURCE = (
     "the mount has no source, so Docker made up a name for the volume, and would make up another for each new "
     "container: name the volume in the mount (`source=NAME` of --mount, `source:` or `NAME:/path` in a stack file)"
@@ -88,10 +91,17 @@ class Gate:
         return self._awake.is_set()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled. The state is written for longer than that: what is under way has to end in order."""
+        async with asyncio.TaskGroup() as writing:
+            writer = writing.create_task(self._store.run())
+            try:
+                await self._work()
+            finally:
+                writer.cancel()
+
+    async def _work(self) -> None:
         async with asyncio.TaskGroup() as jobs:
             self._jobs = jobs
-            jobs.create_task(self._store.run())
             while not await self._wake():
                 self._tried.set()
                 await asyncio.sleep(1)
@@ -99,13 +109,15 @@ class Gate:
             jobs.create_task(for_ever(self.reporter.run))
             jobs.create_task(for_ever(self.names.run))
             jobs.create_task(for_ever(self._watch))
+            jobs.create_task(for_ever(lambda: usage.watch(self.volumes, self._host, jobs)))
+            jobs.create_task(for_ever(lambda: Trimming(self._host, self.volumes).run(jobs)))
 
     async def _wake(self) -> bool:
         """Rebuild what was known. Needs the boot id: what the file says about another boot is not true any more."""
         try:
-            machine = self._machine()
             if self._store.now.boot == "":
                 await self._store.load()
+            machine = self._machine()
             await rebuild(self.volumes, self._store, self._host, machine.boot)
         except (MachineUnknown, StateUnwritable, OSError) as error:
             if str(error) != self.why_asleep:
@@ -148,19 +160,22 @@ class Gate:
         await _kept(self._store.drop_name(name))
 
     async def get(self, name: str) -> Known | None:
-        """None for a name that is no volume of the swarm: then Docker calls Create, or makes a local volume."""
-        await self._group()
+        """
+        None for a name that is no volume of the swarm: then Docker calls Create, or makes a local volume. An error is
+        taken for that, too: so a gate that cannot work says yes to the names that it knows, and refuses the Mount.
+        """
+        try:
+            await self._group()
+        except GateError as error:
+            if name not in self.names.known:
+                raise
+            return Known(name, None, str(error))
         found = name in self._mounted() or await _kept(self.names.has(name))
         return await self._described(name) if found else None
 
     async def _described(self, name: str) -> Known:
-        mount, usage = self.volumes.volume(name).mount, None
-        if mount is not None:
-            with suppress(TimeoutError):  # a sick disk
-                async with asyncio.timeout(USAGE_SECONDS):
-                    usage = await self._host.usage(mount.path)
-        details = await self._descriptions.of(name)
-        return replace(self._known(name), details=details, usage=usage)
+        found = await usage.soon(self.volumes.volume(name), self._host, await self._group(), USAGE_SECONDS)
+        return replace(self._known(name), details=await self._descriptions.of(name), usage=found)
 
     async def listed(self) -> tuple[Known, ...]:
         await self._group()
@@ -184,9 +199,7 @@ class Gate:
             path = volume.given(mount_id)
             if path is not None:  # counted in this very moment: an error would leave a user that never says Unmount
                 return path
-            raise GateError(
-                f"volume {name} is not ready after {MOUNT_SECONDS:.0f} s: {volume.reason or 'no reason is known'}"
-            ) from error
+            raise GateError(f"volume {name} is not ready after {MOUNT_SECONDS:.0f} s: {volume.awaited}") from error
         finally:
             volume.waiters.leave(mount_id)
 
@@ -237,7 +250,9 @@ class Gate:
     async def _watch(self) -> None:
         while True:
             for volume in self.volumes:
-                if volume.in_question and not volume.checking.running:  # a look at a dead disk may hang
+                if volume.mount is not None and volume.lock.held_for > LATE_SECONDS:
+                    volume.suffer(LATE)
+                if volume.in_question and not volume.checking.running:  # a program on a dead disk may hang
                     volume.checking.start(await self._group(), UnmountJob(volume, self._host).check)
             if not self._burying.running:
                 self._burying.start(await self._group(), self._bury)
@@ -248,8 +263,7 @@ class Gate:
     async def _bury(self) -> None:
         numbers = (volume.stored.number for volume in self.volumes)
         await self._ghosts.look(frozenset(number for number in numbers if number is not None))
-        strays = self.volumes.strays
-        self.volumes.are_in_use(frozenset([each for each in strays if await self._host.in_use(each)]))
+        self.volumes.are_in_use(await may_be_used(self._host, self.volumes.strays))
 
 
 async def _kept(write: Awaitable[T]) -> T:

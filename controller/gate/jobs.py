@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Literal
 
 import structlog
 
+from controller.gate.kernel.subprocesses import Stalled
 from controller.gate.state_file import StateUnwritable
 
 log = structlog.get_logger()
@@ -56,6 +58,22 @@ class Job:
     async def outcome(self) -> GateError | None:
         """Wait for the end of what is under way, if anything is. Leaving the wait does not end the work."""
         return None if self._outcome is None else await asyncio.shield(self._outcome)
+
+
+class TimedLock(asyncio.Lock):
+    """A lock that knows for how long it has been held."""
+
+    _since = 0.0
+
+    async def acquire(self) -> Literal[True]:
+        await super().acquire()
+        self._since = asyncio.get_running_loop().time()
+        return True
+
+    @property
+    def held_for(self) -> float:
+        """Seconds."""
+        return asyncio.get_running_loop().time() - self._since if self.locked() else 0.0
 
 
 class Waiters:
@@ -103,7 +121,7 @@ async def _outcome(work: Work) -> GateError | None:
         await work()
     except GateError as error:
         return error
-    except StateUnwritable as error:
+    except (StateUnwritable, Stalled) as error:
         return GateError(str(error))
     except Interrupted:
         return GateError("nobody waited for it any more")

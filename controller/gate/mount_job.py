@@ -6,7 +6,7 @@ may give up and others join; it ends when one of them was given it, when that ca
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from controller.gate.kernel.handout import Nameplate, Owner
 from controller.gate.kernel.host import Host
 from controller.gate.kernel.mount_table import MountFailed
 from controller.gate.kernel.strays import LOST
-from controller.gate.kernel.subprocesses import ProgramMissing
+from controller.gate.kernel.subprocesses import ProgramMissing, Stalled
 from controller.gate.volume import Volume
 from controller.protocol import messages
 from controller.protocol.client import ControllerRefused, ControllerUnreachable, pause
@@ -49,7 +49,7 @@ class NeverAppeared(Exception):
     """The storage says that the disk is attached, and this node does not show it."""
 
 
-DISK_TROUBLE = (DiskRefused, MountFailed, NeverAppeared, NotABlockDevice, ProgramMissing)
+DISK_TROUBLE = (DiskRefused, MountFailed, NeverAppeared, NotABlockDevice, ProgramMissing, Stalled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class MountJob:
                 device.path, grant.fstype, target, twin=wanted.copied, options=volume.stored.mount_options
             )
         finally:
-            device.close()
+            await self.host.close(device)
         self.volume.observe(self.host.mounted())
         if volume.mount is None or volume.mount.number != device.number:
             raise MountFailed(f"{device.path} was mounted, but the kernel's mount table does not show it at {target}")
@@ -175,10 +175,13 @@ class MountJob:
         while True:
             self._proceed(grant)
             try:
-                device = await self.host.find(grant.by_id)
-                if device is None and clock() >= rescue_at:
-                    rescue_at = clock() + RESCUE_EVERY
-                    await self.host.rescue(grant.by_id)
+                due = clock() >= rescue_at
+                rescue_at = clock() + RESCUE_EVERY if due else rescue_at
+                device = await self._look(grant.by_id, due=due, last=clock() >= ends)
+            except Stalled as error:
+                seen = f"gets no answer from it ({error})"
+                self.volume.step(f"the disk {names} does not answer: {error}")
+                device = None
             except OSError as error:
                 seen = f"cannot open it ({error})"
                 self.volume.step(f"the disk {names} cannot be opened: {error}")
@@ -193,6 +196,17 @@ class MountJob:
                     "this one"
                 )
             await asyncio.sleep(POLL_SECONDS)
+
+    async def _look(self, names: Sequence[str], *, due: bool, last: bool) -> Device | None:
+        """A SCSI disk that answers no read may be a ghost of before it was taken: first it is looked for anew."""
+        device = await self.host.find(names)
+        if device is not None and (last or not device.silent):
+            return device
+        if device is not None:
+            await self.host.close(device)
+        if due:
+            await self.host.rescue(names)
+        return None
 
     async def _tell_formatted(self, grant: messages.MountGrant) -> None:
         """Before the first write of a container the record must know that this disk is never to be formatted again."""

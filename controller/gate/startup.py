@@ -11,6 +11,7 @@ import structlog
 
 from controller.gate.kernel.host import Host
 from controller.gate.kernel.mount_table import Mount
+from controller.gate.kernel.subprocesses import Stalled
 from controller.gate.state_file import INHERITED, StateFile, VolumeState
 from controller.gate.volume_table import VolumeTable
 
@@ -29,9 +30,12 @@ async def rebuild(volumes: VolumeTable, store: StateFile, host: Host, boot: str)
     """
     table = host.mounted()
     known = _of_this_boot(store, boot)
-    known.update(await _nameplates(host, table, {volumes.root / one.key for one in known.values() if one.key}))
+    plates, nameless = await _nameplates(host, table, {volumes.root / one.key for one in known.values() if one.key})
+    known.update(plates)
     found = {name: _with_mount(one, volumes.root, table) for name, one in known.items()}
-    strays = await _strays(host, store.now.boot, boot, {one.number for one in found.values() if one.number is not None})
+    numbers = {one.number for one in (*found.values(), *nameless.values()) if one.number is not None}
+    strays = await _strays(host, store.now.boot, boot, numbers)
+    store.nameless = nameless
     await store.rebuild(boot, found)
     volumes.observe(table)
     for volume in volumes:
@@ -53,7 +57,7 @@ async def _strays(host: Host, before: str, boot: str, known: set[str]) -> frozen
     try:
         async with asyncio.timeout(SCAN_SECONDS):
             return await host.labelled_in_use() - known
-    except TimeoutError as error:
+    except (TimeoutError, Stalled) as error:
         if before == boot:
             return frozenset()
         raise OSError(
@@ -67,16 +71,31 @@ def _of_this_boot(store: StateFile, boot: str) -> dict[str, VolumeState]:
     return dict(store.now.volumes) if store.now.boot == boot else {}
 
 
-async def _nameplates(host: Host, table: Mapping[Path, Mount], known: set[Path]) -> dict[str, VolumeState]:
-    """What is mounted and not remembered tells by itself which volume it is."""
-    found = {}
+async def _nameplates(
+    host: Host, table: Mapping[Path, Mount], known: set[Path]
+) -> tuple[dict[str, VolumeState], dict[str, VolumeState]]:
+    """
+    What is mounted and not remembered tells by itself which volume it is.
+
+    Second, by key, what does not, or names one that would be mounted elsewhere: it concerns the volume whose place it
+    is in, whenever somebody says that one's name, and no other.
+    """
+    found, nameless = {}, {}
     for path in set(table) - known:
-        plate = await host.nameplate(path)
-        if plate is None:
-            log.error("mount.unknown", why=f"{path} is mounted, and nothing tells which volume it is")
-        else:
-            found[plate.name] = VolumeState(key=plate.key, used=plate.serial)
-    return found
+        try:
+            plate = await host.nameplate(path)
+        except Stalled as stalled:
+            raise OSError(
+                f"it remembers nothing of what is mounted at {path}, and cannot read it: {stalled}"
+            ) from stalled
+        if plate is not None:
+            found[plate.name] = VolumeState(key=plate.key, used=plate.serial, read_only=None)
+            continue
+        why = f"{path} is mounted, and its disk names another volume as its own, or none"
+        log.error("mount.unknown", why=why)
+        state = VolumeState(key=path.name, users={INHERITED: 0}, number=table[path].number, read_only=None)
+        nameless[path.name] = state
+    return found, nameless
 
 
 def _with_mount(state: VolumeState, root: Path, table: Mapping[Path, Mount]) -> VolumeState:

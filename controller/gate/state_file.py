@@ -18,6 +18,7 @@ from controller.gate.kernel.host import InThread
 from controller.json_errors import NOT_JSON
 from controller.protocol.messages import MountGrant
 from controller.volumes.handout_options import safe
+from controller.volumes.naming import key_of
 
 ENDED = "(ended) "  # before the mount ID of a user that is gone, while its mount could not be taken down
 INHERITED = "(unknown)"  # stands for users of a mount that this gate has no memory of
@@ -32,7 +33,7 @@ class VolumeState(msgspec.Struct, frozen=True, omit_defaults=True):
     ``users``: mount IDs, each with the serial of the grant that it was mounted under (0: not known). ``floor``: grants
     up to it are refused. ``used``: the newest grant that may have mounted; becomes the floor once unmounted.
     ``number``: the disk's major:minor while it may be in use. ``mount_options``: with which it is mounted.
-    ``read_only``: nobody is to write to it.
+    ``read_only``: nobody is to write to it; None: it was mounted by a gate whose memory is lost.
     """
 
     key: str = ""
@@ -42,7 +43,7 @@ class VolumeState(msgspec.Struct, frozen=True, omit_defaults=True):
     epoch: int = 0
     number: str | None = None
     mount_options: tuple[str, ...] = ()
-    read_only: bool = False
+    read_only: bool | None = False
 
     @property
     def serial(self) -> int:
@@ -119,7 +120,9 @@ class StateFile:
         self._in_thread = in_thread
         self._edits: list[tuple[Edit, asyncio.Future[None]]] = []
         self._asked = asyncio.Event()
+        self._ended = False  # nobody writes any more
         self.now = GateState()
+        self.nameless: dict[str, VolumeState] = {}  # by key: what is mounted, and tells no name that fits its place
         self.lost: str | None = None  # why the file could not be read, if so
 
     async def load(self) -> None:
@@ -138,12 +141,20 @@ class StateFile:
         except OSError:
             return  # a later write says why
 
+    def of(self, name: str) -> VolumeState:
+        return self._of(self.now, name)
+
+    def _of(self, now: GateState, name: str) -> VolumeState:
+        return now.volumes.get(name) or self.nameless.get(key_of(name) or "") or VolumeState()
+
     async def edit(self, name: str, change: Callable[[VolumeState], VolumeState]) -> None:
         """Change one volume's state. Raises StateUnwritable."""
-        await self.change(lambda now: now.with_volume(name, change(now.volumes.get(name) or VolumeState())))
+        await self.change(lambda now: now.with_volume(name, change(self._of(now, name))))
 
     async def forget(self, names: frozenset[str]) -> None:
         """Raises StateUnwritable."""
+        for name in names:
+            self.nameless.pop(key_of(name) or "", None)
         await self.change(
             lambda now: msgspec.structs.replace(
                 now, volumes={name: state for name, state in now.volumes.items() if name not in names}
@@ -167,13 +178,28 @@ class StateFile:
         """Returns when it is on the disk. Raises StateUnwritable; then nothing has changed."""
         if not self._edits and edit(self.now) == self.now:
             return
+        if self._ended:
+            raise StateUnwritable(f"{self._path} is written no more: the gate is being stopped")
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._edits.append((edit, written))
         self._asked.set()
         await written
 
     async def run(self) -> None:
-        """Write what is asked for, until cancelled."""
+        """Write what is asked for, until cancelled; whoever waits then is told."""
+        self._ended = False
+        try:
+            await self._write_on()
+        finally:
+            self._ended = True
+            for _, written in self._edits:
+                if not written.done():
+                    written.set_exception(
+                        StateUnwritable(f"{self._path} is written no more: the gate is being stopped")
+                    )
+            self._edits.clear()
+
+    async def _write_on(self) -> None:
         while True:
             await self._asked.wait()
             self._asked.clear()

@@ -12,6 +12,7 @@ import structlog
 from controller.gate.jobs import GateError
 from controller.gate.kernel.host import Host
 from controller.gate.kernel.mount_table import Mount, MountFailed
+from controller.gate.kernel.subprocesses import Stalled
 from controller.gate.volume import Volume
 
 log = structlog.get_logger()
@@ -23,6 +24,15 @@ LINGER_PAUSE = 0.05
 SYMPTOMS = 2  # failed reads in a row
 MENDING = (
     "it is unmounted, checked and mounted again when its container ends, for example by `docker service update --force`"
+)
+STALLED = "its disk does not answer: {}. Nothing is taken from its container, which waits as well"
+TURNED = "its file system turned read-only after an error (see the kernel's log): {}"
+CHANGED = "its file system is read-only, which this volume is not meant to be: {}"
+SHUT_DOWN = "its file system was shut down after an error (see the kernel's log): {}"
+UNKNOWN = "its file system is mounted read-only, and this gate has no memory of how it was mounted"
+LATE = (
+    "what this gate does to its mount (a look, a flush, an unmount) has been under way for more than a minute: its "
+    "disk does not answer, or not all that was written is on it yet"
 )
 HELD = (
     "unmounted, but another mount namespace on this node still holds the disk {}; "
@@ -72,10 +82,13 @@ class UnmountJob:
             return
         async with self.volume.lock:
             self.volume.observe(self.host.mounted())
-            if self.volume.mount is not None:
-                await self._check_mount(self.volume.mount)
-            elif self.volume.in_question:
-                await self._settle_again()
+            try:
+                if self.volume.mount is not None:
+                    await self._check_mount(self.volume.mount)
+                elif self.volume.in_question:
+                    await self._settle_again()
+            except Stalled as stalled:
+                self.volume.suffer(STALLED.format(stalled))
 
     async def _check_mount(self, mount: Mount) -> None:
         """One that nobody has is there because it could not be taken down before."""
@@ -169,7 +182,9 @@ class UnmountJob:
             return
         often = self.volume.sick(why) >= SYMPTOMS
         trouble = await self._trouble(mount, why if often else None)
-        self.volume.suffer(trouble if why is not None or trouble is not None else await self._unfit(mount))
+        if why is None and trouble is None:
+            trouble = await self._unfit(mount)
+        self.volume.suffer(trouble, may_be_meant=trouble == UNKNOWN)
 
     async def _unfit(self, mount: Mount) -> str | None:
         """A disk that has become larger is used; by whom it was made so does not matter."""
@@ -188,10 +203,12 @@ class UnmountJob:
         """What its containers suffer from; a stall of the storage may pass, so nothing is taken from them."""
         if why is not None:
             return f"{why}, while its container runs; when that ends, the disk is looked for again"
-        turned = mount.read_only and not self.volume.stored.read_only
-        if turned or await self.host.shut_down(mount.path):
-            what = "turned read-only" if turned else "was shut down"
-            return f"its file system {what} after an error (see the kernel's log): {MENDING}"
+        if mount.failed and not self.volume.stored.read_only:
+            return TURNED.format(MENDING)
+        if await self.host.shut_down(mount.path):
+            return SHUT_DOWN.format(MENDING)
+        if mount.read_only and not self.volume.stored.read_only:
+            return UNKNOWN if self.volume.stored.read_only is None else CHANGED.format(MENDING)
         return None
 
     async def _bury(self, number: str, why: str) -> None:

@@ -25,7 +25,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from controller.gate.jobs import GateError, Job, Waiters
+from controller.gate.jobs import GateError, Job, TimedLock, Waiters
 from controller.gate.kernel.handout import DATA
 from controller.gate.kernel.mount_table import Mount
 from controller.gate.state_file import StateFile, VolumeState
@@ -34,6 +34,7 @@ from controller.protocol import messages
 log = structlog.get_logger()
 
 TAKEN_OVER_SECONDS = 60.0
+NOT_TOLD = (0, 0)
 FORGET_SECONDS = 900.0  # a controller's answer under way is given up long before
 SAFE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
@@ -71,10 +72,12 @@ class Volume:
     def __init__(self, name: str, store: StateFile, root: Path, changed: Callable[[], None]) -> None:
         self.name = name
         self.mounting, self.unmounting, self.checking = Job(), Job(), Job()
+        self.measuring, self.trimming = Job(), Job()
         self.waiters = Waiters()
+        self.usage: tuple[int, int] | None = None  # bytes used and available, as last read: see upkeep/usage.py
         self.fitted = 0  # size of the disk for which its file system was looked at last
         self.taken: Mount | None = None  # our own mount, taken down to look for users, and not back yet
-        self.lock = asyncio.Lock()  # one at a time touches the disk or the mount
+        self.lock = TimedLock()  # one at a time touches the disk or the mount
         self.traced = False  # which disk is its own is known: no stray can be it
         self._store = store
         self._root = root
@@ -85,17 +88,17 @@ class Volume:
         self._inherited: frozenset[str] = frozenset()  # users from before the gate's start, and not asked about yet
         self._inherited_at = 0.0
         self._quiet_since = asyncio.get_running_loop().time()
-        self._symptoms = 0
-        self._formatted = False
+        self._symptoms, self._formatted = 0, False
         self.reason = ""  # the newest answer to "what is it waiting for"
         self._problem: str | None = None  # what went wrong when it was mounted or unmounted
         self._trouble: str | None = None  # what is wrong with the mount that is there
+        self._meant = False  # it may be as somebody wants it
 
     # -- What is so. --------------------------------------------------------------------------------------------------
 
     @property
     def stored(self) -> VolumeState:
-        return self._store.now.volumes.get(self.name) or VolumeState()
+        return self._store.of(self.name)
 
     @property
     def free(self) -> bool:
@@ -134,6 +137,11 @@ class Volume:
     @property
     def problem(self) -> str | None:
         return self._problem or self._trouble
+
+    @property
+    def awaited(self) -> str:
+        """What whoever waits for it is told. What is wrong with a mount that is there holds them all."""
+        return (self.problem if self.mount is not None else None) or self.reason or "no reason is known"
 
     def given(self, mount_id: str) -> Path | None:
         """The path, for a user that is counted."""
@@ -183,6 +191,9 @@ class Volume:
             users=users,
             floor=stored.floor,
             epoch=stored.epoch,
+            used=(self.usage or NOT_TOLD)[0],
+            available=(self.usage or NOT_TOLD)[1],
+            suffers=self._trouble is not None and not self._meant,
         )
 
     # -- What the kernel shows. ---------------------------------------------------------------------------------------
@@ -201,10 +212,10 @@ class Volume:
         self._symptoms = self._symptoms + 1 if why else 0
         return self._symptoms
 
-    def suffer(self, trouble: str | None) -> None:
+    def suffer(self, trouble: str | None, *, may_be_meant: bool = False) -> None:
         """What a look at the mount found wrong."""
         if trouble != self._trouble:
-            self._trouble = trouble
+            self._trouble, self._meant = trouble, may_be_meant
             log.warning("volume.trouble", volume=self.name, why=trouble or "it has passed")
             self._changed()
 
@@ -241,7 +252,7 @@ class Volume:
     async def settled(self, problem: str | None = None) -> None:
         """Nothing is mounted, and nothing holds the disk: what was granted is spent."""
         self._symptoms, self._formatted, self._problem, self._trouble, self.taken = 0, False, problem, None, None
-        self._state, self.mount, self._quiet_since = Idle(), None, asyncio.get_running_loop().time()
+        self._state, self.mount, self.usage, self._quiet_since = Idle(), None, None, asyncio.get_running_loop().time()
         await self._edit(VolumeState.closed)
 
     def hold(self, why: str | None = None) -> None:
@@ -281,6 +292,7 @@ class Volume:
     def _become(self, state: State) -> None:
         if self._state != state:
             self._state, self.mount = state, state.mount if isinstance(state, Mounted) else None
+            self.usage = None
             self._changed()
 
     async def _edit(self, change: Callable[[VolumeState], VolumeState]) -> None:

@@ -24,7 +24,7 @@ import structlog
 from controller.gate.state_file import KnownList, StateFile, StateUnwritable
 from controller.protocol import messages
 from controller.protocol.client import ControllerError, ControllerRefused, ControllerUnreachable, pause
-from controller.volumes.naming import BadName, volume_key, volume_name
+from controller.volumes.naming import BadName, key_of, volume_key, volume_name
 
 log = structlog.get_logger()
 
@@ -162,7 +162,7 @@ class VolumeNames:
         self._older_since = None
         names = frozenset(name for name in found.names if not isinstance(volume_name(name), BadName))
         unreadable = frozenset(found.unreadable)
-        hidden = frozenset(name for name in self.known - names if _key(name) in unreadable)
+        hidden = frozenset(name for name in self.known - names if key_of(name) in unreadable)
         await self._store.keep_list(names | hidden, KnownList(found.epoch, found.count, unreadable))
         log.info("names.told", epoch=found.epoch, count=found.count, volumes=len(names), why="the swarm's list changed")
 
@@ -174,8 +174,3 @@ class VolumeNames:
         now = asyncio.get_running_loop().time()
         self._older_since = self._older_since if self._older_since is not None else now
         return now - self._older_since >= BELIEVED_SECONDS
-
-
-def _key(name: str) -> str:
-    checked = volume_name(name)
-    return "" if isinstance(checked, BadName) else volume_key(checked)

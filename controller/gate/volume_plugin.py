@@ -53,8 +53,9 @@ def _status(known: Known, created: str) -> Reply:
         told |= {"state": found.state, "why": found.why, "node": found.node, "size": _bytes(found.size_bytes)}
         told |= {"fstype": found.fstype, "disk": found.disk, "copy-of": found.copy_of, "created": created}
         told |= {"labels": found.labels}
-    if known.usage is not None:
-        told |= {"used": _bytes(known.usage[0]), "available": _bytes(known.usage[1])}
+    elsewhere = None if found is None or not found.used_bytes else (found.used_bytes, found.available_bytes)
+    if (room := known.usage or elsewhere) is not None:
+        told |= {"used": _bytes(room[0]), "available": _bytes(room[1]) or "0B"}
     return {key: text for key, text in told.items() if text}
 
 

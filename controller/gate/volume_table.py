@@ -17,6 +17,11 @@ from controller.protocol import messages
 
 log = structlog.get_logger()
 
+NAMELESS = (
+    "the gate has lost its memory, and this volume's disk names another volume as its own, or none: it was full, or "
+    "somebody wrote to it. It stays with the container that has it until that ends"
+)
+
 
 class VolumeTable:
     """``version`` grows with each change that is worth a report. ``root``: where volumes are mounted, resolved."""
@@ -37,6 +42,10 @@ class VolumeTable:
         known = self._volumes.get(name)
         if known is None:
             known = self._volumes[name] = Volume(name, self._store, self.root, self.touch)
+            if known.stored.number is not None and name not in self._store.now.volumes:
+                known.inherit(asyncio.get_running_loop().time())
+                known.traced = True
+                known.hold(NAMELESS)
         return known
 
     async def forget(self) -> None:

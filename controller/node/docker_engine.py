@@ -25,6 +25,15 @@ class EngineError(Exception):
     """Docker on this node did not do what was asked. The text says what and why."""
 
 
+class Manager(msgspec.Struct, rename="pascal", frozen=True):
+    addr: str = ""  # host:port
+
+
+class Swarm(msgspec.Struct, rename="pascal", frozen=True):
+    node_addr: str = ""
+    remote_managers: list[Manager] | None = None
+
+
 class Info(msgspec.Struct, rename="pascal", frozen=True):
     name: str
     docker_root_dir: str
@@ -32,6 +41,13 @@ class Info(msgspec.Struct, rename="pascal", frozen=True):
     kernel_version: str = ""
     live_restore_enabled: bool = False
     security_options: list[str] | None = None
+    swarm: Swarm = Swarm()
+
+    @property
+    def other_managers(self) -> list[str]:
+        """Addresses of the swarm's managers but for this node's own."""
+        found = ((each.addr.rpartition(":")[0] or each.addr).strip("[]") for each in self.swarm.remote_managers or ())
+        return sorted({each for each in found if each and each != self.swarm.node_addr})
 
 
 class _Volume(msgspec.Struct, rename="pascal", frozen=True):

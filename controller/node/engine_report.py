@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
 from controller.names import MAX_NAME
 from controller.node.docker_engine import EngineError, Info
+from controller.node.surroundings import smallest_mtu
 from controller.protocol.messages import EngineReport
 
 MOST = 200  # characters of each text
@@ -29,14 +30,23 @@ def has_multipath() -> bool:
     return MULTIPATH.exists()
 
 
+def _unknown() -> tuple[int, int] | None:
+    return None
+
+
 async def engine_report(
-    docker: Docker, wall: Callable[[], float], multipath: Callable[[], bool] = has_multipath
+    docker: Docker,
+    wall: Callable[[], float],
+    multipath: Callable[[], bool] = has_multipath,
+    mtu: Callable[[Iterable[str]], int | None] = smallest_mtu,
+    room: Callable[[], tuple[int, int] | None] = _unknown,
 ) -> EngineReport | None:
     """None where Docker does not answer: the report is advice, and a node without it works."""
     try:
         info, volumes = await docker.info(), await docker.local_volumes()
     except EngineError:
         return None
+    free, size = room() or (None, None)
     named = [name for name in volumes if not _ANONYMOUS.fullmatch(name) and len(name) <= MAX_NAME]
     return EngineReport(
         server_version=info.server_version[:MOST],
@@ -47,4 +57,7 @@ async def engine_report(
         local_volumes=tuple(sorted(named)[:MOST_NAMES]),
         multipath=multipath(),
         clock=wall(),
+        mtu=mtu(info.other_managers),
+        root_free=free,
+        root_size=size,
     )

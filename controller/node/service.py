@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from controller.node.docker_engine import Engine, EngineError, Info
@@ -24,14 +25,19 @@ from controller.node.engine_report import engine_report
 from controller.node.installer import Docker, Gate, ensure_gate, own_gate
 from controller.node.liveness import at_work
 from controller.node.plugin_config import PluginSettings, Step, passed_on
+from controller.node.surroundings import room_of
 from controller.protocol.addresses import read_port
-from controller.protocol.client import ControllerError, swarm_client
+from controller.protocol.answers import Status
+from controller.protocol.beats import Beat, Pace
+from controller.protocol.client import ControllerError, ControllerRefused, swarm_client
 from controller.protocol.machine import Machine, MachineUnknown, read_machine, read_tcp_retries2
 from controller.protocol.messages import EngineReport, Hello
 
 LOOK_SECONDS = 15.0
 HELLO_SECONDS = 60.0
 RETRY_SECONDS = 3.0
+UNWANTED_SECONDS = 60.0  # until a controller that wants no beats is asked again
+BEAT_AGAIN = 1.0  # seconds after a beat that nobody took
 # Touched while there is work, read by the health check. /tmp is the container's own.
 ALIVE = Path("/tmp/alive")  # noqa: S108
 
@@ -46,6 +52,8 @@ class Controllers(Protocol):
     """What of `client.ControllerClient` is needed here. Raises ControllerError."""
 
     async def hello(self, hello: Hello) -> None: ...
+
+    async def beat(self, beat: Beat) -> Pace: ...
 
 
 @dataclass(slots=True)
@@ -72,6 +80,7 @@ class NodeService:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_gate(poke))
             group.create_task(self._report(poke))
+            group.create_task(self._beat())
 
     async def _keep_gate(self, changed: asyncio.Event) -> None:
         while True:
@@ -99,6 +108,23 @@ class NodeService:
                 _log.info(event, why=problem or "a controller knows this node")
             await _first_of(changed, RETRY_SECONDS if problem else HELLO_SECONDS)
 
+    async def _beat(self) -> None:
+        """
+        Say that the node lives, at the pace that the controller wants. Nothing here waits for Docker or the gate.
+
+        A failure is no news: who cannot be heard is told of by the reports.
+        """
+        while True:
+            pause = BEAT_AGAIN
+            try:
+                machine = self.machine()
+                pause = (await self.controllers.beat(Beat(machine.vm, machine.boot))).every or UNWANTED_SECONDS
+            except ControllerRefused as error:  # one of an older version knows no beats
+                pause = UNWANTED_SECONDS if error.not_found else RETRY_SECONDS
+            except (ControllerError, MachineUnknown):
+                pass
+            await asyncio.sleep(pause)
+
     async def _hello(self) -> str:
         """One report; answers why it could not be given, or nothing."""
         try:
@@ -107,12 +133,20 @@ class NodeService:
             return str(error)
         try:
             engine = await self.report()
-            await self.controllers.hello(
-                Hello(machine.vm, machine.boot, self.hostname, self.state, self.tcp_retries2(), engine)
-            )
+            hello = Hello(machine.vm, machine.boot, self.hostname, self.state, self.tcp_retries2(), engine)
+            await self._tell(hello)
         except ControllerError as error:
             return error.why
         return ""
+
+    async def _tell(self, hello: Hello) -> None:
+        """A controller of an older version refuses a report with a field that it does not know: then without it."""
+        try:
+            await self.controllers.hello(hello)
+        except ControllerRefused as error:
+            if hello.engine is None or error.status != Status.BAD:
+                raise
+            await self.controllers.hello(msgspec.structs.replace(hello, engine=None))
 
 
 async def _first_of(event: asyncio.Event, seconds: float) -> None:
@@ -159,7 +193,7 @@ async def serve(environment: Mapping[str, str]) -> None:
                 controllers,
                 lambda: read_machine(environment),
                 info.name,
-                report=lambda: engine_report(docker, time.time),
+                report=lambda: engine_report(docker, time.time, room=lambda: room_of(docker_root / "swarm")),
             ).run()
     finally:
         await controllers.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from controller.model import (
     BootId,
@@ -18,8 +19,19 @@ from controller.model import (
 )
 
 
+class _Kind:
+    """What an action is called, and whether nothing is to be done on it: said once a class, read by all."""
+
+    __slots__ = ()
+    kind: ClassVar[str]  # GrantMount -> "grant-mount": what `reberth status` and the log call it
+    quiet: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        cls.kind = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
+
+
 @dataclass(frozen=True, slots=True)
-class CreateDisk:
+class CreateDisk(_Kind):
     """Make the volume's disk, or find the one made before. Phase.DELETING stays. ``why`` is said of a copy only."""
 
     volume: VolumeName
@@ -27,14 +39,14 @@ class CreateDisk:
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteDisk:
+class DeleteDisk(_Kind):
     """Delete the disk (if there is one), then the record. Only for a volume in Phase.DELETING, attached nowhere."""
 
     volume: VolumeName
 
 
 @dataclass(frozen=True, slots=True)
-class Revoke:
+class Revoke(_Kind):
     """
     Take grants back: a new serial is written, the gate is told to refuse all up to it.
 
@@ -46,7 +58,7 @@ class Revoke:
 
 
 @dataclass(frozen=True, slots=True)
-class DropGrants:
+class DropGrants(_Kind):
     """Remove grants from the record because evidence says that their holder cannot write any more."""
 
     volume: VolumeName
@@ -55,7 +67,7 @@ class DropGrants:
 
 
 @dataclass(frozen=True, slots=True)
-class Fence:
+class Fence(_Kind):
     """Power a VM off. The next cycle reads whether it is off; the call's own answer proves nothing."""
 
     volume: VolumeName
@@ -65,7 +77,7 @@ class Fence:
 
 
 @dataclass(frozen=True, slots=True)
-class Detach:
+class Detach(_Kind):
     """
     Take the disk from a VM. ``evidence`` is None only where the detach itself is the fence
     (policy ``detach`` and a driver whose detach cuts I/O).
@@ -79,7 +91,7 @@ class Detach:
 
 
 @dataclass(frozen=True, slots=True)
-class Attach:
+class Attach(_Kind):
     """Give the disk to a VM; on a disk that is already there it stamps the epoch, which a grant needs."""
 
     volume: VolumeName
@@ -89,7 +101,7 @@ class Attach:
 
 
 @dataclass(frozen=True, slots=True)
-class GrantMount:
+class GrantMount(_Kind):
     """
     Allow the task's Mount. ``serial`` is the record's next one.
 
@@ -107,7 +119,7 @@ class GrantMount:
 
 
 @dataclass(frozen=True, slots=True)
-class NewEpoch:
+class NewEpoch(_Kind):
     """
     Take the next epoch although we act already: a call of ours is in doubt and may still happen.
 
@@ -121,13 +133,14 @@ class NewEpoch:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(_Kind):
     """
     Nothing to do now. ``until`` is the number of seconds after which looking again makes sense by itself; ``counting``:
     something happens then, and people are told when. A wait that only became shorter is the same.
     ``cure``: what a person can do, where the table's row does not say it.
     """
 
+    quiet = True
     volume: VolumeName
     why: str
     until: float | None = field(default=None, compare=False)
@@ -136,17 +149,19 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(_Kind):
     """Waiting cannot help: whoever mounts is told now, with the cure."""
 
+    quiet = True
     volume: VolumeName
     why: str
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
+class Alarm(_Kind):
     """A person has to look. Nothing is touched. ``final``: waiting cannot help, so whoever mounts is told now."""
 
+    quiet = True
     volume: VolumeName
     why: str
     cure: str
@@ -154,9 +169,10 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
-class Converged:
+class Converged(_Kind):
     """The volume is where it should be. ``starting``: nothing is left to do here, but its task does not run yet."""
 
+    quiet = True
     volume: VolumeName
     why: str
     starting: bool = False
@@ -189,19 +205,9 @@ def reason(action: Action) -> str:
         case Wait(counting=True, until=float(seconds)):
             return f"{action.why.removesuffix('.')}, in {seconds:.0f} s."
         case _:
-            return str(getattr(action, "why", "")) or f"{kind(action)} is under way"
-
-
-def kind(action: Action) -> str:
-    """``GrantMount`` -> ``grant-mount``: what `reberth status` and the log call it."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "-", type(action).__name__).lower()
+            return str(getattr(action, "why", "")) or f"{action.kind} is under way"
 
 
 def final(action: Action) -> bool:
     """Whether waiting cannot help: whoever mounts is told now."""
     return isinstance(action, Refuse) or (isinstance(action, Alarm) and action.final)
-
-
-def quiet(action: Action) -> bool:
-    """Whether nothing is to be done on this action."""
-    return isinstance(action, Wait | Refuse | Alarm | Converged)

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from controller.planner.rules import Rules
 
 
+Facts = tuple[object, ...]
+FAR = 2**32  # serials: more than a volume gets in its life, also where its record comes from an old backup
+
+
 @dataclass(frozen=True, slots=True)
 class WorldIndex:
     """The World, joined for look-ups. ``storm`` is a sentence when too many nodes are down at once."""
@@ -60,7 +64,12 @@ class WorldIndex:
 
 @dataclass(frozen=True, slots=True)
 class VolumeContext:
-    """One volume. ``foreign`` are grants anywhere but on the claim's VM in its present boot; ``home`` the others."""
+    """
+    One volume. ``foreign`` are grants anywhere but on the claim's VM in its present boot; ``home`` the others.
+
+    ``entry`` is the record, where there is one: to ask for it elsewhere is a bug, and an AttributeError. ``unlisted``:
+    whether its disk may be on a machine that could not be read: it is listed nowhere, and the list has gaps.
+    """
 
     index: WorldIndex
     name: VolumeName
@@ -73,14 +82,16 @@ class VolumeContext:
     rules: Rules
     wanted: frozenset[TaskId]
     disk_vm: VmId | None  # the VM that has the disk, the claim's own before others
+    entry: VolumeRecord = field(init=False, repr=False, compare=False)
+    unlisted: bool = field(init=False, repr=False, compare=False)
 
-    @property
-    def entry(self) -> VolumeRecord:
-        """The record, where the placement says that there is one."""
-        if self.record is None:
-            msg = f"volume {self.name} has no record"
-            raise LookupError(msg)
-        return self.record
+    def __post_init__(self) -> None:
+        """Plain fields, because nearly every question of the planner reads them."""
+        if self.record is not None:
+            object.__setattr__(self, "entry", self.record)
+        disk = None if self.record is None else self.record.disk
+        gaps = bool(self.index.world.unlisted)
+        object.__setattr__(self, "unlisted", gaps and disk is not None and not self.disk_on)
 
     @property
     def target_name(self) -> str:
@@ -100,21 +111,36 @@ class VolumeContext:
         """The volume that is to begin as a copy of this one."""
         return None if self.entry.disk is None else self.index.copies.get(self.entry.disk)
 
-    @property
-    def unlisted(self) -> bool:
-        """Whether its disk may be on a machine that could not be read: it is listed nowhere, and the list has gaps."""
-        disk = None if self.record is None else self.record.disk
-        return bool(self.index.world.unlisted) and disk is not None and not self.disk_on
-
     def gate_word(self, vm: VmId | None) -> GateVolume | None:
         """What that VM's gate last said about this volume, in whatever boot."""
         view = None if vm is None else self.index.world.gates.get(vm)
         return None if view is None else view.volumes.get(self.name)
 
+    def told(self, vm: VmId) -> Serial:
+        """The newest serial that its gate knows; one that no leader can have given is a lie, and 0."""
+        said = self.gate_word(vm)
+        return Serial(0) if said is None or said.serial > self.entry.serial + FAR else said.serial
+
     def floor(self, vm: VmId) -> Serial:
         """Grants up to it are refused by that VM's gate."""
         said = self.gate_word(vm)
         return Serial(0) if said is None else said.floor
+
+
+def usable(ctx: VolumeContext, grant: Grant, mounts: int) -> bool:
+    """
+    Its container has all its mounts under it, or it is neither revoked nor used up.
+
+    A gate that unmounted under a serial refuses it from then on; Docker may mount for the same task again
+    (it copies image data into an empty volume before the start).
+    """
+    said = ctx.gate_word(grant.vm)
+    view = ctx.index.world.gates.get(grant.vm)
+    if said is None or view is None or view.boot != grant.boot:
+        return not ctx.entry.revoked
+    if said.users.count(grant.serial) >= mounts:
+        return True
+    return not ctx.entry.revoked and grant.serial > said.floor
 
 
 def index_world(world: World, policy: Policy, rules: Rules) -> WorldIndex:
@@ -155,22 +181,59 @@ def _storm(index: WorldIndex) -> str | None:
     """
     nodes = (index.world.nodes or {}).values()
     real = [n for n in nodes if n.vm is None or index.node_on[n.vm] is n]
-    lost = [n for n in real if n.state is not NodeState.READY and n.vm not in index.off]
+    lost = [n for n in real if _missed(n) and n.vm not in index.off]
     if len(lost) <= index.policy.max_down_fraction * len(real):
         return None
     names = ", ".join(sorted(n.hostname for n in lost)[:5])
     return (
-        f"{len(lost)} of {len(real)} nodes are not ready at once and not seen powered off ({names}): "
+        f"{len(lost)} of {len(real)} nodes are {_in_words(lost)} at once and not seen powered off ({names}): "
         "that looks like a fault of the network or of this side, so nothing is fenced"
     )
+
+
+def _in_words(lost: list[Node]) -> str:
+    return "not ready" if all(n.silent_for is None for n in lost) else "not ready or silent"
+
+
+def _missed(node: Node) -> bool:
+    return node.state is not NodeState.READY or node.silent_for is not None
+
+
+def _target(index: WorldIndex, claim: Claim | None) -> Node | None:
+    return None if claim is None or claim.node is None else (index.world.nodes or {}).get(claim.node)
+
+
+def facts(index: WorldIndex, name: VolumeName) -> Facts | None:
+    """
+    All that a decision about a volume which is settled, or idle, can rest on; None where it cannot be told.
+
+    Both have at most one attachment, and that of a task's volume is on the VM of its node: so there is one VM, and one
+    gate. The age of the gate's word comes into it as whether that is fresh, and in no other way.
+
+    Nothing is decided otherwise by it: tests decide each time anew beside it, and once more on a World with nothing in
+    it but this (tests/sim/beside.py). Whoever lets a question on the way to SETTLED or IDLE ask for more adds it here.
+    """
+    world = index.world
+    record = (world.volumes or {}).get(name)
+    if record is None or record.disk is None or world.paused_parts:
+        return None
+    claim = (world.claims or {}).get(name)
+    target, copier, disk_on = _target(index, claim), index.copies.get(record.disk), index.disks.get(record.disk)
+    if target is not None and target.silent_for is not None:
+        return None
+    if not disk_on:
+        return world.epoch, index.policy, record, claim, target, copier, bool(world.unlisted)
+    vm = disk_on[0].vm
+    view, node, off, shared = world.gates.get(vm), index.node_on.get(vm), vm in index.off, vm in index.shared_vms
+    boot, said = (None, None) if view is None else (view.boot, view.volumes.get(name))
+    fresh = index.fresh(view)
+    return world.epoch, index.policy, record, claim, target, copier, disk_on, node, off, shared, boot, said, fresh
 
 
 def volume_context(index: WorldIndex, name: VolumeName) -> VolumeContext:
     record = (index.world.volumes or {}).get(name)
     claim = (index.world.claims or {}).get(name)
-    target = None
-    if claim is not None and claim.node is not None:
-        target = (index.world.nodes or {}).get(claim.node)
+    target = _target(index, claim)
     wanted = frozenset() if claim is None else frozenset(task.id for task in claim.tasks)
     if record is None:
         return VolumeContext(index, name, None, claim, target, (), (), (), index.rules, wanted, None)

@@ -1,5 +1,5 @@
 """
-Why an old holder cannot write any more. Pure.
+An old holder: who that is, and why it cannot write any more. Pure.
 
 Evidence is about one VM in one boot, and made anew from what was read in this cycle. "Not found", "does not answer",
 "timed out" and "node is down" are unknown, never evidence (ARCHITECTURE.md#the-laws, 2), and no age or timer ever
@@ -8,8 +8,10 @@ turns into it. Which of what was read may count is the rules' to say (`controlle
 
 from __future__ import annotations
 
-from controller.model import BootId, Evidence, EvidenceKind, MountState, NodeState, VmId
+from controller.model import BootId, Evidence, EvidenceKind, GateView, MountState, Node, NodeState, Phase, VmId
 from controller.planner.context import VolumeContext
+
+Holder = tuple[VmId, BootId]
 
 
 def evidence(ctx: VolumeContext, vm: VmId, boot: BootId) -> Evidence | None:
@@ -26,24 +28,26 @@ def idle_evidence(ctx: VolumeContext, vm: VmId) -> Evidence | None:
     Why a disk may be taken from a VM for which the record lists no grant.
 
     Without a grant nothing there was allowed to mount; still, a gate that says "mounted" is believed before the record
-    (which may come from a backup of the swarm).
+    (which may come from a backup of the swarm), and where no gate speaks, the record only of a VM that it knows.
     """
     if vm in ctx.index.off:
         return _powered_off(ctx, vm, BootId(""))
     view = ctx.index.world.gates.get(vm)
-    said = ctx.gate_word(vm)
-    if view is not None and ctx.index.fresh(view) and said is not None:
-        if said.state is MountState.MOUNTED:
-            return evidence(ctx, vm, view.boot)
-        return _made(
-            ctx, EvidenceKind.RELEASED, vm, "gate", f"the gate on {vm_label(ctx, vm)} says that it is not mounted"
-        )
+    heard = view if ctx.index.fresh(view) else None
+    if heard is not None and ctx.gate_word(vm) is not None:
+        return _idle_by_gate(ctx, vm, heard)
     node = ctx.index.node_on.get(vm)
-    if node is not None and node.boot is not None:
-        confirmed = _confirmed(ctx, vm, node.boot)
-        if confirmed is not None:
-            return confirmed
+    confirmed = None if node is None or node.boot is None else _confirmed(ctx, vm, node.boot)
+    if confirmed is not None or (heard is None and not ctx.rules.known_there(ctx, vm)):
+        return confirmed
     return _made(ctx, EvidenceKind.RELEASED, vm, "record", f"no task on {vm_label(ctx, vm)} has permission to mount it")
+
+
+def _idle_by_gate(ctx: VolumeContext, vm: VmId, heard: GateView) -> Evidence | None:
+    said = ctx.gate_word(vm)
+    if said is not None and said.state is MountState.MOUNTED:
+        return evidence(ctx, vm, heard.boot)
+    return _made(ctx, EvidenceKind.RELEASED, vm, "gate", f"the gate on {vm_label(ctx, vm)} says that it is not mounted")
 
 
 def _released(ctx: VolumeContext, vm: VmId, boot: BootId) -> Evidence | None:
@@ -108,13 +112,84 @@ def _confirmed(ctx: VolumeContext, vm: VmId, boot: BootId) -> Evidence | None:
     return None
 
 
+HEARD = 10.0  # seconds: a gate that lives speaks each second while it is told to let go
+PATIENCE = 30.0  # seconds a node is down: Swarm's agent tries again at least each 8 s, and has registered long before
+
+
+def back(ctx: VolumeContext, node: Node, held: Holder) -> bool:
+    """
+    A node whose gate spoke after Swarm had missed it is not fenced at once: Swarm's agent comes back a little later.
+
+    Not for ever: one that Swarm goes on calling down takes no tasks, whatever its gate says.
+    """
+    vm, boot = held
+    view, down_for = ctx.index.world.gates.get(vm), node.down_for or 0.0
+    if view is None or view.boot != boot or view.node != node.id:
+        return False
+    return view.age < min(down_for, HEARD) and down_for < max(PATIENCE, ctx.index.policy.grace)
+
+
+def holding_node(ctx: VolumeContext, vm: VmId) -> Node | None:
+    """
+    The node on this VM; or the one that was permitted to mount there, of which it cannot be read now on which VM it is:
+    it has not left the swarm.
+    """
+    node = ctx.index.node_on.get(vm)
+    if node is not None or not ctx.foreign or ctx.foreign[0].vm != vm:
+        return node
+    named = (ctx.index.world.nodes or {}).get(ctx.foreign[0].node)
+    return named if named is not None and named.vm is None else None
+
+
+def left_to_join(ctx: VolumeContext, vm: VmId) -> float:
+    """Seconds that a machine without a node of the swarm has to join, or its node to say which machine it is on."""
+    unclaimed = ctx.index.world.unclaimed.get(vm)
+    return 0.0 if unclaimed is None else max(PATIENCE, ctx.index.policy.grace) - unclaimed
+
+
+def known_there(ctx: VolumeContext, vm: VmId) -> bool:
+    """
+    That a record lists no grant on a VM says something only of the VM to which this very record brought the disk.
+
+    A disk that is elsewhere was moved by what the record does not know: by a leader after the backup that the record
+    comes from, who may have given permission there, or by a person. And a node that is ready can be asked itself.
+    """
+    node = ctx.index.node_on.get(vm)
+    return ctx.entry.place == vm and (node is None or node.state is not NodeState.READY)
+
+
+def holder(ctx: VolumeContext) -> Holder | None:
+    """
+    Nothing moves while another VM or boot holds a grant: the first of them may still write.
+
+    Without a grant: whoever has the disk, where nothing proves that it is not in use there (records from an old
+    backup, a person's hand).
+    """
+    if ctx.foreign:
+        return ctx.foreign[0].vm, ctx.foreign[0].boot
+    vm = ctx.disk_vm
+    at_home = ctx.target is not None and ctx.target.vm == vm and ctx.entry.phase is not Phase.DELETING
+    return None if vm is None or at_home else _holder_without_grant(ctx, vm)
+
+
+def _holder_without_grant(ctx: VolumeContext, vm: VmId) -> Holder | None:
+    """In the boot that its gate speaks of; else in the one that its node was last known in, if any."""
+    if idle_evidence(ctx, vm) is not None:
+        return None
+    view, node = ctx.index.world.gates.get(vm), ctx.index.node_on.get(vm)
+    if view is not None and ctx.index.fresh(view):
+        return vm, view.boot
+    boot = None if node is None else node.boot
+    return vm, boot or BootId("")
+
+
 def _made(ctx: VolumeContext, kind: EvidenceKind, vm: VmId, source: str, text: str) -> Evidence:
     return Evidence(kind=kind, vm=vm, text=f"volume {ctx.name}: {text}", source=source)
 
 
 def vm_label(ctx: VolumeContext, vm: VmId) -> str:
     """The VM for people: its node's hostname first."""
-    node = ctx.index.node_on.get(vm)
+    node = holding_node(ctx, vm)
     return f"VM {vm} (no node of the swarm is on it)" if node is None else f"node {node.hostname} (VM {vm})"
 
 

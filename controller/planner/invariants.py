@@ -7,7 +7,7 @@ Used by the loop on every World that it reads, and by the search and the wide si
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from controller.model import (
     Attachment,
@@ -22,10 +22,13 @@ from controller.model import (
 
 
 def violations(world: World) -> tuple[str, ...]:
-    """One sentence for each law that the World breaks, empty when all hold. Unread parts are not judged."""
-    records = tuple((world.volumes or {}).values())
-    found = [*_one_vm(world), *_shared_names(records)]
-    on = _attached(world.attachments or ())
+    """
+    One sentence for each law that the World breaks, empty when all hold. Unread parts are not judged.
+
+    Nothing is asked for but the records and the attachments.
+    """
+    records, on = tuple((world.volumes or {}).values()), _attached(world.attachments or ())
+    found = [*_one_vm(records, on), *_shared_names(records)]
     for record in records:
         found += _record(record)
         found += _grants(record)
@@ -41,9 +44,9 @@ def _attached(attachments: tuple[Attachment, ...]) -> dict[DiskId, set[VmId]]:
     return on
 
 
-def _one_vm(world: World) -> Iterator[str]:
-    names = {r.disk: r.name for r in (world.volumes or {}).values() if r.disk is not None}
-    for disk, vms in _attached(world.attachments or ()).items():
+def _one_vm(records: tuple[VolumeRecord, ...], on: Mapping[DiskId, set[VmId]]) -> Iterator[str]:
+    names = {r.disk: r.name for r in records if r.disk is not None}
+    for disk, vms in on.items():
         if len(vms) > 1 and disk in names:
             yield f"volume {names[disk]}: its disk is attached to {len(vms)} VMs at once ({', '.join(sorted(vms))})"
 
@@ -79,7 +82,7 @@ def _grants(record: VolumeRecord) -> Iterator[str]:
         yield f"volume {record.name} has a grant above its serial {record.serial}"
 
 
-def _grant_where_disk_is_not(record: VolumeRecord, on: dict[DiskId, set[VmId]]) -> Iterator[str]:
+def _grant_where_disk_is_not(record: VolumeRecord, on: Mapping[DiskId, set[VmId]]) -> Iterator[str]:
     """A valid grant on one VM while another has the disk: two could mount (a revoked one may still await its end)."""
     intent = record.intent
     if record.disk is None or record.revoked or (intent is not None and intent.operation is Operation.DETACH):

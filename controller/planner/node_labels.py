@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from controller.model import Node, NodeId, NodeState, Policy, Power, VolumeName, World
-from controller.planner.context import WorldIndex, index_world
-from controller.planner.rules import RULES, Rules
+from controller.planner.context import WorldIndex
 
 VALUE = "down"
 
@@ -28,13 +27,13 @@ class LabelChange:
     why: str
 
 
-def label_changes(world: World, policy: Policy, rules: Rules = RULES) -> tuple[LabelChange, ...]:
+def label_changes(index: WorldIndex) -> tuple[LabelChange, ...]:
     """What differs from what should be, as far as it can be known now; nothing while a person has paused us."""
-    if world.nodes is None or world.paused is not None or not policy.node_label:
+    world = index.world
+    if world.nodes is None or world.paused is not None or not index.policy.node_label:
         return ()
     if not world.power and not any(node.labelled for node in world.nodes.values()):
-        return ()  # none can be seen off, none bears it: thousands of volumes need not be joined for that
-    index = index_world(world, policy, rules)
+        return ()  # none can be seen off, none bears it
     changes = [_change(index, node) for node in world.nodes.values()]
     return tuple(each for each in changes if each is not None)
 

@@ -13,7 +13,6 @@ from controller.model import (
     AttachmentState,
     Claim,
     ClaimTask,
-    Grant,
     MountState,
     Node,
     NodeState,
@@ -25,8 +24,9 @@ from controller.model import (
     VolumeRecord,
 )
 from controller.planner import lifetime
-from controller.planner.context import VolumeContext
-from controller.planner.rules import Holder, left_to_join
+from controller.planner.context import VolumeContext, usable
+from controller.planner.evidence import Holder, holding_node, left_to_join
+from controller.planner.silence import silence
 
 
 class Placement(Enum):
@@ -60,6 +60,8 @@ class Placement(Enum):
     KEPT = "removed, its disk is kept for a while"
     DOOMED = "removed, attached nowhere"
     OFF = "on a VM seen powered off"
+    SILENT_GRACE = "on a node that fell silent, within the grace"
+    SILENT = "on a node that fell silent"
     LENT = "unclaimed, and to be copied"
     LEAVING = "unclaimed, on a node that takes no tasks"
     IDLE = "unclaimed"
@@ -141,7 +143,7 @@ def _held(ctx: VolumeContext) -> Placement | None:
         return Placement.PROVEN
     if ctx.rules.superseded(ctx):
         return Placement.SUPERSEDED
-    node = ctx.index.node_on.get(held[0])
+    node = holding_node(ctx, held[0])
     return _held_by(ctx, node, held) if node is not None else _held_by_nobody(ctx, held[0])
 
 
@@ -150,10 +152,10 @@ def _held_by(ctx: VolumeContext, node: Node, held: Holder) -> Placement:
     if node.state is NodeState.READY:
         view = ctx.index.world.gates.get(vm)
         speaks = view is not None and ctx.index.fresh(view) and view.boot == boot
-        return Placement.HELD_READY if speaks else Placement.HELD_SILENT
+        return _silent_on(ctx, node, held) or (Placement.HELD_READY if speaks else Placement.HELD_SILENT)
     if node.state is not NodeState.DOWN:
         return Placement.HELD_UNCLEAR
-    if (node.down_for or 0.0) < ctx.index.policy.grace:
+    if silence.missed_for(ctx, node) < ctx.index.policy.grace:
         return Placement.HELD_GRACE
     return Placement.HELD_ALIVE if ctx.rules.back(ctx, node, held) else _held_by_vm(ctx, vm)
 
@@ -189,6 +191,21 @@ def _off_or_over(ctx: VolumeContext) -> Placement | None:
 def _doomed(ctx: VolumeContext) -> Placement:
     """A person may want it back."""
     return Placement.KEPT if ctx.entry.disk is not None and ctx.kept_for is not None else Placement.DOOMED
+
+
+def _silent(ctx: VolumeContext) -> Placement | None:
+    """Its task is on a node that Swarm calls ready, and that we hear no more."""
+    target = ctx.target
+    if target is None or target.vm is None or target.boot is None or not silence.can_leave(ctx, target):
+        return None
+    return _silent_on(ctx, target, (target.vm, target.boot))
+
+
+def _silent_on(ctx: VolumeContext, node: Node, held: Holder) -> Placement | None:
+    if not silence.may_be_fenced(ctx, node, held):
+        return None
+    within = silence.missed_for(ctx, node) < ctx.index.policy.grace
+    return Placement.SILENT_GRACE if within else Placement.SILENT
 
 
 def _way_to_target(ctx: VolumeContext) -> Placement | None:
@@ -232,7 +249,7 @@ def _beside_whom(ctx: VolumeContext, task: ClaimTask) -> Placement:
     return Placement.PREDECESSOR if old or ctx.rules.strangers(ctx) else Placement.UNGRANTED
 
 
-_QUESTIONS = (_paused, _life, _certainty, _target_known, _held, _off_or_over, _way_to_target, _permission)
+_QUESTIONS = (_paused, _life, _certainty, _target_known, _held, _off_or_over, _silent, _way_to_target, _permission)
 
 
 def next_task(ctx: VolumeContext) -> ClaimTask | None:
@@ -280,19 +297,3 @@ def astray(ctx: VolumeContext) -> ClaimTask | None:
 def _served(ctx: VolumeContext, claim: Claim) -> frozenset[TaskId]:
     """The wanted tasks that have all their mounts, or a grant for them."""
     return frozenset(t.id for t in claim.tasks for g in ctx.home if g.task == t.id and usable(ctx, g, t.mounts))
-
-
-def usable(ctx: VolumeContext, grant: Grant, mounts: int) -> bool:
-    """
-    Its container has all its mounts under it, or it is neither revoked nor used up.
-
-    A gate that unmounted under a serial refuses it from then on; Docker may mount for the same task again
-    (it copies image data into an empty volume before the start).
-    """
-    said = ctx.gate_word(grant.vm)
-    view = ctx.index.world.gates.get(grant.vm)
-    if said is None or view is None or view.boot != grant.boot:
-        return not ctx.entry.revoked
-    if said.users.count(grant.serial) >= mounts:
-        return True
-    return not ctx.entry.revoked and grant.serial > said.floor

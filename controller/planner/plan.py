@@ -10,12 +10,12 @@ ages come in the World.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from controller.model import Attachment, Policy, VolumeKey, VolumeName, World
-from controller.planner.actions import Action, Alarm, Attach, GrantMount, Refuse, Revoke, Wait
-from controller.planner.context import VolumeContext, WorldIndex, index_world, volume_context
+from controller.model import Attachment, GateVolume, MountState, NodeState, Policy, VmId, VolumeKey, VolumeName, World
+from controller.planner.actions import Action, Alarm, Attach, Converged, GrantMount, Refuse, Revoke, Wait
+from controller.planner.context import Facts, VolumeContext, WorldIndex, facts, index_world, volume_context
 from controller.planner.placement import Placement, classify
 from controller.planner.rules import RULES, Rules
 from controller.planner.table import TABLE
@@ -36,20 +36,30 @@ class Decision:
     What is done about one volume, and where it was seen. Two are equal when nothing changed that a person would want
     to read again.
 
-    ``placement`` is None while nothing is decided for any volume, ``context`` while parts of the World are unread.
+    ``placement`` is None while nothing is decided for any volume, ``index`` while parts of the World are unread;
+    ``supposed``: what it was decided on, where that is more than was read. While all of ``rests_on`` is equal, it would
+    be decided in the same way.
     ``fault`` is what went wrong while this one was decided: a bug of ours, which holds no other volume.
     """
 
     volume: VolumeName
     placement: Placement | None
     action: Action
-    context: VolumeContext | None = field(default=None, compare=False, repr=False)
+    index: WorldIndex | None = field(default=None, compare=False, repr=False)
     fault: Exception | None = field(default=None, compare=False)
+    supposed: VolumeContext | None = field(default=None, compare=False, repr=False)
+    rests_on: Facts | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def context(self) -> VolumeContext | None:
+        """What people are told from: joined when one asks, as of thousands of volumes hardly any is asked for."""
+        if self.supposed is not None or self.index is None:
+            return self.supposed
+        return volume_context(self.index, self.volume)
 
 
-def at_work(decisions: Iterable[Decision]) -> Iterator[Decision]:
-    """Of a volume that a person has paused not even the record is tidied up."""
-    return (each for each in decisions if each.placement is not Placement.PAUSED)
+RestsOn = Callable[[WorldIndex, VolumeName], Facts | None]
+NONE: Mapping[VolumeName, Decision] = {}
 
 
 def plan(world: World, policy: Policy, rules: Rules = RULES) -> tuple[Decision, ...]:
@@ -58,14 +68,26 @@ def plan(world: World, policy: Policy, rules: Rules = RULES) -> tuple[Decision, 
 
     ``rules`` is for tests: they replace one, to show that it is needed.
     """
+    return decide(index_world(world, policy, rules))
+
+
+def decide(
+    index: WorldIndex, last: Mapping[VolumeName, Decision] = NONE, rests_on: RestsOn = facts
+) -> tuple[Decision, ...]:
+    """
+    As `plan`, for who has joined the World already. The index is used up: slots that are given away count in it.
+
+    ``last``: decisions of an earlier look, of whatever World. What comes out is the same with them, only sooner.
+    ``rests_on`` is for tests: they leave out a fact, to show that it is needed.
+    """
+    world, policy = index.world, index.policy
     names = sorted({*(world.volumes or {}), *(world.claims or {}), *_nameless(world)})
     held = _hold_everything(world, policy)
     if held is None or _only_storage_is_away(world, policy):
-        return tuple(_decide(index_world(world, policy, rules), names, held))
+        return tuple(_decide(index, names, held, _Again(index, last, rests_on)))
     if _missing(world):
         return tuple(Decision(name, None, Wait(name, held)) for name in names)
-    index = index_world(world, policy, rules)
-    return tuple(Decision(name, None, Wait(name, held), volume_context(index, name)) for name in names)
+    return tuple(Decision(name, None, Wait(name, held), index) for name in names)
 
 
 def _only_storage_is_away(world: World, policy: Policy) -> bool:
@@ -73,7 +95,7 @@ def _only_storage_is_away(world: World, policy: Policy) -> bool:
     return usable and world.paused is None and _missing(world) == [STORAGE]
 
 
-def _decide(index: WorldIndex, names: list[VolumeName], held: str | None) -> Iterator[Decision]:
+def _decide(index: WorldIndex, names: list[VolumeName], held: str | None, again: _Again) -> Iterator[Decision]:
     """``held``: why nothing can be done for a volume unless its disk has surely stayed where it was."""
     for name in names:
         why = _unreadable(index.world, name)
@@ -81,10 +103,27 @@ def _decide(index: WorldIndex, names: list[VolumeName], held: str | None) -> Ite
             yield Decision(name, None, Alarm(name, f"Volume {name}: {why}", UNREADABLE))
             continue
         try:
-            yield _decide_one(index, name, held)
+            yield again.decide(name) if held is None else _decide_one(index, name, held)
         except Exception as error:  # noqa: BLE001 -- one volume's bug must not hold the others
             why = f"Volume {name}: internal error while it was decided ({type(error).__name__}: {error})"[:LONGEST]
             yield Decision(name, None, Alarm(name, why, INTERNAL), fault=error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """Decides one volume after the other; what rests on the same facts as in an earlier look is not worked out anew."""
+
+    index: WorldIndex
+    last: Mapping[VolumeName, Decision]
+    rests_on: RestsOn
+
+    def decide(self, name: VolumeName) -> Decision:
+        known = self.last.get(name)
+        now = self.rests_on(self.index, name) if self.index.rules is RULES else None
+        if known is not None and now is not None and known.rests_on == now:
+            return Decision(name, known.placement, known.action, self.index, rests_on=now)
+        made = _decide_one(self.index, name, None)
+        return replace(made, rests_on=now) if _lasts(self.index, name, made.placement, made.action) else made
 
 
 def _decide_one(index: WorldIndex, name: VolumeName, held: str | None) -> Decision:
@@ -99,7 +138,27 @@ def _decide_one(index: WorldIndex, name: VolumeName, held: str | None) -> Decisi
     action = TABLE[place].step(ctx)
     if isinstance(action, Attach) and ctx.attachment(action.vm) is None:
         index.load[action.vm] += 1  # the next volume of this plan finds the slot taken
-    return Decision(name, place, action, ctx)
+    return Decision(name, place, action, index)
+
+
+def _lasts(index: WorldIndex, name: VolumeName, placement: Placement | None, action: Action) -> bool:
+    """
+    Whether no more comes into it, and no clock. A task that runs beside a gate without the mount becomes astray in
+    time; a disk for nobody is left out of it unless its node is ready, and its gate is heard and has not mounted it.
+    """
+    if not isinstance(action, Converged):
+        return False
+    ctx = volume_context(index, name)
+    said = ctx.gate_word(ctx.disk_vm)
+    if placement is Placement.SETTLED:
+        return said is not None and said.state is not MountState.UNMOUNTED
+    return placement is Placement.IDLE and (ctx.disk_vm is None or _lies_there(index, ctx.disk_vm, said))
+
+
+def _lies_there(index: WorldIndex, vm: VmId, said: GateVolume | None) -> bool:
+    node = index.node_on.get(vm)
+    heard = node is not None and node.state is NodeState.READY and index.fresh(index.world.gates.get(vm))
+    return heard and (said is None or said.state is not MountState.MOUNTED)
 
 
 def _where_it_stayed(ctx: VolumeContext) -> Decision | None:
@@ -116,7 +175,9 @@ def _where_it_stayed(ctx: VolumeContext) -> Decision | None:
     seen = replace(ctx, disk_on=(there,), disk_vm=target.vm)
     place = classify(seen)
     action = TABLE[place].step(seen)
-    return Decision(ctx.name, place, action, seen) if isinstance(action, _RECORD_ONLY) else None
+    if not isinstance(action, _RECORD_ONLY):
+        return None
+    return Decision(ctx.name, place, action, ctx.index, supposed=seen)
 
 
 def _unreadable(world: World, name: VolumeName) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from controller.model import Claim, Policy, World
 from controller.planner.actions import Alarm, Refuse, Wait
 from controller.planner.context import VolumeContext
-from controller.planner.evidence import disk_place
+from controller.planner.evidence import disk_place, holding_node
 from controller.planner.plan import Decision
 from controller.planner.table import TABLE, WORK
 
@@ -41,8 +41,8 @@ def _everywhere(decision: Decision, world: World, policy: Policy) -> str | None:
         )
     if world.attachments is None and decision.placement is None:
         return (
-            "See that the storage system answers, and takes the controller's user and password; it goes on by "
-            "itself then."
+            "Do what the reason says, or see that the storage system answers, and takes the controller's user and "
+            "password; it goes on by itself then."
         )
     if not policy.capabilities.exclusive_attach:
         return "Name another driver under [storage] in the controller's configuration, and deploy the stack again."
@@ -72,5 +72,5 @@ def _holder(ctx: VolumeContext) -> str:
     held = ctx.rules.holder(ctx) if ctx.record is not None else None
     if held is None:
         return "?"
-    node = ctx.index.node_on.get(held[0])
+    node = holding_node(ctx, held[0])
     return f"of VM {held[0]}" if node is None else node.hostname

@@ -33,9 +33,7 @@ from controller.model import (
     VmId,
 )
 from controller.planner.context import VolumeContext
-from controller.planner.evidence import evidence, idle_evidence
-
-Holder = tuple[VmId, BootId]
+from controller.planner.evidence import Holder, back, evidence, holder, known_there
 
 
 def paused(ctx: VolumeContext) -> PausedPart | None:
@@ -110,48 +108,14 @@ def detach_agreed(ctx: VolumeContext, vm: VmId, boot: BootId) -> bool:
     return said.state is not MountState.MOUNTED or not heard
 
 
-HEARD = 10.0  # seconds: a gate that lives speaks each second while it is told to let go
-PATIENCE = 30.0  # seconds a node is down: Swarm's agent tries again at least each 8 s, and has registered long before
-
-
-def back(ctx: VolumeContext, node: Node, held: Holder) -> bool:
+def silent(ctx: VolumeContext, node: Node, held: Holder) -> bool:
     """
-    A node whose gate spoke after Swarm had missed it is not fenced at once: Swarm's agent comes back a little later.
+    Whether our own detector has missed the node: then its VM may be powered off after the grace, and nothing else.
 
-    Not for ever: one that Swarm goes on calling down takes no tasks, whatever its gate says.
+    It may be wrong at any time. So a gate that was heard since is believed, whatever the detector says.
     """
-    vm, boot = held
-    view, down_for = ctx.index.world.gates.get(vm), node.down_for or 0.0
-    if view is None or view.boot != boot or view.node != node.id:
-        return False
-    return view.age < min(down_for, HEARD) and down_for < max(PATIENCE, ctx.index.policy.grace)
-
-
-def left_to_join(ctx: VolumeContext, vm: VmId) -> float:
-    """Seconds that a machine without a node of the swarm has to join, or its node to say which machine it is on."""
-    unclaimed = ctx.index.world.unclaimed.get(vm)
-    return 0.0 if unclaimed is None else max(PATIENCE, ctx.index.policy.grace) - unclaimed
-
-
-def holder(ctx: VolumeContext) -> Holder | None:
-    """
-    Nothing moves while another VM or boot holds a grant: the first of them may still write.
-
-    Without a grant: a fresh gate that says "mounted" on a VM that has the disk (records from an old backup).
-    """
-    if ctx.foreign:
-        return ctx.foreign[0].vm, ctx.foreign[0].boot
-    vm = ctx.disk_vm
-    at_home = ctx.target is not None and ctx.target.vm == vm and ctx.entry.phase is not Phase.DELETING
-    return None if vm is None or at_home else _holder_without_grant(ctx, vm)
-
-
-def _holder_without_grant(ctx: VolumeContext, vm: VmId) -> Holder | None:
-    view, said = ctx.index.world.gates.get(vm), ctx.gate_word(vm)
-    mounted = said is not None and said.state is MountState.MOUNTED
-    if view is None or not mounted or not ctx.index.fresh(view) or idle_evidence(ctx, vm) is not None:
-        return None
-    return vm, view.boot
+    view = ctx.index.world.gates.get(held[0])
+    return node.silent_for is not None and (view is None or view.age >= node.silent_for)
 
 
 def deposed(ctx: VolumeContext) -> bool:
@@ -216,9 +180,14 @@ def stayed(ctx: VolumeContext) -> bool:
 
 
 def leaving(ctx: VolumeContext) -> bool:
-    """A disk does not stay for nobody on a node that is drained or paused: a VM that is deleted takes it along."""
-    node = None if ctx.disk_vm is None else ctx.index.node_on.get(ctx.disk_vm)
-    return node is not None and not node.available and (ctx.claim is None or not ctx.claim.tasks)
+    """
+    A disk that no node is to have stays on no node that is drained or paused, nor on a VM that no node is on any more:
+    a VM that is deleted takes it along. Also while Swarm looks for a node for its task.
+    """
+    if ctx.disk_vm is None or ctx.target is not None:
+        return False
+    node = ctx.index.node_on.get(ctx.disk_vm)
+    return node is None or not node.available
 
 
 def on_many(ctx: VolumeContext) -> bool:
@@ -276,7 +245,9 @@ class Rules:
     detach_proves: Callable[[Capabilities], bool] = detach_proves
     detach_agreed: Callable[[VolumeContext, VmId, BootId], bool] = detach_agreed
     back: Callable[[VolumeContext, Node, Holder], bool] = back
+    silent: Callable[[VolumeContext, Node, Holder], bool] = silent
     holder: Callable[[VolumeContext], Holder | None] = holder
+    known_there: Callable[[VolumeContext, VmId], bool] = known_there
     deposed: Callable[[VolumeContext], bool] = deposed
     stamped: Callable[[VolumeContext, VmId], bool] = stamped
     in_doubt: Callable[[VolumeContext], bool] = in_doubt

@@ -26,6 +26,8 @@ from controller.planner.placement import next_task
 
 MEND_THERE = "Mend on node {node} what its gate reports; the data was not changed by it. Swarm tries again by itself."
 
+MEND_ODD = "Mend in the storage system or the hypervisor what the reason names; it goes on by itself then."
+
 
 def no_record(ctx: VolumeContext) -> Action:
     return Wait(
@@ -62,7 +64,7 @@ def unlisted(ctx: VolumeContext) -> Action:
 
 def uncertain(ctx: VolumeContext) -> Action:
     if ctx.entry.disk is not None and (odd := ctx.index.world.odd.get(ctx.entry.disk)) is not None:
-        return Wait(ctx.name, f"Volume {ctx.name}: {odd}. Until then nothing is done to it.", takeover.LOOK_AGAIN)
+        return Alarm(ctx.name, f"Volume {ctx.name}: {odd}. Until then nothing is done to it.", MEND_ODD)
     why = f"Volume {ctx.name}: the storage system is still at work on its disk ({disk_place(ctx)}); looking again."
     return Wait(ctx.name, why, takeover.LOOK_AGAIN)
 
@@ -169,16 +171,6 @@ def nowhere(ctx: VolumeContext) -> Action:
     )
 
 
-def target_silent(ctx: VolumeContext) -> Action:
-    name = ctx.target_name
-    why = (
-        f"Volume {ctx.name} is ready for node {name}, but the gate there was not heard within "
-        f"{ctx.index.policy.gate_fresh:.0f} s under the node's "
-        "present boot. On that node see `docker plugin ls`: reberth must be enabled."
-    )
-    return Wait(ctx.name, why)
-
-
 def unstamped(ctx: VolumeContext) -> Action:
     vm = _target_vm(ctx)
     why = (
@@ -225,8 +217,7 @@ def ungranted(ctx: VolumeContext) -> Action:
     if task is None or node is None or node.vm is None or node.boot is None:
         return target_away(ctx)
     # A gate may know a later serial than the record, if that came from a backup of the swarm: it would refuse ours.
-    said = ctx.gate_word(node.vm)
-    serial = Serial(max(ctx.entry.serial, said.serial if said is not None else 0) + 1)
+    said, serial = ctx.gate_word(node.vm), Serial(max(ctx.entry.serial, ctx.told(node.vm)) + 1)
     return GrantMount(ctx.name, task.id, node.id, node.vm, node.boot, serial, _superseded(ctx, task, said))
 
 
@@ -259,9 +250,8 @@ def settled(ctx: VolumeContext) -> Action:
     vm = _target_vm(ctx)
     said = ctx.gate_word(vm)
     if said is not None and said.problem:
-        return Wait(
-            ctx.name, f"Volume {ctx.name} is on {vm_label(ctx, vm)}, but the gate there reports: {said.problem}."
-        )
+        why = f"Volume {ctx.name} is on {vm_label(ctx, vm)}, but the gate there reports: {said.problem}."
+        return takeover.suffering(ctx, vm, why) if said.suffers else Wait(ctx.name, why)
     return _started(ctx, vm, said)
 
 

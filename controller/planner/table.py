@@ -15,6 +15,7 @@ from controller.planner import lifetime, steps, takeover
 from controller.planner.actions import Action
 from controller.planner.context import VolumeContext
 from controller.planner.placement import Placement
+from controller.planner.silence import steps as silent
 
 WORK = "Nothing: it is looked at again within seconds. If it stays so, see the controller's log."
 OWN = "See the reason."  # an alarm says itself what would help
@@ -124,6 +125,8 @@ _ROWS = (
     ),
     Row(Placement.DOOMED, lifetime.doomed),
     Row(Placement.OFF, steps.off),
+    Row(Placement.SILENT_GRACE, silent.within_grace, OWN),
+    Row(Placement.SILENT, silent.fence, OWN),
     Row(Placement.LENT, steps.lent),
     Row(Placement.LEAVING, takeover.leaving),
     Row(
@@ -146,7 +149,7 @@ _ROWS = (
     Row(Placement.NOWHERE, steps.nowhere),
     Row(
         Placement.TARGET_SILENT,
-        steps.target_silent,
+        silent.target_silent,
         "On node {node}: `docker plugin enable reberth`. If that does not help, restart Docker there, or drain the "
         "node: `docker node update --availability drain {node}`.",
     ),

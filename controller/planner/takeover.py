@@ -11,8 +11,16 @@ from collections.abc import Callable
 from controller.model import DiskId, Evidence, FencePolicy, MountState, NodeId, VmId
 from controller.planner.actions import Action, Alarm, Detach, DropGrants, Fence, Revoke, Wait
 from controller.planner.context import VolumeContext
-from controller.planner.evidence import disk_place, idle_evidence, vm_label
-from controller.planner.rules import PATIENCE, Holder, left_to_join
+from controller.planner.evidence import (
+    PATIENCE,
+    Holder,
+    disk_place,
+    holding_node,
+    idle_evidence,
+    left_to_join,
+    vm_label,
+)
+from controller.planner.silence import silence
 
 LOOK_AGAIN = 2.0  # seconds after which a look at something that changes by itself makes sense
 
@@ -38,7 +46,7 @@ def held_ready(ctx: VolumeContext) -> Action:
         why = (
             f"Volume {ctx.name} cannot be unmounted on {vm_label(ctx, vm)}: {said.problem}. It moves as soon as it is."
         )
-        return Wait(ctx.name, why)
+        return suffering(ctx, vm, why) if said.suffers else Wait(ctx.name, why)
     if said is not None and said.state is MountState.MOUNTED and _unlisted(ctx, vm):
         return _contradicted(ctx, vm)
     why = (
@@ -46,6 +54,23 @@ def held_ready(ctx: VolumeContext) -> Action:
         "when the old container has ended."
     )
     return Wait(ctx.name, why)
+
+
+def suffering(ctx: VolumeContext, vm: VmId, why: str) -> Action:
+    """Its containers cannot read or write as they should: nobody would look at a mere wait."""
+    node = holding_node(ctx, vm)
+    cure = (
+        f"On node {'?' if node is None else node.hostname} see the kernel's log (`dmesg`), and in the storage system "
+        "whether that VM reaches the disk. A disk that answers again ends this by itself. A file system that is "
+        f"read-only or shut down is mended when its container ends: `docker service update --force {_service(ctx)}`; "
+        "where the container cannot end, restart the node."
+    )
+    return Alarm(ctx.name, why, cure)
+
+
+def _service(ctx: VolumeContext) -> str:
+    tasks = () if ctx.claim is None else ctx.claim.tasks
+    return tasks[0].service if tasks else ctx.entry.service or "SERVICE"
 
 
 def _unlisted(ctx: VolumeContext, vm: VmId) -> bool:
@@ -92,16 +117,17 @@ def held_unclear(ctx: VolumeContext) -> Action:
 
 def held_grace(ctx: VolumeContext) -> Action:
     vm, _ = _holder(ctx)
-    node = ctx.index.node_on.get(vm)
+    node = holding_node(ctx, vm)
     seen = ctx.index.power(vm).value
     policy = _policy(ctx).value
     if node is None:
+        then = "then a person has to look" if strange(ctx, vm) else f"then the fence policy {policy!r} acts"
         why = (
             f"Volume {ctx.name} may be mounted on VM {vm}, whose node is not in the swarm; the VM is seen {seen!r}. "
-            f"Waiting for it to join or to be seen off, then the fence policy {policy!r} acts."
+            f"Waiting for it to join or to be seen off, {then}."
         )
         return Wait(ctx.name, why, max(0.0, left_to_join(ctx, vm)), counting=True)
-    left = max(0.0, ctx.index.policy.grace - (node.down_for or 0.0))
+    left = max(0.0, ctx.index.policy.grace - silence.missed_for(ctx, node))
     why = (
         f"Volume {ctx.name} may be mounted on {vm_label(ctx, vm)}, which is down; its VM is seen {seen!r}. "
         f"Waiting for the node to come back or the VM to be seen off, then the fence policy {policy!r} acts."
@@ -111,7 +137,8 @@ def held_grace(ctx: VolumeContext) -> Action:
 
 def held_alive(ctx: VolumeContext) -> Action:
     vm, _ = _holder(ctx)
-    down_for = ctx.index.node_on[vm].down_for or 0.0
+    node = holding_node(ctx, vm)
+    down_for = 0.0 if node is None else node.down_for or 0.0
     why = (
         f"Volume {ctx.name} may be mounted on {vm_label(ctx, vm)}, which Swarm calls down, but its gate was heard "
         "since: the node lives. Waiting for Swarm to hear it, too; if it does not, the fence policy "
@@ -122,6 +149,8 @@ def held_alive(ctx: VolumeContext) -> Action:
 
 def held_unseen(ctx: VolumeContext) -> Action:
     vm, _ = _holder(ctx)
+    if strange(ctx, vm):
+        return _with_a_stranger(ctx, vm)
     why = (
         f"Volume {ctx.name} may be mounted on {vm_label(ctx, vm)}, which is down, and the hypervisor cannot say "
         "whether that VM runs. "
@@ -132,6 +161,8 @@ def held_unseen(ctx: VolumeContext) -> Action:
 
 def held_idle(ctx: VolumeContext) -> Action:
     vm, _ = _holder(ctx)
+    if strange(ctx, vm):
+        return Wait(ctx.name, f"Volume {ctx.name}: {_by_whom(ctx, vm)} No task waits for it.")
     why = (
         f"Volume {ctx.name} was last used on {vm_label(ctx, vm)}, which is down while its VM runs; no ready node "
         "waits for the volume, "
@@ -142,9 +173,14 @@ def held_idle(ctx: VolumeContext) -> Action:
 
 def held_running(ctx: VolumeContext) -> Action:
     vm, _ = _holder(ctx)
-    policy, cuts = _policy(ctx), ctx.index.policy.capabilities.detach_cuts_io
     if ctx.index.storm is not None:
         return Alarm(ctx.name, f"Volume {ctx.name}: {ctx.index.storm}.", _confirm(ctx, vm))
+    return _with_a_stranger(ctx, vm) if strange(ctx, vm) else _forced(ctx, vm)
+
+
+def _forced(ctx: VolumeContext, vm: VmId) -> Action:
+    """By the policy; it asks for a person where that forces nothing."""
+    policy, cuts = _policy(ctx), ctx.index.policy.capabilities.detach_cuts_io
     why = f"Volume {ctx.name}: {_gone(ctx, vm)} still runs"
     if policy is FencePolicy.HOLD:
         return Alarm(ctx.name, f"{why}; policy 'hold' forces nothing.", _confirm(ctx, vm))
@@ -158,10 +194,31 @@ def held_running(ctx: VolumeContext) -> Action:
         )
     if policy is FencePolicy.DETACH and cuts:
         return _contradicted(ctx, vm)  # were the list believed, there would be evidence
-    node = ctx.index.node_on.get(vm)
+    node = holding_node(ctx, vm)
     fenced = node.id if node is not None else NodeId("")
     note = "policy 'power-off'" if policy is FencePolicy.POWER_OFF else "this storage cannot cut its writes"
     return Fence(ctx.name, vm, fenced, f"{why}; it is powered off ({note}).")
+
+
+def strange(ctx: VolumeContext, vm: VmId) -> bool:
+    """Whether neither Swarm nor the record knows this VM: nothing is forced on a machine that may be anybody's."""
+    return vm not in ctx.index.node_on and not ctx.foreign
+
+
+def _with_a_stranger(ctx: VolumeContext, vm: VmId) -> Action:
+    return Alarm(
+        ctx.name,
+        f"Volume {ctx.name}: {_by_whom(ctx, vm)}",
+        f"See who uses disk {disk_of(ctx)} on VM {vm}, end that, and detach it there in the storage system, or power "
+        "that VM off. The volume moves on by itself then.",
+    )
+
+
+def _by_whom(ctx: VolumeContext, vm: VmId) -> str:
+    return (
+        f"its disk is on {vm_label(ctx, vm)}, whose power is {ctx.index.power(vm).value!r}, and the record does not "
+        "know how it came there (by hand, or after the backup that the swarm was restored from): it may be in use."
+    )
 
 
 def with_evidence(ctx: VolumeContext, proof: Evidence | None, act: Callable[[Evidence], Action]) -> Action:
@@ -182,7 +239,7 @@ def disk_of(ctx: VolumeContext) -> DiskId:
 
 
 def _gone(ctx: VolumeContext, vm: VmId) -> str:
-    known = vm in ctx.index.node_on
+    known = holding_node(ctx, vm) is not None
     return f"node {_name(ctx, vm)} is down and its VM {vm}" if known else f"no node of the swarm is on VM {vm}, which"
 
 
@@ -199,7 +256,7 @@ def _confirm(ctx: VolumeContext, vm: VmId) -> str:
 
 
 def _name(ctx: VolumeContext, vm: VmId) -> str:
-    node = ctx.index.node_on.get(vm)
+    node = holding_node(ctx, vm)
     return node.hostname if node is not None else vm
 
 

@@ -20,7 +20,7 @@ import msgspec
 
 from controller.json_errors import NOT_JSON
 from controller.names import MANAGER_NAME
-from controller.protocol import endpoints, messages
+from controller.protocol import beats, endpoints, messages
 from controller.protocol.addresses import NoManagers, manager_addresses
 from controller.protocol.answers import Status
 from controller.protocol.endpoint import Answer, Asked, Endpoint
@@ -59,6 +59,13 @@ class ControllerRefused(ControllerError):
     @property
     def not_found(self) -> bool:
         return self.status == Status.MISSING
+
+
+def _hint(whys: Mapping[str, str]) -> str:
+    """Where not one manager has anybody who listens."""
+    if not whys or not all(why.startswith("Cannot connect") for why in whys.values()):
+        return ""
+    return ". A drained manager runs no controller: `docker node ls`, `docker node update --availability active NODE`"
 
 
 class _Elsewhere(Exception):
@@ -138,6 +145,9 @@ class ControllerClient:
     async def hello(self, hello: messages.Hello) -> None:
         await self._ask(endpoints.HELLO, fitting_hello(hello))
 
+    async def beat(self, beat: beats.Beat) -> beats.Pace:
+        return await self._ask(endpoints.BEAT, beat)
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
@@ -165,7 +175,10 @@ class ControllerClient:
             return answer
         self._last = None
         raise ControllerUnreachable(
-            "no controller could answer (" + "; ".join(f"{where}: {why}" for where, why in whys.items()) + ")"
+            "no controller could answer ("
+            + "; ".join(f"{where}: {why}" for where, why in whys.items())
+            + ")"
+            + _hint(whys)
         )
 
     def _candidates(self) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from controller.protocol import messages as say
 from controller.protocol import operator
 from controller.protocol.answers import Status
+from controller.protocol.beats import Beat, Pace
 from controller.protocol.endpoint import Access, Endpoint, done
 
 CREATE_VOLUME = Endpoint("/v1/volumes/create", say.CreateVolume, done(say.Volume), Access.CHANGE)
@@ -20,6 +21,7 @@ MOUNT: Endpoint[say.MountRequest, say.MountGrant | say.Pending] = Endpoint(
 )
 SYNC = Endpoint("/v1/sync", say.Sync, done(say.Orders))  # at once if there are any, else after ``wait`` seconds
 HELLO = Endpoint("/v1/hello", say.Hello, done(say.Empty))  # from the node service
+BEAT = Endpoint("/v1/beat", Beat, done(Pace))  # from the node service; older controllers say 404
 
 ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     CREATE_VOLUME,
@@ -31,5 +33,6 @@ ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     MOUNT,
     SYNC,
     HELLO,
+    BEAT,
     *operator.QUESTIONS,
 )

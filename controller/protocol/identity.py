@@ -63,10 +63,14 @@ def client_context(certificates: Path) -> ssl.SSLContext:
     return _context(certificates, ssl.PROTOCOL_TLS_CLIENT)
 
 
-def server_context(certificates: Path) -> ssl.SSLContext:
-    """For the controller: every caller must show a certificate of this swarm. Raises IdentityError."""
-    context = _context(certificates, ssl.PROTOCOL_TLS_SERVER)
+def server_context(certificates: Path, callers: Path | None = None) -> ssl.SSLContext:
+    """
+    For the controller: every caller must show a certificate of this swarm, or, where it is said, of the CA in the file
+    ``callers`` alone. Raises IdentityError.
+    """
+    context = _context(certificates, ssl.PROTOCOL_TLS_SERVER, callers)
     context.verify_mode = ssl.CERT_REQUIRED
+    context.num_tickets = 0  # who comes again shows its certificate again: it may have ended
     return context
 
 
@@ -100,10 +104,10 @@ class SwarmIdentity:
     def __init__(self, certificates: Path) -> None:
         """Raises IdentityError when there is no usable certificate at the start."""
         self._certificates = certificates
+        self._callers: list[Path | None] = [None]
         self._seen = self._complained = _fingerprint(certificates)
         self._load()
-        self.server = server_context(certificates)
-        self.server.sni_callback = self._newest  # called in every handshake, also without a server name
+        self.server = self._front(None)
 
     @property
     def me(self) -> Peer:
@@ -114,6 +118,15 @@ class SwarmIdentity:
     def client(self) -> ssl.SSLContext:
         self._refresh()
         return self._client
+
+    def server_for(self, callers: Path) -> ssl.SSLContext:
+        """Like ``server``, for those whom the CA in a file vouches for; not Swarm's. Raises IdentityError."""
+        if _vouches(self._certificates, callers):
+            why = f"the CA in {callers} vouches for this swarm's nodes: make one for people (deploy/operators.sh ca)"
+            raise IdentityError(why)
+        self._callers.append(callers)
+        self._load()
+        return self._front(callers)
 
     def peer(self, connection: ssl.SSLObject | ssl.SSLSocket | None) -> Peer:
         """Like `peer`, and of our own swarm: an external CA may serve several. Raises IdentityError."""
@@ -128,7 +141,7 @@ class SwarmIdentity:
     def _load(self) -> None:
         self._me = whoami(self._certificates)
         self._client = client_context(self._certificates)
-        self._server = server_context(self._certificates)
+        self._servers = {each: server_context(self._certificates, each) for each in self._callers}
 
     def _refresh(self) -> None:
         seen = _fingerprint(self._certificates)
@@ -144,9 +157,16 @@ class SwarmIdentity:
         self._seen = seen
         _log.info("identity.reloaded", why="the certificate files changed", node=self._me.node)
 
-    def _newest(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-        self._refresh()
-        connection.context = self._server
+    def _front(self, callers: Path | None) -> ssl.SSLContext:
+        """It stays, and hands each connection on to the newest."""
+
+        def newest(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+            self._refresh()
+            connection.context = self._servers[callers]
+
+        front = server_context(self._certificates, callers)
+        front.sni_callback = newest  # in every handshake, also without a server name
+        return front
 
 
 def _fingerprint(certificates: Path) -> tuple[tuple[int, int, int] | None, ...]:
@@ -161,14 +181,16 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     return found.st_mtime_ns, found.st_ino, found.st_size
 
 
-def _context(certificates: Path, protocol: int) -> ssl.SSLContext:
+def _context(certificates: Path, protocol: int, others: Path | None = None) -> ssl.SSLContext:
     chain = _read(certificates / CERTIFICATE)
     key = _clean_key(_read(certificates / KEY), certificates / KEY)
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     try:
-        # Only the swarm's own root: no public CA may vouch for a node.
-        context.load_verify_locations(cadata=_read(certificates / ROOT).decode("ascii"))
+        if others is not None:
+            _trust(context, others)
+        else:  # only the swarm's own root: no public CA may vouch for a node
+            context.load_verify_locations(cadata=_read(certificates / ROOT).decode("ascii"))
         with _memory_file(chain + b"\n" + key) as path:
             context.load_cert_chain(path, password=_no_password)
     except (ssl.SSLError, ValueError) as error:
@@ -177,6 +199,29 @@ def _context(certificates: Path, protocol: int) -> ssl.SSLContext:
             "ends by itself; otherwise run `docker swarm ca --rotate` or let the node leave and join again"
         ) from error
     return context
+
+
+def _trust(context: ssl.SSLContext, authority: Path) -> None:
+    """What the file has: a CA's certificate, and its list of those that it took back. Raises IdentityError."""
+    try:
+        context.load_verify_locations(cafile=authority)
+        if b"BEGIN X509 CRL" in authority.read_bytes():
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    except (ssl.SSLError, OSError) as error:
+        raise IdentityError(f"the CA in {authority} cannot be used ({error}): deploy/operators.sh makes one") from error
+    if not context.get_ca_certs():
+        raise IdentityError(f"the certificate in {authority} is no CA's: deploy/operators.sh makes one")
+
+
+def _vouches(certificates: Path, authority: Path) -> bool:
+    """Whether the CA in that file would let our own node's certificate in."""
+    client, server = client_context(certificates), server_context(certificates, authority)
+    client.check_hostname = False
+    try:
+        _handshake(client, server)
+    except IdentityError:
+        return False
+    return True
 
 
 def _read(path: Path) -> bytes:

@@ -61,10 +61,14 @@ class GetVolume(Message, frozen=True):
 
 
 class RemoveVolume(Message, frozen=True):
-    """``now``: its disk is not kept for the time that the controller's settings say. Managers only."""
+    """
+    ``now``: its disk is not kept for the time that the controller's settings say. ``by``: who says so, where a
+    certificate says it. Both: managers only.
+    """
 
     name: Asked
     now: bool = False
+    by: Word = ""
 
 
 class Volume(Message, frozen=True):
@@ -95,6 +99,8 @@ class Details(Message, frozen=True):
     copy_of: Asked = ""
     created: Time = 0.0
     labels: Answer = ""  # NAME=text, with commas
+    used_bytes: Number = 0  # as the gate that has it mounted last said; 0: not known
+    available_bytes: Number = 0
 
 
 class KnownNames(Message, frozen=True):
@@ -203,8 +209,13 @@ class VolumeReport(Message, frozen=True):
     while containers use the volume. The controller counts on both in one report: once ``floor`` is reached, ``users``
     has every mount that was, or ever will be, handed out under a serial up to it.
 
+    ``suffers``: the problem is of the mount that is there: its containers cannot read or write as they should, and a
+    person has to look.
+
     ``epoch``: the highest one of the grants that the gate accepted for this volume in this boot; it refuses lower ones,
     so the controller takes an epoch above it.
+
+    ``used`` and ``available``: bytes of its file system, where it is mounted and that could be read; else both 0.
     """
 
     name: Name
@@ -216,6 +227,9 @@ class VolumeReport(Message, frozen=True):
     users: Annotated[tuple[Number, ...], Meta(max_length=MOST_USERS)] = ()
     floor: Number = 0
     epoch: Number = 0
+    used: Number = 0
+    available: Number = 0
+    suffers: bool = False
 
 
 class Sync(Message, frozen=True):
@@ -252,6 +266,8 @@ class EngineReport(Message, frozen=True):
     What a node's own engine and kernel say, for `reberth doctor`. Advice only: nothing is decided by it.
 
     ``local_volumes`` are the named ones of the driver "local". ``clock`` is the node's wall clock, unix seconds.
+    ``mtu``: of the way to the other managers, the smallest. ``root_free``, ``root_size``: bytes of the file system that
+    Docker's data is on. None: not known.
     """
 
     server_version: Word = ""
@@ -262,6 +278,9 @@ class EngineReport(Message, frozen=True):
     local_volumes: Annotated[tuple[Name, ...], Meta(max_length=MOST_VOLUMES)] = ()
     multipath: bool = False
     clock: Time = 0.0
+    mtu: Count | None = None
+    root_free: Number | None = None
+    root_size: Number | None = None
 
 
 class Hello(Message, frozen=True):

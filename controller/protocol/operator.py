@@ -9,7 +9,16 @@ from msgspec import Meta
 from controller.protocol.bounds import Answer, Asked, Host, Name, Number, Sentence, Time, Word
 from controller.protocol.endpoint import Access, Endpoint, done
 from controller.protocol.messages import Empty, Message
-from controller.protocol.views import DoctorView, DriverView, EventsView, Explanation, MovesView, PlanView, StatusView
+from controller.protocol.views import (
+    DoctorView,
+    DriverView,
+    EventsView,
+    Explanation,
+    MovesView,
+    PlanView,
+    StatusView,
+    UpgradeView,
+)
 
 MOST_PAUSED = 50  # parts: they stand in the record that each beat writes
 IMPORTED_AT_ONCE = 4  # records in one message: it is far below what a controller takes, and soon answered
@@ -196,13 +205,14 @@ class Grow(Message, frozen=True):
 class Pause(Message, frozen=True):
     """
     ``reason`` None: go on. ``seconds``: after them it ends by itself; None: it does not. ``node`` (hostname, ID or VM)
-    or ``volume``: only that; where neither is said, everything.
+    or ``volume``: only that; where neither is said, everything. ``by``: who says so, where a certificate says it.
     """
 
     reason: Reason | None = None
     seconds: Annotated[float, Meta(gt=0, le=31 * 86_400)] | None = None
     node: Word = ""
     volume: Asked = ""
+    by: Word = ""
 
 
 class Told(Message, frozen=True):
@@ -211,6 +221,7 @@ class Told(Message, frozen=True):
 
 STATUS = Endpoint("/v1/manager/status", Empty, done(StatusView), Access.MANAGER)
 DOCTOR = Endpoint("/v1/manager/doctor", Empty, done(DoctorView), Access.MANAGER)
+UPGRADE = Endpoint("/v1/manager/upgrade", Empty, done(UpgradeView), Access.MANAGER)
 EXPLAIN = Endpoint("/v1/manager/explain", Explain, done(Explanation), Access.MANAGER)
 HISTORY = Endpoint("/v1/manager/history", History, done(MovesView), Access.MANAGER)
 EVENTS = Endpoint("/v1/manager/events", Events, done(EventsView), Access.MANAGER)
@@ -236,6 +247,7 @@ _RECOVERY: tuple[Endpoint[Any, Any], ...] = (ADOPT, UNDELETE, EXPORT, IMPORT)
 QUESTIONS: tuple[Endpoint[Any, Any], ...] = (
     STATUS,
     DOCTOR,
+    UPGRADE,
     EXPLAIN,
     HISTORY,
     EVENTS,
@@ -250,5 +262,19 @@ QUESTIONS: tuple[Endpoint[Any, Any], ...] = (
     PAUSE,
     *_RECOVERY,
     GROW,
+    DRIVER,
+)
+
+# What changes nothing, in nobody's eyes: for whom may only look. What is not named here asks for more.
+LOOKS: tuple[Endpoint[Any, Any], ...] = (
+    STATUS,
+    DOCTOR,
+    UPGRADE,
+    EXPLAIN,
+    HISTORY,
+    EVENTS,
+    PLAN,
+    WOULD_CONFIRM,
+    WOULD_FENCE,
     DRIVER,
 )

@@ -88,6 +88,8 @@ class Explanation(msgspec.Struct, frozen=True):
     advice: tuple[str, ...] = ()  # what would make its next failover quicker
     warnings: tuple[str, ...] = ()  # what will go wrong on some node, with the cure
     labels: tuple[str, ...] = ()  # NAME=text
+    used_bytes: int = 0  # of its file system, as its gate last said; 0: not known
+    available_bytes: int = 0
 
 
 class VolumeLine(msgspec.Struct, frozen=True):
@@ -101,6 +103,10 @@ class VolumeLine(msgspec.Struct, frozen=True):
     size_bytes: int = 0
     fstype: str = ""
     disk: str = ""
+    allocated_bytes: int | None = None  # in the storage, where it tells that; of the last inspection
+    used_bytes: int = 0  # of its file system, as its gate last said; 0: not known
+    available_bytes: int = 0
+    full: bool = False  # above the part that the settings say ([volumes] full)
 
 
 class NodeLine(msgspec.Struct, frozen=True):
@@ -117,6 +123,7 @@ class NodeLine(msgspec.Struct, frozen=True):
     heard: float | None
     concerns: tuple[str, ...] = ()
     labelled: bool = False  # bears the label that tells Swarm that it is dead
+    gate_version: str = ""  # as the gate itself last said
 
 
 class FindingView(msgspec.Struct, frozen=True):
@@ -133,6 +140,42 @@ class DoctorView(msgspec.Struct, frozen=True):
     """The worst first."""
 
     findings: tuple[FindingView, ...] = ()
+
+
+class UpgradePart(msgspec.Struct, frozen=True):
+    """
+    ``part``: controller, node service or gate. ``version``, ``image``: as far as they are known. ``state``: current,
+    waits or unknown, and ``why``.
+    """
+
+    part: str
+    node: str
+    version: str
+    image: str
+    state: str
+    why: str
+
+
+class UpgradeStep(msgspec.Struct, frozen=True):
+    """``part``: controllers, node services or gates. ``state``: done, now, or later: after the steps before it."""
+
+    part: str
+    state: str
+    text: str
+
+
+class UpgradeView(msgspec.Struct, frozen=True):
+    """
+    ``verdict``: done (one version, and nothing is in the way of another), go on (something is not exchanged yet) or
+    wait (``holds`` say for what). ``version``, ``holder``: of the controller that acts. ``steps`` in their order.
+    """
+
+    verdict: str
+    version: str
+    holder: str
+    holds: tuple[str, ...] = ()
+    steps: tuple[UpgradeStep, ...] = ()
+    parts: tuple[UpgradePart, ...] = ()
 
 
 class DriverOptionView(msgspec.Struct, frozen=True):
@@ -161,6 +204,15 @@ class PausedView(msgspec.Struct, frozen=True):
     reason: str
 
 
+class RoomView(msgspec.Struct, frozen=True):
+    """A place where disks are made, in bytes. ``scarce``: soon no room is left."""
+
+    name: str
+    free_bytes: int
+    size_bytes: int
+    scarce: bool
+
+
 class StatusView(msgspec.Struct, frozen=True):
     """The acting controller's view of all volumes."""
 
@@ -174,6 +226,7 @@ class StatusView(msgspec.Struct, frozen=True):
     advice: tuple[str, ...] = ()  # services whose failover could be quicker, one sentence each
     version: str = ""  # of the controller
     paused_parts: tuple[PausedView, ...] = ()
+    rooms: tuple[RoomView, ...] = ()  # where the storage tells it; of the last inspection
 
 
 class MoveView(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Container, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from controller.model import (
     BootId,
@@ -29,6 +29,21 @@ from controller.reconciler.wakeups import Broadcast
 MOST_BOOTS = 32  # remembered for each VM in one term: more than messages that may still be on their way
 
 
+USAGE_COUNTS = 90.0  # seconds for which a gate's word about it is told
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Of a mounted volume's file system, in bytes."""
+
+    used: int
+    available: int
+
+    @property
+    def fraction(self) -> float:
+        return self.used / max(self.used + self.available, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """One sync, and when it was heard on the monotonic clock."""
@@ -38,6 +53,8 @@ class Heard:
     at: float
     number: int
     volumes: Mapping[VolumeName, GateVolume]
+    version: str = ""  # of the gate's software
+    usage: Mapping[VolumeName, Usage] = field(default_factory=dict)
 
 
 class GateReports:
@@ -46,6 +63,7 @@ class GateReports:
         self._heard: dict[VmId, Heard] = {}
         self._past_boots: dict[VmId, deque[tuple[BootId, NodeId]]] = {}  # each with the node whose word ended it
         self._number = 0
+        self.began = clock()  # from when on what is heard counts
         self._changed = changed
         self._prodded: dict[VmId, int] = {}
 
@@ -63,7 +81,8 @@ class GateReports:
             self._past_boots.setdefault(vm, deque(maxlen=MOST_BOOTS)).append((before.boot, node))
         self._number += 1
         volumes = {VolumeName(each.name): _view(each) for each in sync.volumes}
-        self._heard[vm] = Heard(node, boot, self._clock(), self._number, volumes)
+        usage = {VolumeName(each.name): Usage(each.used, each.available) for each in sync.volumes if each.used}
+        self._heard[vm] = Heard(node, boot, self._clock(), self._number, volumes, sync.version, usage)
         if before is None or (before.node, before.boot, before.volumes) != (node, boot, volumes):
             self._changed.fire()  # not for a mere sign of life: it would wake the polls of all gates, for each gate
         return self._number
@@ -94,6 +113,17 @@ class GateReports:
             vm: GateView(heard.node, vm, heard.boot, now - heard.at, heard.volumes) for vm, heard in self._heard.items()
         }
 
+    def versions(self) -> Mapping[NodeId, str]:
+        """Of the gates' software, as each last said."""
+        return {heard.node: heard.version for heard in self._heard.values()}
+
+    def usages(self) -> Mapping[VolumeName, Usage]:
+        """Of each volume as a gate said a moment ago."""
+        oldest = self._clock() - USAGE_COUNTS
+        return {
+            name: found for heard in self._heard.values() if heard.at >= oldest for name, found in heard.usage.items()
+        }
+
     def prod(self, vms: AbstractSet[VmId]) -> None:
         """Their polls are answered now, so that whoever lives speaks again at once."""
         asked = {vm: heard.number for vm in vms if (heard := self._heard.get(vm)) is not None}
@@ -107,6 +137,7 @@ class GateReports:
         return self._prodded.get(vm) == number
 
     def forget(self) -> None:
+        self.began = self._clock()
         self._prodded.clear()
         self._heard.clear()
         self._past_boots.clear()
@@ -160,6 +191,7 @@ def _view(report: VolumeReport) -> GateVolume:
         users=_users(report),
         floor=Serial(report.serial if report.state == MountState.UNMOUNTED.value else report.floor),
         epoch=Epoch(report.epoch),
+        suffers=report.suffers and report.problem is not None,
     )
 
 

@@ -13,16 +13,19 @@ from dataclasses import replace
 
 from controller.model import (
     AttachmentState,
+    Epoch,
     Evidence,
     EvidenceKind,
     HistoryEntry,
     Intent,
     Moment,
+    MountState,
     Operation,
     VmId,
     VolumeRecord,
     World,
 )
+from controller.protocol.messages import VolumeReport
 
 _PLACED = {Operation.ATTACH: Moment.ATTACHED, Operation.DETACH: Moment.DETACHED}
 
@@ -134,3 +137,20 @@ def hostname(world: World, vm: VmId | None) -> str:
 
 def _vm(intent: Intent) -> VmId:
     return intent.vm or VmId("")
+
+
+def with_report(
+    record: VolumeRecord, report: VolumeReport, epoch: Epoch, at: float, hostname: str
+) -> VolumeRecord | None:
+    """The record with what a gate that has a grant of ``epoch`` adds to it; None when that is nothing."""
+    change = record
+    if report.formatted and not record.formatted:
+        text = f"file system {record.spec.fstype} with UUID {record.carries}"
+        if record.spec.source is not None:
+            text = f"{text}, copied from volume {record.spec.source.volume}; its label is {record.fs_uuid}"
+        told = HistoryEntry(Moment.FORMATTED, at, epoch, text, hostname)
+        change = replace(change, formatted=True, history=(*change.history, told))
+    if report.state == MountState.MOUNTED.value and mounted_is_news(record, hostname):
+        told = HistoryEntry(Moment.MOUNTED, at, epoch, f"serial {report.serial}", hostname)
+        change = replace(change, history=(*change.history, told))
+    return None if change is record else change

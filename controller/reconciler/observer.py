@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from operator import is_
 from typing import TypeVar
 
 import structlog
@@ -27,6 +28,7 @@ from controller.model import (
     NodeState,
     PausedPart,
     Power,
+    Spec,
     TaskId,
     VmId,
     VolumeName,
@@ -34,17 +36,23 @@ from controller.model import (
     World,
 )
 from controller.reconciler.gate_reports import GateReports
-from controller.reconciler.nodes.power_readings import PowerJudge, Readings
+from controller.reconciler.nodes.awaited import Awaited
+from controller.reconciler.nodes.departed import departed, granted
+from controller.reconciler.nodes.power_readings import PowerJudge, Readings, of_one_moment
 from controller.reconciler.nodes.suspects import PACE, Suspects
 from controller.records.base import NodeRecord, Records, RecordsUnavailable
 from controller.records.epochs import absurd
 from controller.records.vanished import vanished
 from drivers.base import DriverError, PowerDriver, StorageDriver
-from watchers.base import SwarmSource, SwarmUnread, SwarmView
+from drivers.owners import Home
+from watchers.base import SwarmSource, SwarmUnread
 
 _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+_Asked = tuple[Mapping[VolumeName, Spec], Mapping[VolumeName, str]]
+_Follows = tuple[frozenset[VmId], tuple[NodeId, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,8 @@ class Sources:
     gates: GateReports
     no_driver: str = "no storage is configured"
     suspects: Suspects | None = None
+    home: Home | None = None
+    silent: Callable[[], Mapping[NodeId, float]] = dict  # for how many seconds our own detector misses each
 
 
 class Observer:
@@ -75,11 +85,19 @@ class Observer:
         self._deadline = deadline
         self._gate_fresh = gate_fresh
         self._not_ready_since: dict[NodeId, float] = {}
+        self._missed: Mapping[NodeId, float] = {}
         self._running_since: dict[TaskId, float] = {}
         self._unclaimed_since: dict[VmId, float] = {}
+        self._awaited = Awaited()
         self._judge = PowerJudge(gate_fresh)
+        self._off: frozenset[VmId] = frozenset()  # to be asked for in each look until they are seen on
         self._unlisted: tuple[str, ...] = ()
         self._odd: Mapping[DiskId, str] = {}
+        self._listed: tuple[Attachment, ...] = ()
+        self._joined: Mapping[NodeId, tuple[Node, NodeRecord | None, Node]] = {}
+        self._nodes: Mapping[NodeId, Node] = {}
+        self._asked: tuple[object, _Asked] = (None, ({}, {}))
+        self._follows: tuple[tuple[object, ...], _Follows] | None = None
         self._with_list: Mapping[VmId, Power] | None = None  # powers in the answer that had the attachments
         self.again: float | None = None  # seconds after which looking again makes sense by itself
 
@@ -93,13 +111,12 @@ class Observer:
             swarm = group.create_task(reading.read("Swarm's nodes and tasks", self._from.swarm.snapshot()))
             reports = group.create_task(reading.read("the node records", records.nodes()))
             confirmed = group.create_task(reading.read("the confirmations", records.confirmations()))
-            listed = group.create_task(self._attachments(reading))
+            listed = group.create_task(self._attachments(reading, epoch))
         seen, known = swarm.result(), reports.result()
         nodes = None if seen is None or known is None else self._join(seen.nodes, known)
         attachments = listed.result()
-        departed = () if unreadable else _departed(nodes, known, volumes, self._whole(attachments))
-        claims = _claims(seen, volumes)
-        holders = {each.vm for each in attachments or ()} | _granted(volumes) | _wanted_on(nodes, claims)
+        claims = None if seen is None or volumes is None else seen.claims(*self._asked_of(volumes))
+        holders, left = self._follow(nodes, known, volumes, attachments, claims)
         readings = await self._power(reading, nodes, holders)
         world = World(
             epoch=epoch,
@@ -117,7 +134,8 @@ class Observer:
             odd=self._odd,
             unreadable=unreadable,
             kept=_kept(volumes, self._wall()),
-            departed=departed,
+            awaited=self._awaited.of(nodes, self._from.gates.began, self._clock()),
+            departed=() if unreadable else left,
             running={} if claims is None else self._running(claims),
             unclaimed=self._unclaimed(nodes, holders),
         )
@@ -137,23 +155,56 @@ class Observer:
         self._unclaimed_since = {vm: self._unclaimed_since.get(vm, now) for vm in without}
         return {vm: now - since for vm, since in self._unclaimed_since.items()}
 
-    async def _attachments(self, reading: _Reading) -> tuple[Attachment, ...] | None:
+    async def _attachments(self, reading: _Reading, epoch: Epoch) -> tuple[Attachment, ...] | None:
         """Where some of it could not be read: the rest. A disk that is listed is nowhere else (exclusive_attach)."""
         self._unlisted, self._odd = (), {}
         if self._from.driver is None:
             reading.unread.append(self._from.no_driver)
             return None
-        listed = await reading.read("the storage's attachments", self._from.driver.list_attachments())
+        async with asyncio.TaskGroup() as group:
+            reads = reading.read("the storage's attachments", self._from.driver.list_attachments())
+            listing, allowed = group.create_task(reads), group.create_task(self._may_use(reading, epoch))
+        listed = listing.result() if allowed.result() else None
         powers: object = self._from.power  # where they come from elsewhere, the storage's word on them is not asked for
         self._with_list = listed.power if listed is not None and powers is self._from.driver else None
         if listed is None:
             return None
         self._unlisted, self._odd = tuple(listed.unread), dict(listed.odd)
         reading.unread.extend(listed.unread)
-        return listed.attachments
+        self._listed = self._listed if self._listed == listed.attachments else listed.attachments
+        return self._listed
 
-    def _whole(self, attachments: tuple[Attachment, ...] | None) -> tuple[Attachment, ...] | None:
-        return None if self._unlisted else attachments
+    async def _may_use(self, reading: _Reading, epoch: Epoch) -> bool:
+        """Not what belongs to another swarm: then the list is as good as unread."""
+        if self._from.home is None:
+            return True
+        why = await reading.read("whose the places of the disks are", self._from.home.refusal(epoch))
+        if why:
+            reading.unread.append(why)
+        return why == ""
+
+    def _asked_of(self, volumes: Mapping[VolumeName, VolumeRecord]) -> _Asked:
+        """What Swarm's view is asked with: the specs, and who had the newest grant."""
+        if self._asked[0] is not volumes:
+            specs = {name: record.spec for name, record in volumes.items()}
+            self._asked = volumes, (specs, {name: record.service for name, record in volumes.items()})
+        return self._asked[1]
+
+    def _follow(
+        self,
+        nodes: Mapping[NodeId, Node] | None,
+        known: Mapping[NodeId, NodeRecord] | None,
+        volumes: Mapping[VolumeName, VolumeRecord] | None,
+        attachments: tuple[Attachment, ...] | None,
+        claims: Mapping[VolumeName, Claim] | None,
+    ) -> _Follows:
+        """The VMs that hold something or are to, and who left: worked out again when any of it is another object."""
+        of = (nodes, known, volumes, attachments, claims, self._unlisted)
+        if self._follows is None or not all(map(is_, self._follows[0], of)):
+            holders = {each.vm for each in attachments or ()} | granted(volumes) | _wanted_on(nodes, claims)
+            whole = None if self._unlisted else attachments
+            self._follows = of, (frozenset(holders), departed(nodes, known, volumes, whole))
+        return self._follows[1]
 
     async def _power(
         self, reading: _Reading, nodes: Mapping[NodeId, Node] | None, holders: AbstractSet[VmId]
@@ -165,69 +216,56 @@ class Observer:
         began = self._clock()
         suspects = self._from.suspects.now() if self._from.suspects is not None else frozenset[VmId]()
         lost = {node.vm for node in nodes.values() if node.vm is not None and node.state is not NodeState.READY}
-        asked = sorted(lost | self._silent(holders) | self._of_interest(nodes, suspects))
+        asked = sorted(lost | _missed(nodes) | self._silent(holders) | self._of_interest(nodes, suspects))
         read = await reading.read("the VMs' power states", self._from.power.power(asked)) if asked else {}
-        read = _of_one_moment(read, self._with_list)
+        read = of_one_moment(read, self._with_list)
         found = self._judge.judge(read, self._from.gates.views(), lost, began, self._clock())
         self._from.gates.prod(found.prod)
+        self._off = found.off
         self.again = found.again if found.again is not None or not suspects else PACE
         return found
 
     def _silent(self, holders: AbstractSet[VmId]) -> AbstractSet[VmId]:
         """Of these, whose gate's word is no longer current."""
-        gates = self._from.gates.views()
-        return {vm for vm in holders if vm not in gates or gates[vm].age > self._gate_fresh}
+        heard, now = self._from.gates.newest, self._clock()
+        words = ((vm, heard(vm)) for vm in holders)
+        return {vm for vm, word in words if word is None or now - word.at > self._gate_fresh}
 
     def _of_interest(self, nodes: Mapping[NodeId, Node], suspects: AbstractSet[VmId]) -> AbstractSet[VmId]:
         """Under a node: what something was just heard about, what was off, and what bears the label of the dead."""
         known = {node.vm for node in nodes.values() if node.vm is not None}
         labelled = {node.vm for node in nodes.values() if node.vm is not None and node.labelled}
-        return labelled | (known & (suspects | self._judge.off))
+        return labelled | (known & (suspects | self._off))
 
     def _join(self, nodes: Mapping[NodeId, Node], known: Mapping[NodeId, NodeRecord]) -> Mapping[NodeId, Node]:
         now = self._clock()
         down = {name for name, node in nodes.items() if node.state is not NodeState.READY}
         self._not_ready_since = {name: self._not_ready_since.get(name, now) for name in down}
-        return {name: self._with_vm(node, known.get(name), now) for name, node in nodes.items()}
+        self._missed = self._from.silent()
+        joined = {name: self._with(node, known.get(name), now) for name, node in nodes.items()}
+        self._joined = joined
+        found = {name: node for name, (_, _, node) in joined.items()}
+        self._nodes = self._nodes if self._nodes == found else found
+        return self._nodes
+
+    def _with(self, node: Node, known: NodeRecord | None, now: float) -> tuple[Node, NodeRecord | None, Node]:
+        """As it was joined before, if that was of the same two; of a node that is not ready the time goes on."""
+        before = self._joined.get(node.id)
+        lasts = node.id not in self._not_ready_since and node.id not in self._missed
+        if before is not None and before[:2] == (node, known) and lasts and before[2].silent_for is None:
+            return before
+        return node, known, self._with_vm(node, known, now)
 
     def _with_vm(self, node: Node, known: NodeRecord | None, now: float) -> Node:
         since = self._not_ready_since.get(node.id)
-        down_for = None if since is None else now - since
-        if known is None:
-            return replace(node, vm=None, boot=None, down_for=down_for)
-        return replace(node, vm=known.vm, boot=known.boot, down_for=down_for)
-
-
-def _of_one_moment(
-    read: Mapping[VmId, Power] | None, with_list: Mapping[VmId, Power] | None
-) -> Mapping[VmId, Power] | None:
-    """
-    A power counts only where the answer that had the attachments knew it too: an empty list of a VM that was not
-    connected at that moment, and a power read a moment later, would together be evidence of a detach.
-    """
-    if read is None or with_list is None:
-        return read
-    unknown = Power.UNKNOWN
-    return {vm: unknown if with_list.get(vm, unknown) is unknown else state for vm, state in read.items()}
-
-
-def _claims(
-    seen: SwarmView | None, volumes: Mapping[VolumeName, VolumeRecord] | None
-) -> Mapping[VolumeName, Claim] | None:
-    if seen is None or volumes is None:
-        return None
-    specs = {name: record.spec for name, record in volumes.items()}
-    return seen.claims(specs, {name: record.service for name, record in volumes.items()})
+        down_for, silent_for = None if since is None else now - since, self._missed.get(node.id)
+        vm, boot = (None, None) if known is None else (known.vm, known.boot)
+        return replace(node, vm=vm, boot=boot, down_for=down_for, silent_for=silent_for)
 
 
 def _kept(volumes: Mapping[VolumeName, VolumeRecord] | None, now: float) -> Mapping[VolumeName, float]:
     marked = {name: record.delete_at for name, record in (volumes or {}).items() if record.delete_at is not None}
     return {name: at - now for name, at in marked.items() if at > now}
-
-
-def _granted(volumes: Mapping[VolumeName, VolumeRecord] | None) -> frozenset[VmId]:
-    """VMs with a grant: one whose node left the swarm and whose disk is in no list may still write."""
-    return frozenset(grant.vm for record in (volumes or {}).values() for grant in record.grants)
 
 
 def _wanted_on(nodes: Mapping[NodeId, Node] | None, claims: Mapping[VolumeName, Claim] | None) -> frozenset[VmId]:
@@ -236,24 +274,8 @@ def _wanted_on(nodes: Mapping[NodeId, Node] | None, claims: Mapping[VolumeName, 
     return frozenset(node.vm for node in found if node is not None and node.vm is not None)
 
 
-def _departed(
-    nodes: Mapping[NodeId, Node] | None,
-    known: Mapping[NodeId, NodeRecord] | None,
-    volumes: Mapping[VolumeName, VolumeRecord] | None,
-    attachments: Sequence[Attachment] | None,
-) -> tuple[NodeId, ...]:
-    """
-    Nodes whose record nothing needs any more. Swarm gives no ID twice, so who is not listed never comes back.
-
-    Only when every list was read; a swarm without nodes is none (the reader itself is one). A record still says which
-    VM a node was while a grant or a disk is there: people are told by it.
-    """
-    if not nodes or known is None or volumes is None or attachments is None:
-        return ()
-    needed = {grant.node for record in volumes.values() for grant in record.grants}
-    used = _granted(volumes) | {each.vm for each in attachments}
-    needed |= {name for name, record in known.items() if record.vm in used}
-    return tuple(sorted(known.keys() - nodes.keys() - needed))
+def _missed(nodes: Mapping[NodeId, Node]) -> frozenset[VmId]:
+    return frozenset(node.vm for node in nodes.values() if node.vm is not None and node.silent_for is not None)
 
 
 class _Reading:

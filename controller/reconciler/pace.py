@@ -10,7 +10,7 @@ from math import inf
 import structlog
 
 from controller.model import VmId, VolumeName
-from controller.planner.actions import Action, Alarm, Attach, CreateDisk, Wait, kind, quiet
+from controller.planner.actions import Action, Alarm, Attach, CreateDisk, Wait
 from controller.planner.plan import Decision
 from controller.reconciler.record_writer import Broken, Changed, Progress, Result, Setback
 from controller.reconciler.state import LoopState
@@ -97,16 +97,11 @@ class Attempts:
         wait = max(seconds, asked or 0.0)
         self._backoffs[key] = Backoff(failures, now + wait, result)
         self._state.setbacks[volume] = result.why
-        _log.warning("operation.failed", volume=volume, action=kind(action), why=result.why, retry_in=round(wait, 1))
+        _log.warning("operation.failed", volume=volume, action=action.kind, why=result.why, retry_in=round(wait, 1))
 
-    def held_back(self, action: Action) -> bool:
-        backoff = self._backoffs.get(_key(action))
-        return backoff is not None and backoff.until > self._state.clock()
-
-    def broken(self, action: Action) -> Broken | None:
-        """The bug that this action met when it was tried last."""
-        backoff = self._backoffs.get(_key(action))
-        return backoff.result if backoff is not None and isinstance(backoff.result, Broken) else None
+    def failed(self, action: Action) -> Backoff | None:
+        """What this action came to when it was tried last, if it did not succeed."""
+        return self._backoffs.get(_key(action))
 
     def as_told(self, action: Action) -> Action:
         """
@@ -116,7 +111,7 @@ class Attempts:
         help, they read what was answered.
         """
         backoff = self._backoffs.get(_key(action))
-        if backoff is None or quiet(action):
+        if backoff is None or action.quiet:
             return action
         match backoff.result:
             case Broken(why=why):

@@ -10,29 +10,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
 
 from controller.model import Epoch, Policy, VmId, VolumeName, World
-from controller.planner.actions import (
-    Action,
-    Alarm,
-    Attach,
-    Detach,
-    Fence,
-    NewEpoch,
-    kind,
-    quiet,
-)
-from controller.planner.plan import INTERNAL, LONGEST, Decision, at_work
+from controller.planner.actions import Action, Alarm, Attach, Detach, Fence, NewEpoch
+from controller.planner.context import WorldIndex, index_world
+from controller.planner.placement import Placement
+from controller.planner.plan import INTERNAL, LONGEST, Decision
+from controller.planner.rules import RULES
 from controller.reconciler.decision_log import DecisionLog
 from controller.reconciler.executor import Executor, needs_tidying
 from controller.reconciler.nodes.housekeeping import Housekeeping
 from controller.reconciler.nodes.label_writer import LabelWriter
 from controller.reconciler.observer import Observer
-from controller.reconciler.pace import Attempts, Attention, Pace, Turns
+from controller.reconciler.pace import Attempts, Attention, Backoff, Pace, Turns
 from controller.reconciler.record_writer import Broken, Result
 from controller.reconciler.state import LoopState, Observation
 from controller.records.base import Acting, Records, RecordsUnavailable
@@ -40,7 +35,7 @@ from controller.records.epochs import above_ours
 
 BETWEEN_RISES = 10.0  # seconds: a gate that says ever higher epochs must not make all others wait
 
-Planner = Callable[[World, Policy], Sequence[Decision]]
+Planner = Callable[[WorldIndex, Mapping[VolumeName, Decision]], Sequence[Decision]]  # and the last look's
 
 _log = structlog.get_logger(__name__)
 
@@ -93,8 +88,9 @@ class Reconciler:
         self._busy_vms: set[VmId] = set()
         self._next_look = 0.0
         self._term: Epoch | None = None
+        self._planned: Mapping[VolumeName, Decision] = {}
         self._closing = False
-        self._news = DecisionLog()
+        self._news = DecisionLog(parts.state.clock)
 
     async def drain(self, seconds: float) -> None:
         """Start nothing more, and give what is under way so long to end. What does not is found by its intent."""
@@ -144,16 +140,16 @@ class Reconciler:
             return
         if await self._rise(world):
             return
-        planned = {each.volume: each for each in self._plan(world)}
+        index, made = self._plan(world)
+        planned = self._planned = {each.volume: each for each in made}
         decisions = {
             name: self._state.decisions.get(name, decision) if name in busy else self._as_told(decision)
             for name, decision in planned.items()
         }
-        self._news.tell(self._state.decisions, decisions, epoch)
-        self._news.judge(world)
+        self._news.tell(self._state.decisions, decisions, world)
         self._state.publish(Observation(number, began, self._state.wall(), world), decisions)
-        free = [each.action for each in at_work(planned.values()) if each.volume not in busy]
-        telling = self._tell_swarm(operations, world, began)
+        free = [each.action for each in planned.values() if _at_work(each, busy)]
+        telling = self._tell_swarm(operations, index, began)
         for group in self._due(world, free, busy_vms):
             self._start(operations, world, group)
         operations.create_task(self._housekeeping.run(world, self._state.wall()))
@@ -173,10 +169,10 @@ class Reconciler:
         waits += [self._p.pace.attentive] if telling else []
         return max(0.01, min(waits))
 
-    def _tell_swarm(self, operations: asyncio.TaskGroup, world: World, began: float) -> bool:
+    def _tell_swarm(self, operations: asyncio.TaskGroup, index: WorldIndex | None, began: float) -> bool:
         """Whether a node's label is being changed."""
         labels = self._p.labels
-        return labels is not None and not self._closing and labels.begin(operations, world, self._p.policy, began)
+        return labels is not None and index is not None and not self._closing and labels.begin(operations, index, began)
 
     async def _rise(self, world: World) -> bool:
         """Above an epoch that was met and that no leader of this swarm has: see `epochs`."""
@@ -197,18 +193,24 @@ class Reconciler:
         self._next_look = self._clock()
         return True
 
-    def _plan(self, world: World) -> Sequence[Decision]:
-        """A bug that is not about one volume holds all of them; it does not end the controller."""
+    def _plan(self, world: World) -> tuple[WorldIndex | None, Sequence[Decision]]:
+        """
+        The World is joined once a look. A bug that is not about one volume holds all of them; it does not end the
+        controller.
+        """
+        index = None
         try:
-            return self._p.planner(world, self._p.policy)
+            index = index_world(world, self._p.policy, RULES)
+            return index, self._p.planner(index, self._planned)
         except Exception as error:  # noqa: BLE001 -- whoever waits is told, and the API lives
             _log.exception("internal.error", why="no decision could be made", epoch=self._term)
             why = f"internal error while the decisions were made ({type(error).__name__}: {error})"[:LONGEST]
-            return [Decision(name, None, Alarm(name, why, INTERNAL)) for name in sorted(world.volumes or {})]
+            return index, [Decision(name, None, Alarm(name, why, INTERNAL)) for name in sorted(world.volumes or {})]
 
     def _as_told(self, decision: Decision) -> Decision:
         """What fails again and again is not under way: a person is told what was answered."""
-        return replace(decision, action=self._attempts.as_told(decision.action))
+        told = self._attempts.as_told(decision.action)
+        return decision if told is decision.action else replace(decision, action=told)
 
     def _forget(self) -> None:
         """What gates said to us does not count for a later term of ours: see World."""
@@ -222,15 +224,16 @@ class Reconciler:
         """What is to be started now, in groups that are one call."""
         groups: dict[object, list[Action]] = {}
         for action in actions:
-            if quiet(action):
+            if action.quiet:
                 record = (world.volumes or {}).get(action.volume)
                 if record is not None and world.paused is None and needs_tidying(record, world):
                     groups[action.volume] = [action]
                 continue
             vm = self._shared_vm(action)
-            if self._attempts.held_back(action) or (vm is not None and vm in busy_vms | self._busy_vms):
+            failed = self._attempts.failed(action)
+            if self._early(failed) or (vm is not None and vm in busy_vms | self._busy_vms):
                 continue
-            groups.setdefault(self._group(action), []).append(action)
+            groups.setdefault(self._group(action, vm, failed), []).append(action)
         return [*groups.values()]
 
     def _shared_vm(self, action: Action) -> VmId | None:
@@ -239,9 +242,12 @@ class Reconciler:
             return action.vm
         return None
 
-    def _group(self, action: Action) -> object:
-        vm = self._shared_vm(action)
-        if self._attempts.broken(action) is not None:
+    def _early(self, failed: Backoff | None) -> bool:
+        return failed is not None and failed.until > self._clock()
+
+    def _group(self, action: Action, vm: VmId | None, failed: Backoff | None) -> object:
+        """What met a bug goes alone."""
+        if failed is not None and isinstance(failed.result, Broken):
             return action.volume
         if vm is not None:
             return type(action), vm
@@ -265,10 +271,10 @@ class Reconciler:
         for action in group:
             self._attempts.learn(action, results[action.volume])
             end = type(results[action.volume]).__name__.lower()
-            self._p.counted.operated(kind(action), end, self._clock() - began)
+            self._p.counted.operated(action.kind, end, self._clock() - began)
         self._ended = True
         self._state.progress.fire()
-        self._state.wakeup(f"{kind(group[0])} ended")
+        self._state.wakeup(f"{group[0].kind} ended")
 
     async def _carry_out(
         self, executor: Executor, world: World, group: Sequence[Action]
@@ -277,7 +283,12 @@ class Reconciler:
         try:
             return await executor.run(world, group)
         except Exception as error:  # noqa: BLE001 -- the other volumes go on
-            what, names = kind(group[0]), [each.volume for each in group]
+            what, names = group[0].kind, [each.volume for each in group]
             _log.exception("internal.error", why=f"{what} met a bug", volumes=names, epoch=self._term)
             told = f"internal error in {what} ({type(error).__name__}: {error})"[:LONGEST]
             return dict.fromkeys(names, Broken(told))
+
+
+def _at_work(decision: Decision, busy: AbstractSet[VolumeName]) -> bool:
+    """Of a volume that a person has paused not even the record is tidied up."""
+    return decision.placement is not Placement.PAUSED and decision.volume not in busy

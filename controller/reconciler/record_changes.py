@@ -77,6 +77,7 @@ def _grant(world: World, record: VolumeRecord, action: GrantMount, at: float) ->
         grants=(*kept, grant),
         intent=None if settled(record, world) else record.intent,
         service=_service(world, action) or record.service,
+        place=action.vm,
     )
     told = entry(world, Moment.GRANTED, f"task {action.task}, serial {action.serial}", at, action.vm)
     return Change(record, after, (told,))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from controller.model import HistoryEntry, Intent, VolumeName, VolumeRecord, World
+from controller.model import HistoryEntry, Intent, Operation, VmId, VolumeName, VolumeRecord, World
 from controller.reconciler.history import placed_entry, settled
 from controller.reconciler.record_changes import Change
 from controller.reconciler.state import LoopState
@@ -93,7 +93,8 @@ class RecordWriter:
         there = record.intent
         if not entries and there is not None and replace(there, at=intent.at) == intent:
             return record  # the same, tried before: it is in the record already
-        return await self.write(world, Change(record, replace(record, intent=intent), entries))
+        after = replace(record, intent=intent, place=_place_after(world, record, intent))
+        return await self.write(world, Change(record, after, entries))
 
     async def mark_doubt(self, world: World, record: VolumeRecord) -> None:
         """The call that this intent is about got no answer. What cannot be noted now is remembered in `LoopState`."""
@@ -113,6 +114,12 @@ class RecordWriter:
         await self._records.delete_volume(record)
         self._state.deleted(record.name)
         _log.info("volume.deleted", volume=record.name, why="it was removed by `docker volume rm`")
+
+
+def _place_after(world: World, record: VolumeRecord, intent: Intent) -> VmId | None:
+    """A disk that is there already, and only gets a new stamp, may have been brought by somebody else."""
+    there = any(each.disk == record.disk for each in world.attachments or ())
+    return intent.vm if intent.operation is Operation.ATTACH and not there else record.place
 
 
 def result(written: VolumeRecord | Changed) -> Result:

@@ -19,6 +19,7 @@ from controller.reconciler.gate_reports import GateReports
 from controller.reconciler.nodes.suspects import Suspects
 from controller.reconciler.wakeups import Broadcast, Wakeup
 from controller.volumes.naming import volume_key
+from drivers.base import Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,17 @@ class Observation:
     began: float
     at: float
     world: World
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecorded:
+    """A name that no record has, but a disk of the storage."""
+
+    why: str
+    cure: str
+
+    def __str__(self) -> str:
+        return f"{self.why}. {self.cure}"
 
 
 class LoopState:
@@ -43,10 +55,17 @@ class LoopState:
         self.look: Observation | None = None
         self.decisions: dict[VolumeName, Decision] = {}
         self.setbacks: dict[VolumeName, str] = {}  # why the last operation did not succeed
+        self.full = 0.9  # part of a volume's room above which that is told
+        self.wishes: dict[VolumeName, str] = {}  # sizes that services ask for in vain, and why
+        self.growing: set[VolumeName] = set()  # whose disks are being made larger just now
+        self.unrecorded: dict[VolumeName, Unrecorded] = {}  # names without a record that have a disk
         self.refused: dict[NodeId, str] = {}  # nodes that may not speak for the VM that they name, and why
+        self.newcomers: dict[NodeId, tuple[float, VmId]] = {}  # since when, and which VM: named by nobody before
+        self.boots_refused = 0  # that nodes named too soon after others
         self.hellos: dict[NodeId, Hello] = {}  # what each node service last said
         self.clock_offsets: dict[NodeId, float] = {}  # its clock less ours, in seconds, when it said so
         self.concerns: Mapping[VmId, Sequence[str]] = {}  # what will hurt some day about VMs, of the last inspection
+        self.rooms: Sequence[Room] = ()  # what the storage told of the room for disks, of the last inspection
         self.changed = Broadcast()
         self.wakeup = Wakeup()
         self.progress = Broadcast()  # an operation ended
@@ -71,11 +90,14 @@ class LoopState:
         return found.get(volume_key(volume)) if found else None
 
     def publish(self, look: Observation, decisions: Mapping[VolumeName, Decision]) -> None:
-        self.look = look
+        before, self.look = self.world, look
         self.decisions = dict(decisions)
         if look.world.volumes is not None:
-            self._granted = _granted(look.world.volumes.values())
+            if before is None or before.volumes is not look.world.volumes:
+                self._granted = _granted(look.world.volumes)
             self._written = {name: each for name, each in self._written.items() if each[0] >= look.began}
+            for name in self.unrecorded.keys() & look.world.volumes.keys():
+                del self.unrecorded[name]
         self.revision += 1
         self.changed.fire()
 
@@ -84,15 +106,28 @@ class LoopState:
         self.look = None
         self.terms += 1
         self.decisions, self.setbacks, self.concerns, self._written, self._granted = {}, {}, {}, {}, {}
+        self.rooms = ()
         self.refused.clear()
+        self.newcomers.clear()
+        self.unrecorded.clear()
+        self.wishes.clear()
         self.revision += 1
         self.changed.fire()
 
     def wrote(self, record: VolumeRecord) -> None:
         """A record that we wrote is news before the next look."""
         self._written[record.name] = (self.clock(), record)
+        self.unrecorded.pop(record.name, None)
         self.revision += 1
         self.changed.fire()
+
+    def unrecorded_is(self, volume: VolumeName, found: Unrecorded | None) -> None:
+        """What the storage's list says of a name without a record: every gate is to know it, and people."""
+        if self.unrecorded.get(volume) != found:
+            self.unrecorded = {name: each for name, each in self.unrecorded.items() if name != volume}
+            self.unrecorded |= {} if found is None else {volume: found}
+            self.revision += 1
+            self.changed.fire()
 
     def deleted(self, volume: VolumeName) -> None:
         self._written.pop(volume, None)
@@ -156,21 +191,23 @@ class LoopState:
 
     def volumes(self) -> Iterable[VolumeName]:
         read = (self.world.volumes if self.world is not None else None) or {}
-        return sorted({*read, *self._written, *self.decisions})
+        return sorted({*read, *self._written, *self.decisions, *self.unrecorded})
 
     def why(self, volume: VolumeName) -> str:
         """One sentence for whoever waits for this volume."""
         decision = self.decisions.get(volume)
+        if volume in self.unrecorded:
+            return str(self.unrecorded[volume])
         if decision is None:
             return "the controller has not looked at this volume yet; it does so within seconds"
         setback, why = self.setbacks.get(volume), reason(decision.action)
         return why if setback is None or setback in why else f"{why} (the last attempt: {setback})"
 
 
-def _granted(records: Iterable[VolumeRecord]) -> Mapping[tuple[VmId, BootId], set[VolumeName]]:
+def _granted(records: Mapping[VolumeName, VolumeRecord]) -> Mapping[tuple[VmId, BootId], set[VolumeName]]:
     """Which volumes each gate may hold: a thousand gates ask for it after each look."""
     found: dict[tuple[VmId, BootId], set[VolumeName]] = {}
-    for record in records:
+    for record in records.values():
         for grant in record.grants:
             found.setdefault((grant.vm, grant.boot), set()).add(record.name)
     return found
@@ -221,4 +258,4 @@ class VolumeNames:
     def _names(self) -> tuple[str, ...]:
         records = ((name, self._state.record(name)) for name in self._state.volumes())
         living = (name for name, record in records if record is not None and record.phase is not Phase.DELETING)
-        return tuple(living)[:MOST_NAMES]
+        return tuple(sorted({*living, *self._state.unrecorded}))[:MOST_NAMES]

@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
+import structlog
+
 from controller.model import (
     HistoryEntry,
     Intent,
@@ -26,9 +28,10 @@ from controller.model import (
     World,
 )
 from controller.planner.actions import Attach, CreateDisk, DeleteDisk, Detach, Fence, NewEpoch
+from controller.planner.plan import LONGEST
 from controller.reconciler.history import entry, evidence_entries
 from controller.reconciler.record_changes import Change, created, record_of
-from controller.reconciler.record_writer import PROGRESS, Changed, RecordWriter, Result, Setback, result
+from controller.reconciler.record_writer import PROGRESS, Broken, Changed, RecordWriter, Result, Setback, result
 from controller.records.base import Acting
 from controller.volumes.naming import disk_key, life_prefix
 from drivers.base import (
@@ -49,6 +52,8 @@ StorageAction = CreateDisk | DeleteDisk | Attach | Detach | Fence | NewEpoch
 
 T = TypeVar("T")
 
+_log = structlog.get_logger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
@@ -61,6 +66,10 @@ class Deadlines:
 @dataclass(frozen=True, slots=True)
 class Overtaken:
     """Never sent: this controller acts under a newer epoch of its own, for another volume."""
+
+
+class Crashed(InDoubt):
+    """The driver met a bug of its own, before or after it had asked the storage."""
 
 
 NotAnswered = Unreachable | InDoubt | Overtaken
@@ -102,19 +111,30 @@ class StorageActions:
         return PROGRESS if await self._acting.new_epoch() else Changed("another controller acts now")
 
     async def _ask(
-        self, world: World, call: Callable[[], Awaitable[T]], deadline: float | None = None
+        self, world: World, call: Callable[[], Awaitable[T]], good: Callable[[T], bool], deadline: float | None = None
     ) -> T | NotAnswered:
-        """One call to the storage, if we still lead."""
+        """
+        One call to the storage, if we still lead. ``good``: whether an answer is one that the contract knows.
+
+        Whatever comes out of a driver beside that leaves open what it did: as after a deadline, the call is in doubt.
+        """
         deadline = deadline or self._deadlines.call
         if not await self._acting.still_acting(world.epoch):
             if (self._acting.epoch or 0) > world.epoch:
                 return Overtaken()
             return Unreachable("another controller, or another epoch, acts now")
         try:
-            async with asyncio.timeout(deadline):
-                return await call()
-        except TimeoutError:
-            return InDoubt(f"no answer within {deadline:g} s")
+            async with asyncio.timeout(deadline) as ends:
+                answer = await call()
+        except Exception as error:  # noqa: BLE001 -- see above
+            if isinstance(error, TimeoutError) and ends.expired():
+                return InDoubt(f"no answer within {deadline:g} s")
+            _log.exception("internal.error", why="a driver met a bug; its call is in doubt", epoch=world.epoch)
+            return Crashed(f"internal error in the driver ({type(error).__name__}: {error})"[:LONGEST])
+        if not good(answer):
+            _log.error("internal.error", why="a driver's answer breaks its contract; its call is in doubt")
+            return Crashed(f"the driver's answer breaks its contract: {answer!r}"[:LONGEST])
+        return answer
 
     async def _move(self, world: World, actions: Sequence[Attach | Detach]) -> Mapping[VolumeName, Result]:
         """Attach or detach disks of one VM in one call."""
@@ -124,7 +144,7 @@ class StorageActions:
         going = {each: end for each, end in pairs if isinstance(end, VolumeRecord)}
         if not going:
             return stale
-        outcomes = await self._ask(world, lambda: self._call_move(world, going))
+        outcomes = await self._ask(world, lambda: self._call_move(world, going), lambda it: _fit(it, len(going)))
         each_outcome = [outcomes] * len(going) if isinstance(outcomes, NotAnswered) else outcomes
         called = zip(going.values(), each_outcome, strict=True)
         ends = await _together(self._moved(world, record, outcome) for record, outcome in called)
@@ -151,20 +171,18 @@ class StorageActions:
             world, record, Intent(Operation.DETACH, world.epoch, action.vm, proof.kind, at), told
         )
 
-    async def _moved(self, world: World, record: VolumeRecord, outcome: Outcome | Overtaken) -> Result:
+    async def _moved(self, world: World, record: VolumeRecord, outcome: Outcome | NotAnswered) -> Result:
         if isinstance(outcome, Done):
             self._writer.done(record.name)
             return PROGRESS
         return await self._failed(world, record, outcome)
 
-    async def _failed(
-        self, world: World, record: VolumeRecord, outcome: Refused | Unreachable | InDoubt | Overtaken
-    ) -> Result:
+    async def _failed(self, world: World, record: VolumeRecord, outcome: Refused | NotAnswered) -> Result:
         """In doubt the intent stays, marked; what surely did not happen leaves none."""
         operation = "operation" if record.intent is None else record.intent.operation.value
         if isinstance(outcome, InDoubt):
             await self._writer.mark_doubt(world, record)
-            return Setback(f"{operation} is in doubt: {outcome.why}")
+            return _doubted(f"{operation} is in doubt: {outcome.why}", outcome)
         await self._writer.restore_intent(world, record_of(world, record.name), record)
         if isinstance(outcome, Overtaken):
             return PROGRESS  # there is a new epoch: look again
@@ -183,14 +201,16 @@ class StorageActions:
         told = entry(world, Moment.FENCED, why, self._writer.wall(), vm)
         untold = [record for each in volumes if not _ends_with(record := record_of(world, each), told)]
         await _together(self._writer.write(world, Change(each, each, (told,))) for each in untold)
-        power = await self._ask(world, lambda: self._power.power_off(vm))
+        power = await self._ask(world, lambda: self._power.power_off(vm), lambda it: isinstance(it, Power | Refused))
         match power:
             case Power.OFF:
                 return PROGRESS
             case Overtaken():
                 return PROGRESS
             case Unreachable() | InDoubt():
-                return Setback(f"power-off of VM {vm}: {power.why}")
+                return _doubted(f"power-off of VM {vm}: {power.why}", power)
+            case Refused():
+                return Setback(f"power-off of VM {vm} was refused: {power.why}", power.retry_after, power.cure)
             case Power():
                 return Setback(f"power-off of VM {vm}: VM {vm} was not seen off afterwards")
             case _ as never:
@@ -203,7 +223,7 @@ class StorageActions:
             return record
         copies = record.spec.source is not None and record.phase is not Phase.DELETING
         deadline = self._deadlines.clone if copies else self._deadlines.call
-        outcome = await self._ask(world, lambda: self._made(record), deadline)
+        outcome = await self._ask(world, lambda: self._made(record), lambda it: isinstance(it, CreateOutcome), deadline)
         if not isinstance(outcome, Created):
             return await self._failed(world, record, outcome)
         return result(await self._writer.write(world, created(world, record, outcome.disk, self._writer.wall())))
@@ -251,11 +271,20 @@ class StorageActions:
         record = await self._writer.intend(world, found, intent)
         if isinstance(record, Changed):
             return record
-        outcome = await self._ask(world, lambda: self._driver.delete(disk))
+        outcome = await self._ask(world, lambda: self._driver.delete(disk), lambda it: isinstance(it, Outcome))
         if not isinstance(outcome, Done):
             return await self._failed(world, record, outcome)
         await self._writer.delete(record)
         return PROGRESS
+
+
+def _doubted(why: str, outcome: Unreachable | InDoubt) -> Result:
+    return Broken(why) if isinstance(outcome, Crashed) else Setback(why)
+
+
+def _fit(outcomes: Sequence[Outcome], many: int) -> bool:
+    """One for each disk."""
+    return len(outcomes) == many and all(isinstance(each, Outcome) for each in outcomes)
 
 
 def _ends_with(record: VolumeRecord, told: HistoryEntry) -> bool:

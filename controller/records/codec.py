@@ -115,6 +115,7 @@ class _VolumeState(_Record, frozen=True, kw_only=True):
     intent: Intent | None
     service: str = ""
     history: tuple[HistoryEntry, ...]
+    place: VmId | msgspec.UnsetType = msgspec.UNSET
     delete_at: float | msgspec.UnsetType = msgspec.UNSET
     grown_to: int | msgspec.UnsetType = msgspec.UNSET
 
@@ -194,6 +195,7 @@ def volume_content(record: VolumeRecord) -> Content:
         grants=record.grants,
         intent=record.intent,
         service=record.service,
+        place=msgspec.UNSET if record.place is None else record.place,
         history=record.history,
         delete_at=msgspec.UNSET if record.delete_at is None else record.delete_at,
         grown_to=msgspec.UNSET if record.spec.first_bytes is None else record.spec.size_bytes,
@@ -226,6 +228,7 @@ def decode_volume(stored: Stored) -> VolumeRecord:
         grants=state.grants,
         intent=state.intent,
         service=state.service,
+        place=None if isinstance(state.place, msgspec.UnsetType) else state.place,
         history=state.history,
         delete_at=None if isinstance(state.delete_at, msgspec.UnsetType) else state.delete_at,
         version=stored.version,

@@ -22,6 +22,7 @@ from controller.json_errors import NOT_JSON
 from controller.records.base import RecordsUnavailable, Stale
 from controller.records.codec import KIND_LABEL, STATE_LABEL, Content, Kind, Stored
 from controller.records.keepers import Keepers, to_write
+from controller.unchanged import Remembered
 
 DEADLINE = 5.0  # seconds for one operation: Swarm holds calls while it elects a leader; then looking again is better
 
@@ -69,6 +70,9 @@ def _decoded(answer: bytes, form: type[T]) -> T:
         raise RecordsUnavailable(f"Docker's answer to /configs has an unknown form: {error}") from error
 
 
+_BY_OTHERS = "what names it was changed or removed by somebody else in the same moment"
+
+
 class Configs:
     """Compare-and-set on Swarm Configs. All methods raise RecordsUnavailable, also for a write in doubt."""
 
@@ -76,12 +80,18 @@ class Configs:
         self._docker = docker
         self._deadline = deadline
         self._keepers = Keepers(docker)
+        self._keeping = asyncio.Lock()  # a keeper names many records: two changes of one at once would be in conflict
+        self._lists: dict[Kind, Remembered[tuple[Stored, ...]]] = {}
         self._known: dict[str, Stored] = {}  # by name: updates need the ID, and this saves a look before each
 
-    async def list(self, kind: Kind) -> list[Stored]:
+    async def list(self, kind: Kind) -> tuple[Stored, ...]:
+        """The very same tuple while Docker answers the same bytes."""
         async with self._call(f"list records of kind {kind.value}"):
             answer = await read(self._docker, "configs", {"label": [f"{KIND_LABEL}={kind.value}"]})
-        return [self._stored(config) for config in _decoded(answer, list[_Config])]
+        return self._lists.setdefault(kind, Remembered(self._listed))(answer)
+
+    def _listed(self, answer: bytes) -> tuple[Stored, ...]:
+        return tuple(self._stored(config) for config in _decoded(answer, list[_Config]))
 
     async def find(self, name: str) -> Stored | None:
         try:
@@ -116,15 +126,21 @@ class Configs:
                 await self._delete(found.id)
         except _Absent:
             pass
+        except _Lost as error:
+            raise RecordsUnavailable(f"cannot remove {name}: {_BY_OTHERS}") from error
         self._known.pop(name, None)
 
     async def keep(self) -> None:
         """Every record is named by a service, so that nobody removes it by sweeping up: see `keepers`."""
-        async with self._call("keep the records from being swept away"):
-            answer = await read(self._docker, "configs", {"label": [KIND_LABEL]})
-            wanted = {each.id: each.spec.name for each in _decoded(answer, list[_Config])}
-            for keeper in to_write(await self._keepers.list(), wanted):
-                await self._keepers.write(keeper)
+        what = "keep the records from being swept away"
+        try:
+            async with self._call(what), self._keeping:
+                answer = await read(self._docker, "configs", {"label": [KIND_LABEL]})
+                wanted = {each.id: each.spec.name for each in _decoded(answer, list[_Config])}
+                for keeper in to_write(await self._keepers.list(), wanted):
+                    await self._keepers.write(keeper)
+        except (_Lost, _Absent) as error:
+            raise RecordsUnavailable(f"cannot {what}: {_BY_OTHERS}") from error
 
     async def _delete(self, config: str) -> None:
         try:
@@ -132,7 +148,8 @@ class Configs:
         except aiodocker.DockerError as error:
             if _IN_USE not in error.message:
                 raise
-            await self._keepers.let_go(config)
+            async with self._keeping:
+                await self._keepers.let_go(config)
             await self._docker.configs.delete(config)
 
     async def _create(self, name: str, kind: Kind, content: Content) -> Stored:

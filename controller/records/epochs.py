@@ -22,14 +22,14 @@ def above_ours(world: World, *, unused: bool = False) -> Epoch | None:
     ``unused``: nothing was done yet under ours. Then whoever left the same number behind was another leader: after a
     backup was brought back, the next epoch has the number of one that was lost with the swarm.
     """
-    met = [each for each, _ in _met(world) if each <= world.epoch + MOST_AHEAD]
+    met = [each for each, _, _ in _met(world) if each <= world.epoch + MOST_AHEAD]
     found = max(met, default=Epoch(0))
     return found if found > world.epoch or (unused and found == world.epoch) else None
 
 
 def absurd(world: World) -> tuple[str, ...]:
     """One sentence, with the cure, for each place that has an epoch which no leader can have had."""
-    found = {(each, where) for each, where in _met(world) if each > world.epoch + MOST_AHEAD}
+    found = {(each, f"{where} {name}") for each, where, name in _met(world) if each > world.epoch + MOST_AHEAD}
     return tuple(
         f"{where} bears epoch {epoch}, and this controller's is {world.epoch}: no leader can have had that one, so it "
         "is not followed, and its volumes wait. See who wrote it (a gate that lies, a hand in the storage), and remove "
@@ -38,14 +38,16 @@ def absurd(world: World) -> tuple[str, ...]:
     )
 
 
-def _met(world: World) -> Iterator[tuple[Epoch, str]]:
-    """Each epoch, and where it stands."""
+def _met(world: World) -> Iterator[tuple[Epoch, str, str]]:
+    """Each epoch, and where it stands: in two parts, because nearly none is told to anybody."""
     for attachment in world.attachments or ():
         if attachment.epoch is not None:
-            yield attachment.epoch, f"the storage's stamp on VM {attachment.vm}"
+            yield attachment.epoch, "the storage's stamp on VM", attachment.vm
     for record in (world.volumes or {}).values():
-        yield from ((grant.epoch, f"the record of volume {record.name}") for grant in record.grants)
+        for grant in record.grants:
+            yield grant.epoch, "the record of volume", record.name
         if record.intent is not None:
-            yield record.intent.epoch, f"the record of volume {record.name}"
+            yield record.intent.epoch, "the record of volume", record.name
     for gate in world.gates.values():
-        yield from ((said.epoch, f"the gate's memory on VM {gate.vm}") for said in gate.volumes.values())
+        for said in gate.volumes.values():
+            yield said.epoch, "the gate's memory on VM", gate.vm

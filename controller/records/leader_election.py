@@ -58,6 +58,7 @@ class Leader:
         self._acting = False
         self._proved = self._moved = self._started = clock()
         self._hurried = False
+        self._unread = ""  # why the record of who acts could not be read or written the last time
         self._wall = wall
 
     @property
@@ -130,9 +131,14 @@ class Leader:
             async with self._writing:
                 await self._decide()
         except RecordsUnavailable as error:
+            if not self._acting and self._unread != str(error):
+                _log.warning("leadership.unread", why=str(error))
+            self._unread = str(error)
             self._stop(str(error))
             self._hurried = True
             self._moved = self._clock()  # what we could not watch did not stand still
+        else:
+            self._unread = ""
 
     async def _look(self) -> NodeId | None:
         """The record of who acts is seen; who leads Swarm is the answer. Raises RecordsUnavailable."""

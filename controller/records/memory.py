@@ -62,6 +62,7 @@ class MemoryRecords:
         self.reachable = True
         self.calls: list[Call] = []
         self._faults: list[tuple[Call, Fault]] = []
+        self._shown: dict[VolumeName, VolumeRecord] = {}  # as on a swarm: unchanged is the very same
 
     def fail(self, call: Call, fault: Fault) -> None:
         """The next such call meets this fault; several are met in the order in which they were asked for."""
@@ -71,7 +72,9 @@ class MemoryRecords:
         self._finish(self._begin(Call.VOLUMES))
         unreadable = {volume_key(name): why for name, why in self.store.unreadable.items()}
         readable = {name: each for name, each in self.store.volumes.items() if name not in self.store.unreadable}
-        return VolumeRecords(readable, unreadable)
+        if self._shown != readable:
+            self._shown = readable
+        return VolumeRecords(self._shown, unreadable)
 
     async def keep(self) -> None:
         self._finish(self._begin(Call.KEEP))

@@ -6,7 +6,7 @@ One config a record; see `codec` for what is in it, `configs` for how it is writ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 import aiodocker
@@ -18,6 +18,7 @@ from controller.records import codec
 from controller.records.base import Leadership, NodeRecord, RecordsUnavailable, Stale, UnreadableRecord, VolumeRecords
 from controller.records.codec import Kind, Stored
 from controller.records.configs import DEADLINE, Configs
+from controller.unchanged import Once
 
 _log = structlog.get_logger(__name__)
 
@@ -31,12 +32,16 @@ class SwarmRecords:
         self._configs = Configs(docker, deadline)
         self._told: set[tuple[str, int]] = set()
         self._decoded: dict[str, VolumeRecord] = {}  # by config ID: most volumes do not change between two looks
+        self._volumes, self._nodes = Once(self._read_volumes), Once(self._read_nodes)
 
     async def volumes(self) -> VolumeRecords:
+        return self._volumes(await self._configs.list(Kind.VOLUME))
+
+    def _read_volumes(self, configs: tuple[Stored, ...]) -> VolumeRecords:
         """One that cannot be read holds only its own volume."""
         decoded: dict[str, VolumeRecord] = {}
         unreadable: dict[VolumeKey, str] = {}
-        for config in await self._configs.list(Kind.VOLUME):
+        for config in configs:
             try:
                 decoded[config.id] = self._decode(config)
             except UnreadableRecord as error:
@@ -57,8 +62,10 @@ class SwarmRecords:
         await self._configs.remove(codec.volume_config(record.key), record.version)
 
     async def nodes(self) -> Mapping[NodeId, NodeRecord]:
-        records = self._readable(await self._configs.list(Kind.NODE), codec.decode_node)
-        return {record.node: record for record in records}
+        return self._nodes(await self._configs.list(Kind.NODE))
+
+    def _read_nodes(self, configs: tuple[Stored, ...]) -> Mapping[NodeId, NodeRecord]:
+        return {record.node: record for record in self._readable(configs, codec.decode_node)}
 
     async def put_node(self, record: NodeRecord) -> NodeRecord | Stale:
         name = codec.node_config(record.node)
@@ -95,7 +102,7 @@ class SwarmRecords:
         stored = await self._configs.put(LEADER_CONFIG, Kind.LEADER, content, leadership.version)
         return stored if isinstance(stored, Stale) else codec.decode_leader(stored)
 
-    def _readable(self, configs: list[Stored], decode: Callable[[Stored], T]) -> Iterator[T]:
+    def _readable(self, configs: Iterable[Stored], decode: Callable[[Stored], T]) -> Iterator[T]:
         """Without its record nothing is granted to a node; without a confirmation none is said to be dead."""
         for config in configs:
             try:

@@ -25,9 +25,9 @@ def vanished(world: World) -> tuple[str, ...]:
 
 def _lost(world: World, gate: GateView) -> Iterator[VolumeName]:
     known = world.volumes or {}
-    for name, said in sorted(gate.volumes.items()):
-        readable = volume_key(name) not in world.unreadable
-        if said.state is MountState.MOUNTED and name not in known and readable:
+    unknown = [name for name, said in gate.volumes.items() if name not in known and said.state is MountState.MOUNTED]
+    for name in sorted(unknown):
+        if volume_key(name) not in world.unreadable:
             yield name
 
 

@@ -47,6 +47,12 @@ def volume_key(name: VolumeName) -> VolumeKey:
     return VolumeKey(f"{readable}-{digest}")
 
 
+def key_of(text: str) -> VolumeKey | None:
+    """That of a name that somebody told; None: it is none."""
+    name = volume_name(text)
+    return None if isinstance(name, BadName) else volume_key(name)
+
+
 def disk_key(key: VolumeKey, fs_uuid: str) -> VolumeKey:
     """
     The key of one record's disk: of a volume made anew under an old name, another one than of the old.

@@ -156,18 +156,41 @@ def _not_to_be_copied(source: VolumeRecord) -> str | None:
     return None
 
 
-def difference(options: Mapping[str, str], spec: Spec) -> str | None:
+def wished_size(options: Mapping[str, str], spec: Spec) -> int:
+    """Bytes that are asked for, where that is no size that the volume was made with or has grown through; else 0."""
+    said = parse_options({"size": str(spec.size_bytes)} | dict(options))
+    if isinstance(said, BadOptions) or spec.made_bytes <= said.size_bytes <= spec.size_bytes:
+        return 0
+    return said.size_bytes
+
+
+def difference(options: Mapping[str, str], spec: Spec, *, sized: bool = True) -> str | None:
     """
     Why these options cannot be meant for a volume made with ``spec``; None when they agree.
 
-    Only options that are said are compared: an external volume says none.
+    Only options that are said are compared: an external volume says none. ``sized``: whether a size is.
     """
     if not options:
         return None
     said = parse_options({"size": str(spec.size_bytes)} | dict(options))
     if isinstance(said, BadOptions):
         return said.why
-    options = driver_options.canonical(options)
+    options = {key: text for key, text in driver_options.canonical(options).items() if sized or key != "size"}
+    pairs = _pairs(options, said, spec)
+    differing = [f"{key} is {has} and not {wanted}" for key, wanted, has in pairs if key in options and wanted != has]
+    return _told(differing, larger=said.size_bytes > spec.size_bytes) if differing else None
+
+
+def _told(differing: list[str], *, larger: bool) -> str:
+    how = "; to make it larger: `reberth grow` on a manager, and then the stack file" if larger else ""
+    return (
+        f"the volume exists with other options ({', '.join(differing)}): "
+        f"correct driver_opts in the stack file, or give the new volume another name{how}"
+    )
+
+
+def _pairs(options: Mapping[str, str], said: Spec, spec: Spec) -> tuple[tuple[str, str, str], ...]:
+    """Option, as wanted, as it is."""
     # A stack file may say the size that the volume was made with, or that it has grown to, or one between.
     asked = said.size_bytes if not spec.made_bytes <= said.size_bytes <= spec.size_bytes else spec.size_bytes
     pairs: tuple[tuple[str, str, str], ...] = (
@@ -179,17 +202,7 @@ def difference(options: Mapping[str, str], spec: Spec) -> str | None:
     )
     pairs += _handout_pairs(options, spec.handout)
     made = dict(spec.for_driver)
-    pairs += tuple((key, value, made.get(key, "the driver's settings'")) for key, value in said.for_driver)
-    differing = [f"{key} is {has} and not {wanted}" for key, wanted, has in pairs if key in options and wanted != has]
-    if not differing:
-        return None
-    larger = (
-        "; to make it larger: `reberth grow` on a manager, and then the stack file" if asked > spec.size_bytes else ""
-    )
-    return (
-        f"the volume exists with other options ({', '.join(differing)}): "
-        f"correct driver_opts in the stack file, or give the new volume another name{larger}"
-    )
+    return (*pairs, *((key, value, made.get(key, "the driver's settings'")) for key, value in said.for_driver))
 
 
 def _origin(options: Mapping[str, str], source: Source | None) -> str:

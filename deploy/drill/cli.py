@@ -13,6 +13,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from controller.model import Detect
 from deploy.drill.errors import DrillError, Interrupted
 from deploy.drill.faults.catalogue import FAULTS, kind, make_fault
 from deploy.drill.faults.leader import LeaderKill
@@ -118,6 +119,7 @@ def check(settings: DrillSettings) -> None:
         "--fault": (settings.fault.partition(":")[0], sorted(FAULTS)),
         "--lab": (settings.lab, sorted(USUAL)),
         "--storage": (settings.storage, USUAL.get(settings.lab, USUAL["namespaces"]).storages),
+        "--detect": (settings.detect, [each.value for each in Detect]),
         "--target": (settings.target, ["any", "leader", "follower"]),
     }
     for option, (value, known) in choices.items():
@@ -126,6 +128,8 @@ def check(settings: DrillSettings) -> None:
     _check_fault(settings)
     if settings.all_steps and settings.fault != LeaderKill.name:
         raise DrillError(f"--all-steps goes with --fault {LeaderKill.name}")
+    if settings.detect != Detect.SWARM.value and settings.storage != "lab":
+        raise DrillError("--detect gate goes with --storage lab")
     if settings.lab == "vms" and settings.workers:
         raise DrillError("--lab vms has no workers")
     make_fault(settings.fault)

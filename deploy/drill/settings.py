@@ -33,6 +33,8 @@ class DrillSettings:
     target: str = option("any", "Node to hit: any, or Swarm's leader, or a follower.")
     managers: int = option(3, "Managers in the lab.", 3)
     workers: int = option(0, "Workers in the lab.", 0)
+    detect: str = option("swarm", "Who misses a node: swarm, or gate (also the controller, with fence power-off).")
+    grace: float = option(10.0, "Seconds that a node must be missed before it is fenced.", 0)
     all_steps: bool = option(default=False, text="leader-kill: one round for each step.")
     name: str = option("", "Name of the lab; drill, or vms.")
     subnet: str = option("", "Addresses of the lab; 10.78.0.0/24, or 10.91.0.0/24 of vms.")

@@ -100,7 +100,7 @@ class Testbed:
             if isinstance(provider, SnapshotProvider):
                 with self.progress.phase("the lab saved") as line:
                     provider.keep(self.scenario, line.say)
-                self._ready("restored")
+                self._ready("all ready")
         self._choose()
 
     def _deploy(self, stacks: Stacks) -> None:

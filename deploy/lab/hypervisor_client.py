@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import msgspec
 
-from controller.protocol.unix_http import UnixConnection
+from controller.unix_http import UnixConnection
 from deploy.lab.kernel import processes
 from deploy.lab.names import HOST_PORT, MARK, ROLE, LabError, LabSpec, Layout
 

@@ -47,7 +47,10 @@ class Route(Protocol):
     def storage(self) -> str: ...
 
 
-def stack_values(lab: Lab, images: Images, restart_delay: str = "5s", route: Route | None = None) -> StackValues:
+def stack_values(
+    lab: Lab, images: Images, restart_delay: str = "5s", route: Route | None = None, policy: str = ""
+) -> StackValues:
+    """``policy``: the section of that name, as TOML."""
     docker = f'docker = "{route.docker}"\n' if route is not None else ""
     storage = route.storage if route is not None else lab.host.url
     return StackValues(
@@ -58,6 +61,6 @@ def stack_values(lab: Lab, images: Images, restart_delay: str = "5s", route: Rou
             "REBERTH_PROBE": "1",
             "RESTART_DELAY": restart_delay,
         },
-        configs={"reberth-config": _SETTINGS.format(docker=docker, url=storage).encode()},
+        configs={"reberth-config": (_SETTINGS.format(docker=docker, url=storage) + policy).encode()},
         secrets={"reberth-storage": Path(lab.host.token_file).read_bytes().strip()},
     )

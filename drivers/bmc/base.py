@@ -12,7 +12,8 @@ from controller.model import Power, VmId
 from drivers.shared.settings import SettingsError
 from drivers.shared.smbios import normal_uuid, orders
 
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=600)]
+Seconds = Annotated[float, msgspec.Meta(ge=0.5, le=600)]
+SHORTEST_WATCH = 0.1  # a BMC is a slow computer: asked all the time it answers nobody
 T = TypeVar("T", bound="Timing")
 
 
@@ -50,9 +51,12 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 def parse(raw: Mapping[str, object], kind: type[T]) -> T:
     """Raises SettingsError."""
     try:
-        return msgspec.convert(dict(raw), kind, strict=False)  # variables are strings
+        timing = msgspec.convert(dict(raw), kind, strict=False)  # variables are strings
     except msgspec.ValidationError as error:
         raise SettingsError(str(error)) from None
+    if 0 < timing.watch_every < SHORTEST_WATCH:
+        raise SettingsError(f"watch_every ({timing.watch_every:g}) must be 0 (none) or {SHORTEST_WATCH:g} to 3600")
+    return timing
 
 
 def read_secret(path: str) -> str:

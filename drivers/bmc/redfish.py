@@ -8,8 +8,12 @@ the reset (200, 202, 204, an error) is not looked at beyond the log: what PowerS
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
+import socket
 import ssl
+import weakref
 from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -27,6 +31,7 @@ from drivers.shared.settings import SettingsError
 
 log = structlog.get_logger(__name__)
 _MOST_BYTES = 1 << 20  # of one document
+_TURNS = 100  # of the loop, until each transport has seen that its socket was ended
 
 
 class MachineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -113,23 +118,43 @@ class Redfish:
 
 
 class Service:
-    """What all BMCs share: one session, made in the loop that uses it, without connections that are kept."""
+    """
+    What all BMCs share: one session, made in the loop that uses it, without connections that are kept.
+
+    One that was given up says goodbye in TLS, and waits for the same from a BMC that is stuck for 30 s (asyncio's
+    default); no session knows of it any more. So the sockets are made here, and ended with the service.
+    """
 
     def __init__(self, ca_file: str | None) -> None:
         self._context = ssl.create_default_context(cafile=ca_file)
         self._session: aiohttp.ClientSession | None = None
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     @property
     def session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=self._context, force_close=True)
+            connector = aiohttp.TCPConnector(ssl=self._context, force_close=True, socket_factory=self._socket)
             # The times are the driver's, around all of a look.
             self._session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None))
         return self._session
 
+    def _socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol = address[:3]
+        made = socket.socket(family=family, type=kind, proto=protocol)
+        self._sockets.add(made)
+        return made
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+        left = [each for each in self._sockets if each.fileno() != -1]
+        for each in left:
+            with contextlib.suppress(OSError):  # not connected, or not any more
+                each.shutdown(socket.SHUT_RDWR)
+        for _ in range(_TURNS):
+            if all(each.fileno() == -1 for each in left):
+                return
+            await asyncio.sleep(0.01)
 
 
 def create(raw: Mapping[str, object]) -> BmcDriver:

@@ -3,69 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from controller.model import Attachment, DiskId, Epoch, VmId
+from controller.model import Attachment, AttachmentState, DiskId, Epoch, VmId
 from drivers.base import Done, Listing, Outcome, Refused
-from drivers.libvirt.inventory import CEPH, HeldDisk, HostView, Pool, Seat
+from drivers.libvirt.inventory import HeldDisk, Seat
+from drivers.libvirt.looking.moved import moved, said, strays
+from drivers.libvirt.looking.pools import Pools
 from drivers.libvirt.standing import KEEPS_MEMORY, Standing
-
-POOL_KINDS = ("dir", "fs", "netfs")
-_SHARED = {*POOL_KINDS, CEPH}
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """All hosts that answer, at about the same time. ``lost``: why the others could not be read."""
+    """
+    All hosts that answer, at about the same time. ``lost``: why the others could not be read.
 
-    pool: Pool
+    ``astray``: disks that a VM may have on another file. ``unnamed``: of VMs with such a disk of which nobody can say
+    now which one it is.
+    """
+
+    pools: Pools
     seats: tuple[Seat, ...]
     lost: tuple[str, ...] = ()
+    astray: frozenset[DiskId] = frozenset()
+    unnamed: Mapping[VmId, str] = field(default_factory=dict)
 
     @property
     def unread(self) -> tuple[str, ...]:
         """Parts on which nobody knows which disks there are."""
-        return (*self.lost, *(seat.unread for seat in self.seats if seat.unread))
+        return (*self.lost, *(seat.unread for seat in self.seats if seat.unread), *self.unnamed.values())
 
     def of(self, vm: VmId) -> tuple[Seat, ...]:
         return tuple(seat for seat in self.seats if seat.vm == vm)
 
     def devices(self, disk: DiskId, vm: VmId) -> list[HeldDisk]:
         """A disk on a VM, once for each configuration that has it."""
-        return [device for seat in self.of(vm) for device in seat.holds(self.pool).get(disk, ())]
+        return [device for seat in self.of(vm) for device in seat.holds(self.pools).get(disk, ())]
 
     def stamp(self, vm: VmId) -> Epoch | None:
         return max((seat.stamp for seat in self.of(vm) if seat.stamp is not None), default=None)
 
 
-def joined(views: Sequence[HostView], lost: Sequence[str] = ()) -> Look | str:
-    """Or why these hosts cannot be one storage system."""
-    first_uri, first = views[0].uri, views[0].pool
-    if first.kind not in _SHARED:
-        return (
-            f"the pool {first.name} on {first_uri} is of type {first.kind}: QEMU's lock, on which exclusivity rests, "
-            f"works on files only; use a pool of type {', '.join(POOL_KINDS)}, or Ceph without a pool of libvirt's "
-            "(the section [storage.libvirt.rbd], docs/ceph.md)"
-        )
-    for uri, pool in ((view.uri, view.pool) for view in views):
-        if (pool.path, pool.kind in _SHARED) != (first.path, True):
-            return (
-                f"the pool {pool.name} is {pool.path} ({pool.kind}) on {uri} and {first.path} ({first.kind}) on "
-                f"{first_uri}: it must be the same shared folder, at the same path, on all hosts"
-            )
-    return Look(first, tuple(seat for view in views for seat in view.seats), tuple(lost))
-
-
 def attachments(look: Look) -> list[Attachment]:
-    found = {(disk, seat.vm) for seat in look.seats for disk in seat.holds(look.pool)}
-    return [Attachment(disk, vm, epoch=look.stamp(vm)) for disk, vm in sorted(found)]
+    """Uncertain: one that is ours if anybody's, in a pool of which nobody can say that now; and one that was moved."""
+    away = {(disk, each.seat.vm) for disk, there in moved(strays(look.seats), look.astray).items() for each in there}
+    found = {(disk, seat.vm) for seat in look.seats for disk in seat.holds(look.pools)}
+    return [
+        Attachment(disk, vm, _state(look, disk, away=(disk, vm) in away), look.stamp(vm))
+        for disk, vm in sorted(found | away)
+    ]
+
+
+def _state(look: Look, disk: DiskId, *, away: bool) -> AttachmentState:
+    return AttachmentState.UNCERTAIN if away or look.pools.of(disk) is None else AttachmentState.ATTACHED
+
+
+def moved_away(look: Look, disk: DiskId) -> str | None:
+    """Why its file is not what its VM writes to."""
+    return said(moved(strays(look.seats), [disk])).get(disk)
+
+
+def odd(look: Look) -> dict[DiskId, str]:
+    """What is wrong with a disk that somebody has on another file, and the cure."""
+    return said(moved(strays(look.seats), look.astray))
 
 
 def listing(look: Look) -> Listing:
     """A VM that does not run here may run on a host that does not answer, with other disks."""
-    blind = {seat.vm for seat in look.seats if seat.unread}
+    blind = {seat.vm for seat in look.seats if seat.unread} | look.unnamed.keys()
     seen = {seat.vm for seat in look.seats if seat.live is not None or not look.lost}
-    return Listing(tuple(attachments(look)), frozenset(seen - blind), look.unread)
+    held = tuple(attachments(look))
+    unclear = {each.disk: why for each in held if (why := look.pools.refusal(each.disk)) is not None}
+    return Listing(held, frozenset(seen - blind), look.unread, odd=unclear | odd(look))
 
 
 def guard(look: Look, vm: VmId, epoch: Epoch) -> str | None:
@@ -109,8 +118,12 @@ class Step:
 
 def to_attach(look: Look, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Step:
     seats = look.of(vm)
-    here = {disk for seat in seats for disk in seat.holds(look.pool)}
-    judged = {disk: _judged(look, disk, vm, epoch, there=disk in here) for disk in dict.fromkeys(disks)}
+    here = {disk for seat in seats for disk in seat.holds(look.pools)}
+    away = said(moved(strays(look.seats), disks))
+    judged = {
+        disk: Refused(away[disk]) if disk in away else _judged(look, disk, vm, epoch, there=disk in here)
+        for disk in dict.fromkeys(disks)
+    }
     known, todo = _split(judged)
     if not todo and (Done() not in known.values() or look.stamp(vm) == epoch):
         return Step(known)
@@ -120,12 +133,25 @@ def to_attach(look: Look, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> St
 def _judged(look: Look, disk: DiskId, vm: VmId, epoch: Epoch, *, there: bool) -> Outcome | None:
     """None: it has to be attached. ``there``: this VM has it."""
     seats = look.of(vm)
-    why = guard(look, vm, epoch) or look.pool.refusal(disk) or _elsewhere(look, disk, vm)
+    why = guard(look, vm, epoch) or look.pools.refusal(disk) or _elsewhere(look, disk, vm)
     if why is None and not there:
-        why = _cannot_attach(seats)
+        if (lacking := _without_controller(seats)) is not None:
+            return lacking
+        why = _cannot_attach(look, disk, seats)
     if why is not None:
         return Refused(why)
     return Done() if there else None
+
+
+def _without_controller(seats: Sequence[Seat]) -> Refused | None:
+    live = next((seat for seat in seats if seat.live is not None), None)
+    if live is None or live.live is None or live.live.controller is not None:
+        return None
+    cure = (
+        f"Add <controller type='scsi' model='virtio-scsi'/> to the configuration of {live.name} (`virsh edit`) and "
+        "switch it off and on, or drain its node."
+    )
+    return Refused(f"VM {live.name} has no virtio-scsi controller", cure=cure)
 
 
 def _split(judged: Mapping[DiskId, Outcome | None]) -> tuple[dict[DiskId, Outcome], tuple[DiskId, ...]]:
@@ -138,36 +164,32 @@ def _running(seats: Sequence[Seat]) -> tuple[Seat, ...]:
 
 
 def _elsewhere(look: Look, disk: DiskId, vm: VmId) -> str | None:
-    others = sorted({seat.name for seat in look.seats if seat.vm != vm and disk in seat.holds(look.pool)})
+    others = sorted({seat.name for seat in look.seats if seat.vm != vm and disk in seat.holds(look.pools)})
     return f"{disk} is attached to {', '.join(others)}" if others else None
 
 
-def _cannot_attach(seats: Sequence[Seat]) -> str | None:
+def _cannot_attach(look: Look, disk: DiskId, seats: Sequence[Seat]) -> str | None:
     live = next((seat for seat in seats if seat.live is not None), None)
     if live is None:
         # QEMU's lock is taken when the disk is opened: a VM that is off would hold a disk that nothing guards.
         return f"a disk is attached to a VM that runs only, and VM {seats[0].name} {seats[0].standing.value}"
-    if live.live is None or live.live.controller is None:
-        return (
-            f"VM {live.name} has no virtio-scsi controller: add <controller type='scsi' model='virtio-scsi'/> to its "
-            "configuration (`virsh edit`) and switch it off and on"
-        )
-    return None
+    return look.pools.gap(disk, live.host)
 
 
 def to_detach(look: Look, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Step:
     seats = look.of(vm)
     why = guard(look, vm, epoch) or stays(seats)
     known, todo = dict[DiskId, Outcome](), list[DiskId]()
+    away = said(moved(strays(seats), disks))
     for disk in dict.fromkeys(disks):
         devices = look.devices(disk, vm)
-        if (refusal := why or look.pool.refusal(disk) or covered(disk, devices)) is not None:
+        if (refusal := why or look.pools.refusal(disk) or away.get(disk) or covered(disk, devices)) is not None:
             known[disk] = Refused(refusal)
         elif not devices:
             known[disk] = Done()
         else:
             todo.append(disk)
-    with_disks = tuple(seat for seat in seats if set(todo) & set(seat.holds(look.pool)))
+    with_disks = tuple(seat for seat in seats if set(todo) & set(seat.holds(look.pools)))
     return Step(known, tuple(todo), with_disks)
 
 
@@ -180,8 +202,14 @@ def stays(seats: Sequence[Seat]) -> str | None:
 
 
 def covered(disk: DiskId, devices: Sequence[HeldDisk]) -> str | None:
-    """Its newest data is in another file then, which would stay behind."""
+    """Its newest data is in another file then, which would stay behind; or it is being copied, and libvirt refuses."""
     over = [device.files[0] for device in devices if device.files and device.files[0] != disk]
-    if not over:
+    if over:
+        return f"{disk} is under the snapshot {over[0]}: merge it first (`virsh blockcommit --active --pivot`)"
+    copied = next((device for device in devices if device.copied_to), None)
+    if copied is None:
         return None
-    return f"{disk} is under the snapshot {over[0]}: merge it first (`virsh blockcommit --active --pivot`)"
+    return (
+        f"{disk} is being copied to {copied.copied_to} by somebody: end that first, without a move to that file "
+        f"(`virsh blockjob VM {copied.target} --abort`)"
+    )

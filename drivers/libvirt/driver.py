@@ -1,16 +1,14 @@
-"""The driver: image files in one shared pool, attached to the VMs of some hypervisor hosts."""
+"""The driver: image files in shared pools, attached to the VMs of some hypervisor hosts."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import structlog
 
-from controller.model import Capabilities, DiskId, Epoch, Power, Spec, VmId, VolumeKey
+from controller.model import Capabilities, DiskId, DriverOption, Epoch, Power, Spec, VmId, VolumeKey
 from drivers.base import (
     CreateOutcome,
     DeviceHint,
@@ -20,24 +18,28 @@ from drivers.base import (
     Outcome,
     PowerEvent,
     Refused,
+    Room,
 )
-from drivers.libvirt.async_calls import Threads
 from drivers.libvirt.client import Host
-from drivers.libvirt.decide import Look, Step, attachments, joined, listing, to_attach, to_detach
+from drivers.libvirt.decide import Look, Step, attachments, listing, moved_away, to_attach, to_detach
 from drivers.libvirt.devices import by_id
-from drivers.libvirt.faults import Fault, Kind
 from drivers.libvirt.files.files import Files
+from drivers.libvirt.files.placing import options, place_of
 from drivers.libvirt.growing import Enlarger
 from drivers.libvirt.inventory import Seat
+from drivers.libvirt.looking.hosts import Hosts
+from drivers.libvirt.looking.pools import MAKER, Pools
 from drivers.libvirt.power import watch
 from drivers.libvirt.rbd.images import Images
 from drivers.libvirt.rbd.tools import Tools
 from drivers.libvirt.reconfigure import Change
 from drivers.libvirt.settings import Settings
 from drivers.libvirt.standing import Standing, powers
-from drivers.libvirt.stores import Store
+from drivers.libvirt.stores import Disks, Store
 from drivers.libvirt.vm_checks import concerns
-from drivers.shared.faults import CallError, NotSent
+from drivers.owners import Owners
+from drivers.shared.allowed_vms import foreign, told
+from drivers.shared.faults import CallError
 from drivers.shared.locks import Locks
 from drivers.shared.outcomes import failure, not_begun, reading
 
@@ -49,17 +51,17 @@ _UNITS = 512  # bytes: sizes of images are whole sectors
 class LibvirtDriver:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._hosts = [Host(index, settings) for index in range(len(settings.uris))]
-        self._threads = [Threads(uri) for uri in settings.uris]
+        self._hosts = Hosts(settings, self._disks)
         # For this process only; between processes the stamps, the attachments' names and the store's guard decide.
         self._locks = Locks()
         self._store = self._made_store()
-        self._enlarger = Enlarger(self._hosts, self._store.grow, self._run, self._look, self._whole)
+        self._enlarger = Enlarger(self._hosts.each, self._store.grow, self._run, self._look, self._hosts.whole)
 
     def _made_store(self) -> Store:
         if self._settings.rbd is not None:
             return Images(Tools(self._settings.rbd), self._look)
-        return Files(self._hosts[0].files, self._run_first, self._whole, self._settings.format)
+        files = self._hosts.each[MAKER].files
+        return Files(files, self._run_first, self._look, self._hosts.whole, self._settings.format)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -74,16 +76,15 @@ class LibvirtDriver:
             clones=True,
         )
 
+    @property
+    def volume_options(self) -> Sequence[DriverOption]:
+        return options(self._settings)
+
     async def create(self, key: VolumeKey, spec: Spec) -> CreateOutcome:
-        size = _sectors(spec.size_bytes)
-        try:
-            disk = (await self._look()).pool.disk(key, self._settings.extension)
-        except CallError as error:
-            return not_begun(error)
-        return await self._store.create(disk, size)
+        return await self._store.create(key, _sectors(spec.size_bytes), place_of(spec))
 
     async def clone(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
-        return await self._store.clone(key, _sectors(spec.size_bytes), source)
+        return await self._store.clone(key, _sectors(spec.size_bytes), source, place_of(spec))
 
     async def grow(self, disk: DiskId, size_bytes: int) -> Outcome:
         async with self._locks.alone([disk]):
@@ -96,18 +97,20 @@ class LibvirtDriver:
     async def delete(self, disk: DiskId) -> Outcome:
         async with self._locks.alone([disk]):
             try:
-                look = await self._whole()
+                look = await self._hosts.whole()
             except CallError as error:
                 return not_begun(error)
-            if (why := look.pool.refusal(disk)) is not None:
+            if (why := look.pools.refusal(disk)) is not None:
+                return Refused(why)
+            if (why := moved_away(look, disk)) is not None:
                 return Refused(why)
             if held := [each for each in attachments(look) if each.disk == disk]:
                 return Refused(f"{disk} is attached to the VM {held[0].vm}")
-            return self._store.sources.busy(disk) or await self._delete(disk)
+            return self._store.sources.busy(disk) or await self._delete(look.pools, disk)
 
-    async def _delete(self, disk: DiskId) -> Outcome:
+    async def _delete(self, pools: Pools, disk: DiskId) -> Outcome:
         try:
-            await self._store.remove(disk)
+            await self._store.remove(pools, disk)
         except CallError as error:
             return failure(error)
         return Done()
@@ -121,12 +124,17 @@ class LibvirtDriver:
                 look = await self._look()
             except CallError as error:
                 return [not_begun(error)] * len(disks)
+            if (strange := self._foreign(look, vm)) is not None:
+                return [strange] * len(disks)
             copied = self._store.sources.busy_ones(disks)
             step = to_attach(look, [disk for disk in disks if disk not in copied], vm, epoch)
             outcomes = step.known | copied
             for seat in step.seats:
                 outcomes |= await self._attach(look, seat, step, epoch)
         return [outcomes[disk] for disk in disks]
+
+    def _foreign(self, look: Look, vm: VmId) -> Refused | None:
+        return foreign(self._settings.vms, vm, (seat.name for seat in look.of(vm)))
 
     async def _attach(self, look: Look, seat: Seat, step: Step, epoch: Epoch) -> Mapping[DiskId, Outcome]:
         change = self._change(look, seat, epoch)
@@ -154,7 +162,7 @@ class LibvirtDriver:
         notes = await self._store.noted(step.todo)
         outcomes: dict[DiskId, Outcome] = {}
         for seat in step.seats:
-            here = [disk for disk in step.todo if disk in seat.holds(look.pool)]
+            here = [disk for disk in step.todo if disk in seat.holds(look.pools)]
             change = self._change(look, seat, epoch)
             for disk, outcome in (await self._act(seat, here, partial(change.detach, seat, here))).items():
                 # It is gone from the VM when it is gone from every host that has a configuration of it.
@@ -163,7 +171,7 @@ class LibvirtDriver:
         return outcomes
 
     def _change(self, look: Look, seat: Seat, epoch: Epoch) -> Change:
-        return Change(self._hosts[seat.host], look.pool, epoch, self._settings)
+        return Change(self._hosts.each[seat.host], look.pools, epoch, self._settings)
 
     async def _act(
         self, seat: Seat, disks: Sequence[DiskId], act: Callable[[], Mapping[DiskId, Outcome]]
@@ -175,6 +183,8 @@ class LibvirtDriver:
 
     async def device(self, disk: DiskId, vm: VmId) -> DeviceHint:
         look = await self._read()
+        if (why := moved_away(look, disk)) is not None:
+            raise DriverError(why)
         held = look.devices(disk, vm)
         if not held:
             raise DriverError(f"{disk} is not attached to the VM {vm}")
@@ -192,16 +202,18 @@ class LibvirtDriver:
         return powers([None if isinstance(each, CallError) else each for each in found], vms)
 
     async def _standings(self) -> Sequence[Mapping[VmId, Standing] | CallError]:
-        answers = await self._each_host(lambda host: host.standings)
+        answers = await self._hosts.ask(lambda host: host.standings)
         lost = [str(each) for each in answers if isinstance(each, CallError)]
         if len(lost) == len(answers):
             raise DriverError(f"the power states cannot be read: {'; '.join(lost)}")
         return answers
 
-    async def power_off(self, vm: VmId) -> Power:
+    async def power_off(self, vm: VmId) -> Power | Refused:
         """Also throws the memory of a saved VM away, where libvirt keeps it."""
         try:
-            for host, stands in zip(self._hosts, await self._standings(), strict=True):
+            if self._settings.vms and (strange := self._foreign(await self._read(), vm)) is not None:
+                return strange
+            for host, stands in zip(self._hosts.each, await self._standings(), strict=True):
                 if not isinstance(stands, CallError):
                     await self._end(host, vm, stands.get(vm))
             return (await self.power([vm]))[vm]
@@ -223,55 +235,54 @@ class LibvirtDriver:
 
     async def concerns(self, nodes: Mapping[VmId, str]) -> Mapping[VmId, Sequence[str]]:
         look = await self._read()
-        found = {vm: concerns(look, vm) for vm in nodes}
+        found = {
+            vm: (*told(self._settings.vms, vm, (seat.name for seat in look.of(vm))), *concerns(look, vm))
+            for vm in nodes
+        }
         return {vm: sentences for vm, sentences in found.items() if sentences}
+
+    async def rooms(self) -> Sequence[Room]:
+        with reading():
+            return await self._store.rooms()
+
+    async def owners(self) -> Owners:
+        with reading():
+            return await self._store.owners(await self._hosts.pools())
+
+    async def mark(self, swarm: str) -> Outcome:
+        return await self._marked(swarm, there=True)
+
+    async def unmark(self, swarm: str) -> Outcome:
+        return await self._marked(swarm, there=False)
+
+    async def _marked(self, swarm: str, *, there: bool) -> Outcome:
+        try:
+            await self._store.mark(await self._hosts.pools(), swarm, there=there)
+        except CallError as error:
+            return failure(error)
+        return Done()
 
     def watch_power(self) -> AsyncIterator[PowerEvent]:
         return watch(self._settings)
 
     async def close(self) -> None:
-        for host in self._hosts:
-            with contextlib.suppress(CallError):
-                await self._run(host.index, host.close, 5.0)
+        await self._hosts.close()
 
     async def _read(self) -> Look:
         with reading():
             return await self._look()
 
     async def _look(self) -> Look:
-        """All hosts at once. Raises when none of them can be read, or when they are not one storage system."""
-        answers = await self._each_host(lambda host: host.look)
-        lost = [each for each in answers if isinstance(each, CallError)]
-        if len(lost) == len(answers):
-            raise lost[0]
-        look = joined([each for each in answers if not isinstance(each, CallError)], [str(each) for each in lost])
-        if isinstance(look, str):
-            raise Fault(Kind.OTHER, look)
-        return look
+        return await self._hosts.look()
 
-    async def _whole(self) -> Look:
-        """For what must not be done to a disk that is attached anywhere. Raises when a part cannot be read."""
-        look = await self._look()
-        if look.unread:
-            raise NotSent("; ".join(look.unread))
-        return look
-
-    async def _each_host(self, ask: Callable[[Host], Callable[[], T]]) -> list[T | CallError]:
-        """In the order of the hosts."""
-        timeout = self._settings.look_timeout
-        answers = await asyncio.gather(
-            *(self._run(host.index, ask(host), timeout) for host in self._hosts), return_exceptions=True
-        )
-        for answer in answers:
-            if isinstance(answer, BaseException) and not isinstance(answer, CallError):
-                raise answer
-        return [cast("T | CallError", answer) for answer in answers]
+    async def _disks(self, pools: Pools) -> Disks:
+        return await self._store.disks(pools)
 
     async def _run_first(self, act: Callable[[], T], seconds: float | None = None) -> T:
-        return await self._run(0, act, seconds)
+        return await self._run(MAKER, act, seconds)
 
     async def _run(self, host: int, act: Callable[[], T], seconds: float | None = None) -> T:
-        return await self._threads[host].run(act, seconds or self._settings.call_timeout)
+        return await self._hosts.run(host, act, seconds)
 
 
 def _sectors(size_bytes: int) -> int:

@@ -14,9 +14,10 @@ from typing import Protocol, TypeVar
 from controller.model import DiskId, VmId
 from drivers.base import Done, InDoubt, Outcome, Refused
 from drivers.libvirt.client import Host
-from drivers.libvirt.decide import Look
+from drivers.libvirt.decide import Look, moved_away
 from drivers.libvirt.faults import Fault, Kind
 from drivers.libvirt.inventory import HeldDisk, Seat
+from drivers.libvirt.looking.pools import Pools
 from drivers.shared.faults import CallError
 from drivers.shared.outcomes import failure, not_begun
 
@@ -35,9 +36,9 @@ class Resize:
 
 def to_resize(look: Look, disk: DiskId) -> Resize | Refused | None:
     """None: no running VM has it."""
-    if (why := look.pool.refusal(disk)) is not None:
+    if (why := look.pools.refusal(disk) or moved_away(look, disk)) is not None:
         return Refused(why)
-    held = [(seat, device) for seat in look.seats for device in seat.holds(look.pool).get(disk, ())]
+    held = [(seat, device) for seat in look.seats for device in seat.holds(look.pools).get(disk, ())]
     live = [(seat, device) for seat, device in held if seat.live is not None and device in seat.live.disks]
     if (refused := _known_to_more(held, live, disk)) is not None:
         return refused
@@ -63,12 +64,15 @@ class Run(Protocol):
 
 
 class Enlarger:
-    """``file``: of a disk that no VM has; ``look``: of the hosts that answer; ``whole``: raises where one does not."""
+    """
+    ``file``: of a disk that no VM has, in one of these pools. ``look``: of the hosts that answer; ``whole``: raises
+    where one does not.
+    """
 
     def __init__(
         self,
         hosts: list[Host],
-        file: Callable[[DiskId, int], Awaitable[Outcome]],
+        file: Callable[[Pools, DiskId, int], Awaitable[Outcome]],
         run: Run,
         look: Callable[[], Awaitable[Look]],
         whole: Callable[[], Awaitable[Look]],
@@ -81,15 +85,17 @@ class Enlarger:
 
     async def grow(self, disk: DiskId, size: int) -> Outcome:
         try:
-            step = to_resize(await self._look(), disk)
+            look = await self._look()
+            step = to_resize(look, disk)
             if step is None:
-                step = to_resize(await self._whole(), disk)
+                look = await self._whole()
+                step = to_resize(look, disk)
         except CallError as error:
             return not_begun(error)
         if isinstance(step, Refused):
             return step
         try:
-            return await (self._file(disk, size) if step is None else self._live(step, size))
+            return await (self._file(look.pools, disk, size) if step is None else self._live(step, size))
         except Fault as fault:
             return Refused(f"there is no disk {disk}") if fault.kind is Kind.NO_VOLUME else failure(fault)
         except CallError as error:

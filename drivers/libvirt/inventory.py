@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from xml.etree import ElementTree as ET
 
 from controller.model import DiskId, Epoch, VmId, VolumeKey
+from drivers.libvirt.looking.pools import PREFIX, Pools
 from drivers.libvirt.standing import Standing
 
-PREFIX = "reberth-"  # of our files in the pool, and of our metadata
 STAMPS = "https://reberth.invalid/libvirt/epoch/"  # a name, not a place; the epoch follows
 MARK = "_copy."  # of an empty file beside a copy that may not be whole; no file of ours begins so
-CEPH = "ceph"  # kind of the pool of Ceph's, which libvirt does not know as a pool
+OWNER = "_swarm."  # of an empty file that names the swarm to which a pool belongs
+OURS = "ua-reberth-"  # how the names of our attachments begin; libvirt keeps only those with ua-
 _SCSI = "virtio-scsi"
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """A storage pool as one host shows it."""
-
-    name: str
-    kind: str
-    path: str
-    active: bool
-
-    def disk(self, key: str, extension: str) -> DiskId:
-        return DiskId(posixpath.join(self.path, f"{PREFIX}{key}.{extension}"))
-
-    def refusal(self, disk: DiskId) -> str | None:
-        folder, file = posixpath.split(disk)
-        if folder == self.path and file.startswith(PREFIX):
-            return None
-        return f"{disk} is not one of our files in {self.path}, the folder of the pool {self.name}"
 
 
 def keys_of(files: Sequence[str], beginning: str) -> list[VolumeKey]:
@@ -56,11 +38,20 @@ def marks_of(files: Iterable[str], key: VolumeKey) -> list[str]:
     return sorted(file for file in files if file.startswith(f"{MARK}{key}."))
 
 
+def owner(swarm: str) -> str:
+    return f"{OWNER}{swarm}.raw"
+
+
+def owners_of(files: Iterable[str]) -> frozenset[str]:
+    """The swarms that noted themselves among these files."""
+    return frozenset(file.split(".")[1] for file in files if file.startswith(OWNER) and file.endswith(".raw"))
+
+
 @dataclass(frozen=True, slots=True)
 class HeldDisk:
     """A disk device of a VM, in its live or in its persistent configuration."""
 
-    files: tuple[str, ...]  # the image, and those under it (snapshots)
+    files: tuple[str, ...]  # the image, those under it (snapshots), and what it is being copied to
     target: str  # sdb
     bus: str
     alias: str | None = None
@@ -68,6 +59,16 @@ class HeldDisk:
     serial: str | None = None
     unit: int | None = None  # SCSI target on our controller
     image: str | None = None  # Ceph's POOL/IMAGE, where it is one
+    copied_to: str = ""  # by a job of QEMU's that has not ended (`virsh blockcopy`)
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """What its data is in."""
+        return tuple(file for file in self.files if file != self.copied_to)
+
+    @property
+    def by_us(self) -> bool:
+        return (self.alias or "").startswith(OURS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Side:
     disks: tuple[HeldDisk, ...] = ()
     controller: int | None = None  # index of its first virtio-scsi controller
     stamps: Mapping[Epoch, int] = field(default_factory=dict)  # epoch -> last SCSI target used
+    of_another: bool = False  # bears a stamp of another VM, from which this one was cloned
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,16 @@ class Seat:
         return tuple(side for side in (self.live, self.kept) if side is not None)
 
     @property
+    def all_sides(self) -> tuple[Side, ...]:
+        """Also the one with which it will be resumed."""
+        return (*self.sides, *((self.saved,) if self.saved else ()))
+
+    @property
+    def cloned(self) -> bool:
+        """What is noted on it, and how its disks are called, is about the VM that it was cloned from."""
+        return self.stamp is None and any(side.of_another for side in self.sides)
+
+    @property
     def stamp(self) -> Epoch | None:
         return max((epoch for side in self.sides for epoch in side.stamps), default=None)
 
@@ -105,29 +117,19 @@ class Seat:
         """The SCSI target used last, as the newest stamp notes it."""
         return max((each for side in self.sides for each in side.stamps.items()), default=(0, 0))[1]
 
-    def holds(self, pool: Pool) -> dict[DiskId, list[HeldDisk]]:
-        """Our disks, also those that it will have again when it is resumed."""
+    def holds(self, pools: Pools) -> dict[DiskId, list[HeldDisk]]:
+        """
+        Our disks, also those that it will have again when it is resumed.
+
+        And those that are ours if anybody's, in a pool of which nobody can say that now.
+        """
         found: dict[DiskId, list[HeldDisk]] = {}
-        for side in (*self.sides, *((self.saved,) if self.saved else ())):
+        for side in self.all_sides:
             for disk in side.disks:
-                for file in disk.files:
-                    if pool.refusal(DiskId(file)) is None:
-                        found.setdefault(DiskId(file), []).append(disk)
+                for file in map(DiskId, disk.files):
+                    if pools.of(file) is not None or pools.doubt(file, by_us=disk.by_us) is not None:
+                        found.setdefault(file, []).append(disk)
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class HostView:
-    """All of one host, in one look."""
-
-    uri: str
-    pool: Pool
-    seats: tuple[Seat, ...]
-
-
-def parse_pool(text: str, active: bool) -> Pool:
-    root = ET.fromstring(text)  # noqa: S314 - from the hypervisor, which is trusted with the disks themselves
-    return Pool(_text(root, "name"), root.get("type", ""), posixpath.normpath(_text(root, "target/path")), active)
 
 
 def parse_written(text: str) -> str:
@@ -135,21 +137,27 @@ def parse_written(text: str) -> str:
     return _text(ET.fromstring(text), "target/timestamps/mtime")  # noqa: S314
 
 
-def parse_side(text: str, vm: VmId, pools: Mapping[str, str]) -> Side:
-    """``pools``: folder by name, for disks that are named as volumes. Raises ET.ParseError."""
+def parse_side(text: str, vm: VmId, folder: Callable[[str], str]) -> Side:
+    """``folder``: of a pool of this name, for disks that are named as volumes. Raises ET.ParseError."""
     root = ET.fromstring(text)  # noqa: S314
     controllers = [
         int(each.get("index", "0"))
         for each in root.iterfind("devices/controller[@type='scsi']")
         if each.get("model") == _SCSI
     ]
-    disks = tuple(_disk(each, pools) for each in root.iterfind("devices/disk"))
-    return Side(disks, min(controllers, default=None), dict(_stamps(root, vm)))
+    disks = tuple(_disk(each, folder) for each in root.iterfind("devices/disk"))
+    stamps = list(_stamps(root))
+    return Side(
+        disks,
+        min(controllers, default=None),
+        {epoch: unit for of, epoch, unit in stamps if of == vm},
+        of_another=any(of != vm for of, _, _ in stamps),
+    )
 
 
-def _disk(element: ET.Element, pools: Mapping[str, str]) -> HeldDisk:
+def _disk(element: ET.Element, folder: Callable[[str], str]) -> HeldDisk:
     unit = _attribute(element, "address[@type='drive']", "target")
-    files = (_file(each, pools) for each in element.iter("source"))
+    files = (_file(each, folder) for each in element.iter("source"))
     return HeldDisk(
         files=tuple(file for file in files if file),
         target=_attribute(element, "target", "dev"),
@@ -159,7 +167,16 @@ def _disk(element: ET.Element, pools: Mapping[str, str]) -> HeldDisk:
         serial=_text(element, "serial") or None,
         unit=int(unit) if unit else None,
         image=_attribute(element, "source[@protocol='rbd']", "name") or None,
+        copied_to=_copied_to(element, folder),
     )
+
+
+def _copied_to(element: ET.Element, folder: Callable[[str], str]) -> str:
+    """A commit into the file below is none: the disk is that file afterwards."""
+    if element.find("mirror[@job='copy']") is None:
+        return ""
+    source = element.find("mirror/source")
+    return (None if source is None else _file(source, folder)) or "another host"
 
 
 def _attribute(element: ET.Element, path: str, name: str) -> str:
@@ -167,19 +184,14 @@ def _attribute(element: ET.Element, path: str, name: str) -> str:
     return "" if found is None else found.get(name, "")
 
 
-def _file(source: ET.Element, pools: Mapping[str, str]) -> str | None:
+def _file(source: ET.Element, folder: Callable[[str], str]) -> str | None:
     pool, volume = source.get("pool"), source.get("volume")
     if pool and volume:
-        return posixpath.join(pools.get(pool, f"/unknown pool {pool}"), volume)
+        return posixpath.join(folder(pool), volume)
     if source.get("protocol") == "rbd":
         return _image(source.get("name", ""))
     path = source.get("file") or source.get("dev")
     return posixpath.normpath(path) if path else None
-
-
-def ceph_pool(name: str) -> Pool:
-    """Its path is what stands before a disk's name in its ID."""
-    return Pool(name, CEPH, f"rbd:{name}", active=True)
 
 
 def _image(name: str) -> str:
@@ -190,14 +202,14 @@ def _image(name: str) -> str:
     return f"rbd:{pool}/{image}"
 
 
-def _stamps(root: ET.Element, vm: VmId) -> Iterator[tuple[Epoch, int]]:
-    """A stamp counts only on the VM that it names: clones inherit metadata."""
+def _stamps(root: ET.Element) -> Iterator[tuple[str, Epoch, int]]:
+    """Each with the VM that it names. It counts only on that one: clones inherit metadata."""
     for element in root.iterfind("metadata/*"):
         namespace, _, name = element.tag.removeprefix("{").partition("}")
         epoch = namespace.removeprefix(STAMPS)
-        if name == "stamp" and namespace.startswith(STAMPS) and epoch.isdigit() and element.get("vm") == vm:
+        if name == "stamp" and namespace.startswith(STAMPS) and epoch.isdigit():
             unit = element.get("unit", "0")
-            yield Epoch(int(epoch)), int(unit) if unit.isdigit() else 0
+            yield element.get("vm", ""), Epoch(int(epoch)), int(unit) if unit.isdigit() else 0
 
 
 def _text(element: ET.Element, path: str) -> str:

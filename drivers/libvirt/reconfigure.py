@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from controller.model import DiskId, Epoch, VmId
 from drivers.base import Done, InDoubt, Outcome, Refused
@@ -17,7 +18,9 @@ from drivers.libvirt.client import Host
 from drivers.libvirt.decide import changeable, stays
 from drivers.libvirt.devices import Place, disk_xml, places
 from drivers.libvirt.faults import Fault, Kind
-from drivers.libvirt.inventory import HeldDisk, Pool, Seat
+from drivers.libvirt.inventory import OURS, HeldDisk, Seat
+from drivers.libvirt.looking.moved import moved, said, strays
+from drivers.libvirt.looking.pools import Pools
 from drivers.libvirt.settings import Settings
 from drivers.shared.faults import CallError
 
@@ -26,9 +29,9 @@ _POLL = 0.05
 
 
 class Change:
-    def __init__(self, host: Host, pool: Pool, epoch: Epoch, settings: Settings) -> None:
+    def __init__(self, host: Host, pools: Pools, epoch: Epoch, settings: Settings) -> None:
         self._host = host
-        self._pool = pool
+        self._pools = pools
         self._epoch = epoch
         self._settings = settings
 
@@ -69,7 +72,7 @@ class Change:
         return seat if why is None else Refused(why)
 
     def _attach_one(self, seat: Seat, disk: DiskId, name: str, place: Place) -> CallError | None:
-        alias = f"ua-reberth-{self._epoch}-{secrets.token_hex(6)}"
+        alias = f"{OURS}{self._epoch}-{secrets.token_hex(6)}"
         try:
             self._host.attach(seat, disk_xml(disk, name, place, alias, self._settings))
         except CallError as error:
@@ -83,16 +86,18 @@ class Change:
             after = self._host.seat(seat.vm)
         except CallError as error:
             return dict.fromkeys(disks, InDoubt(str(error)))
-        held = after.holds(self._pool)
+        held = after.holds(self._pools)
         outcomes: dict[DiskId, Outcome] = {}
+        full = Fault(Kind.OTHER, f"VM {seat.name} has no free place for another disk")
         for disk in disks:
-            wrong = failed.get(disk, Fault(Kind.OTHER, f"VM {seat.name} has no free place for another disk"))
+            wrong = failed.get(disk, full)
             if len(held.get(disk, ())) == len(after.sides):
                 outcomes[disk] = Done()
             elif disk in held or not isinstance(wrong, Fault):
                 outcomes[disk] = InDoubt(f"{disk} is not surely on {seat.name}: {wrong or 'it was there and is not'}")
             else:
-                outcomes[disk] = _refused(wrong)
+                cure = f"Move a volume away from VM {seat.name}, or drain its node." if wrong is full else None
+                outcomes[disk] = replace(_refused(wrong), cure=cure)
         return outcomes
 
     def detach(self, seat: Seat, disks: Sequence[DiskId]) -> Mapping[DiskId, Outcome]:
@@ -104,8 +109,9 @@ class Change:
             return dict.fromkeys(disks, ready)
         if (why := stays([ready])) is not None:  # since the look
             return dict.fromkeys(disks, Refused(why))
-        failed = {disk: self._detach_one(ready, disk) for disk in disks}
-        return self._gone(ready, failed)
+        away = said(moved(strays([ready]), disks))  # since the look, too
+        failed = {disk: self._detach_one(ready, disk) for disk in disks if disk not in away}
+        return {disk: Refused(why) for disk, why in away.items()} | dict(self._gone(ready, failed))
 
     def _detach_one(self, seat: Seat, disk: DiskId) -> CallError | None:
         live = _device(seat.live.disks if seat.live else (), disk)
@@ -120,7 +126,7 @@ class Change:
         """Waits until QEMU has let go of what it was asked for."""
         deadline = time.monotonic() + self._settings.detach_wait
         while True:
-            held = self._held(seat.vm)
+            held = self._held(seat.vm, failed)
             if isinstance(held, InDoubt):
                 return dict.fromkeys(failed, held)
             waiting = [disk for disk, error in failed.items() if error is None and disk in held]
@@ -128,13 +134,14 @@ class Change:
                 return {disk: self._judged(seat, error, disk in held) for disk, error in failed.items()}
             time.sleep(_POLL)
 
-    def _held(self, vm: VmId) -> Mapping[DiskId, Sequence[HeldDisk]] | InDoubt:
+    def _held(self, vm: VmId, disks: Collection[DiskId]) -> Collection[DiskId] | InDoubt:
+        """Which of our disks it has, and which of these on another file."""
         try:
             seat = self._host.seat(vm)
         except CallError as error:
             return InDoubt(str(error))
         why = seat.unread or stays([seat])  # saved, perhaps, while it was done
-        return InDoubt(why) if why else seat.holds(self._pool)
+        return InDoubt(why) if why else {*seat.holds(self._pools), *moved(strays([seat]), disks)}
 
     def _judged(self, seat: Seat, error: CallError | None, there: bool) -> Outcome:
         if not there:

@@ -1,4 +1,4 @@
-"""Where the disks are: files of a pool that the hosts share (`files`), or images of Ceph's (`rbd`)."""
+"""Where the disks are: files of pools that the hosts share (`files`), or images of Ceph's (`rbd`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from controller.model import DiskId, VolumeKey
-from drivers.base import CreateOutcome, Outcome
+from drivers.base import CreateOutcome, Outcome, Room
+from drivers.libvirt.looking.pools import Pools
+from drivers.owners import Owners
 from drivers.shared.copies import Sources
 
 
@@ -19,24 +21,50 @@ class Note:
     address: str
 
 
+@dataclass(frozen=True, slots=True)
+class Disks:
+    """``gap``: why there may be more, or ""."""
+
+    each: tuple[DiskId, ...]
+    gap: str = ""
+
+
 class Store(Protocol):
-    """Whether a VM has the disk is asked before; ``keys``, ``remove`` and ``grow`` raise CallError."""
+    """Whether a VM has the disk is asked before; ``keys``, ``remove``, ``grow`` and ``rooms`` raise CallError."""
 
     @property
     def sources(self) -> Sources: ...
 
-    async def create(self, disk: DiskId, size: int) -> CreateOutcome: ...
+    async def create(self, key: VolumeKey, size: int, place: str | None) -> CreateOutcome:
+        """``place``: the pool that the volume's options say."""
+        ...
 
-    async def clone(self, key: VolumeKey, size: int, source: DiskId) -> CreateOutcome: ...
+    async def clone(self, key: VolumeKey, size: int, source: DiskId, place: str | None) -> CreateOutcome: ...
 
     async def keys(self, beginning: str) -> Sequence[VolumeKey]: ...
 
-    async def remove(self, disk: DiskId) -> None:
+    async def owners(self, pools: Pools) -> Owners:
+        """Which swarms noted themselves where the disks are. Raises CallError where nothing can be read."""
+        ...
+
+    async def mark(self, pools: Pools, swarm: str, *, there: bool) -> None:
+        """Make this swarm's note, or take it away. Raises CallError."""
+        ...
+
+    async def disks(self, pools: Pools) -> Disks:
+        """All, attached or not, so far as these pools can be searched now."""
+        ...
+
+    async def remove(self, pools: Pools, disk: DiskId) -> None:
         """Of a disk that no VM has, with what is left of copies to it."""
         ...
 
-    async def grow(self, disk: DiskId, size: int) -> Outcome:
+    async def grow(self, pools: Pools, disk: DiskId, size: int) -> Outcome:
         """Of a disk that no VM has."""
+        ...
+
+    async def rooms(self) -> Sequence[Room]:
+        """None where the storage system does not tell this client."""
         ...
 
     async def ready(self, disks: Sequence[DiskId]) -> Mapping[DiskId, str | Outcome]:

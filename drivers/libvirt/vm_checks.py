@@ -5,6 +5,7 @@ from __future__ import annotations
 from controller.model import VmId
 from drivers.libvirt.decide import Look
 from drivers.libvirt.inventory import Seat
+from drivers.libvirt.looking.moved import moved, said, strays
 from drivers.libvirt.standing import Standing
 
 
@@ -12,7 +13,12 @@ def concerns(look: Look, vm: VmId) -> tuple[str, ...]:
     seats = look.of(vm)
     if not seats:
         return () if look.lost else (f"no host of uris knows the VM {vm}: add its host, or this node has no storage",)
-    return tuple(sentence for seat in seats for sentence in _about(seat, alone=len(seats) == 1))
+    found = [sentence for seat in seats for sentence in _about(seat, alone=len(seats) == 1)]
+    live = next((seat for seat in seats if seat.live is not None), None)
+    found += said(moved(strays(seats), look.astray)).values()
+    if live is not None:
+        found += [f"VM {live.name} can get {why}" for why in look.pools.concerns(live.host)]
+    return tuple(found)
 
 
 def _about(seat: Seat, *, alone: bool) -> list[str]:

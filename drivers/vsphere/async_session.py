@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from drivers.base import Room
 from drivers.shared.faults import CallError, Doubt
 from drivers.vsphere import client
 from drivers.vsphere.client import Open, Session
 from drivers.vsphere.inventory import Disk, Found, Inventory, Place, Vm
 from drivers.vsphere.obstacles import Obstacles
+from drivers.vsphere.placing import Member
 from drivers.vsphere.requests import Change, TaskState
 from drivers.vsphere.settings import Settings
 from drivers.vsphere.slots import FEW
@@ -31,7 +33,7 @@ class Calls:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="vsphere")
 
     async def place(self) -> Place:
-        return await self._call(lambda now: now.place)
+        return await self._call(lambda now: now.place_now())
 
     async def look(self, *, whole: bool = False) -> Inventory:
         """``whole``: by reading everything, instead of what vCenter says has changed."""
@@ -51,6 +53,14 @@ class Calls:
     async def free_kib(self, at: Place) -> int | None:
         """On this datastore; None where it does not tell."""
         return await self._call(lambda now: client.free_kib(now, at))
+
+    async def members(self, at: Sequence[Place]) -> Sequence[Member]:
+        """Of these datastores, what a choice rests on."""
+        return await self._call(lambda now: client.members(now.content, now.stub, at))
+
+    async def rooms(self, at: Sequence[Place]) -> Mapping[str, Room]:
+        """By the datastores' names."""
+        return await self._call(lambda now: client.rooms(now, at))
 
     async def disk_uuid(self, path: str) -> str:
         return await self._call(lambda now: client.disk_uuid(now, path))
@@ -77,6 +87,9 @@ class Calls:
 
     async def log_event(self, ref: str, text: str) -> None:
         await self._call(lambda now: client.log_event(now, ref, text))
+
+    async def set_attribute(self, ref: str, name: str, text: str) -> None:
+        await self._call(lambda now: client.set_attribute(now, ref, name, text))
 
     async def delete_disk(self, path: str) -> None:
         await self._task(lambda now: client.delete_disk(now, path))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from controller.model import DiskId, Epoch, VmId
 from drivers.base import Done, InDoubt, Outcome, Refused
+from drivers.shared.allowed_vms import foreign
 from drivers.vsphere.inventory import (
     EPOCH_KEY,
     SLOT_KEY,
@@ -17,6 +18,7 @@ from drivers.vsphere.inventory import (
     Place,
     Vm,
     find,
+    names,
     odd,
     ours,
     pinned,
@@ -24,6 +26,7 @@ from drivers.vsphere.inventory import (
     shows_uuids,
     stamp,
     stamped_as_another,
+    unpinned,
 )
 from drivers.vsphere.requests import Change
 from drivers.vsphere.slots import Slot, free_slots
@@ -42,8 +45,8 @@ class Step:
     restamp: bool = False  # disks are there, under an older epoch
 
 
-def refuse_all(disks: Sequence[DiskId], why: str) -> Step:
-    return Step(None, {disk: Refused(why) for disk in disks})
+def refuse_all(disks: Sequence[DiskId], why: str, cure: str | None = None) -> Step:
+    return Step(None, {disk: Refused(why, cure=cure) for disk in disks})
 
 
 def guard(vms: Sequence[Vm], wanted: VmId, epoch: Epoch) -> Vm | str:
@@ -62,22 +65,21 @@ def guard(vms: Sequence[Vm], wanted: VmId, epoch: Epoch) -> Vm | str:
     return vm
 
 
-def _target(vms: Sequence[Vm], wanted: VmId, epoch: Epoch) -> Vm | str:
+def _target(vms: Sequence[Vm], disks: Sequence[DiskId], wanted: VmId, epoch: Epoch) -> Vm | Step:
     vm = guard(vms, wanted, epoch)
     if isinstance(vm, str):
+        return refuse_all(disks, vm)
+    if shows_uuids(vm):
         return vm
-    if not shows_uuids(vm):
-        return (
-            f"{vm.name} does not show its disks' UUIDs, so no node could find a disk: set disk.EnableUUID = TRUE "
-            "in its advanced settings while it is off"
-        )
-    return vm
+    why = f"{vm.name} does not show its disks' UUIDs, so no node could find a disk"
+    cure = f"Set disk.EnableUUID = TRUE in the advanced settings of {vm.name} while it is off, or drain its node."
+    return refuse_all(disks, why, cure)
 
 
 def to_attach(vms: Sequence[Vm], place: Place, disks: Sequence[DiskId], wanted: VmId, epoch: Epoch) -> Step:
-    vm = _target(vms, wanted, epoch)
-    if isinstance(vm, str):
-        return refuse_all(disks, vm)
+    vm = _target(vms, disks, wanted, epoch)
+    if isinstance(vm, Step):
+        return vm
     here, known, todo = ours(vm, place), dict[DiskId, Outcome](), list[DiskId]()
     strange = odd(vms, place)
     for disk in dict.fromkeys(disks):
@@ -163,12 +165,36 @@ def stamps(vm: VmId, epoch: Epoch) -> tuple[tuple[str, str], ...]:
     return ((EPOCH_KEY, str(epoch)), (VM_KEY, vm))
 
 
+Decide = Callable[[Sequence[Vm], Place, Sequence[DiskId], VmId, Epoch], Step]
+
+
+def allowed(
+    decided: Decide,
+    patterns: Sequence[str],
+    look: tuple[Sequence[Vm], Place],
+    disks: Sequence[DiskId],
+    wanted: VmId,
+    epoch: Epoch,
+) -> Step:
+    """As decided, but for an attach to a VM that the settings do not name (``patterns``)."""
+    vms, place = look
+    strange = foreign(patterns, wanted, names(vms, wanted)) if decided is to_attach else None
+    if strange is not None:
+        return refuse_all(disks, strange.why, strange.cure)
+    return decided(vms, place, disks, wanted, epoch)
+
+
 def attach_change(
     vm: Vm, wanted: VmId, epoch: Epoch, disks: Sequence[DiskId], slots: Sequence[Slot], place: Place
 ) -> Change:
-    """One slot for each disk. The last one is noted on the VM, so that slots are used in turn."""
+    """
+    One slot for each disk. The last one is noted on the VM, so that slots are used in turn.
+
+    Pinned are also disks that are there without a pin, put there by hand: else nobody knows them once they are moved.
+    """
     given = list(zip(disks, slots, strict=True))
-    pinning = pinned(vm, {(slot.bus, slot.unit): place.pin(disk) for disk, slot in given})
+    new = {(slot.bus, slot.unit): place.pin(disk) for disk, slot in given}
+    pinning = pinned(vm, unpinned(vm, place) | new, inherited=stamped_as_another(vm))
     extra = stamps(wanted, epoch) + (((SLOT_KEY, str(slots[-1])),) if slots else ()) + pinning
     add = tuple((str(disk), slot.controller, slot.unit) for disk, slot in given)
     return Change(vm.ref, vm.change_version, extra, add=add)
@@ -176,7 +202,9 @@ def attach_change(
 
 def detach_change(vm: Vm, wanted: VmId, epoch: Epoch, disks: Sequence[DiskId], place: Place) -> Change:
     here = ours(vm, place)
-    extra = stamps(wanted, epoch) + pinned(vm, {}, [place.pin(disk) for disk in disks])
+    extra = stamps(wanted, epoch) + pinned(
+        vm, {}, [place.pin(disk) for disk in disks], inherited=stamped_as_another(vm)
+    )
     return Change(vm.ref, vm.change_version, extra, remove=tuple(here[disk] for disk in disks))
 
 

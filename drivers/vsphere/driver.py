@@ -16,18 +16,24 @@ from drivers.base import (
     Outcome,
     PowerEvent,
     Refused,
+    Room,
     Unreachable,
 )
+from drivers.owners import Owners
+from drivers.shared.allowed_vms import foreign
 from drivers.shared.faults import CallError, NotSent
 from drivers.shared.locks import Locks
 from drivers.shared.outcomes import failure, not_begun, reading
 from drivers.vsphere import decide
+from drivers.vsphere.afterwards.attributes import Attributes
 from drivers.vsphere.afterwards.events import Events
 from drivers.vsphere.afterwards.policy import give_policies
 from drivers.vsphere.async_session import Calls
 from drivers.vsphere.creation.copying import Copier
 from drivers.vsphere.creation.making import KIB, Maker, options, policy_of
-from drivers.vsphere.decide import Step
+from drivers.vsphere.creation.measuring import measure
+from drivers.vsphere.creation.owning import Notes
+from drivers.vsphere.decide import Decide, Step
 from drivers.vsphere.faults import Kind, is_kind
 from drivers.vsphere.growing import enlarge
 from drivers.vsphere.inventory import (
@@ -39,10 +45,13 @@ from drivers.vsphere.inventory import (
     find,
     key_of,
     listing,
-    orders,
+    named,
+    names,
     ours,
     powers,
+    renewed,
     shows_uuids,
+    swarms,
     whole,
 )
 from drivers.vsphere.power import watch
@@ -52,7 +61,6 @@ from drivers.vsphere.slots import MAX_CONTROLLERS
 from drivers.vsphere.vm_checks import concerns
 
 log = structlog.get_logger()
-_Decide = Callable[[Sequence[Vm], Place, Sequence[DiskId], VmId, Epoch], Step]
 _Act = Callable[[Step, Place, VmId, Epoch], Awaitable[Mapping[DiskId, Outcome]]]
 
 
@@ -65,8 +73,11 @@ class VsphereDriver:
         self._known: set[str] = set()  # VMs that could be read: of one that never could, see `unread_vms`
         self._editor = Editor(self._calls, settings.disks_per_controller)
         self._events = Events(self._calls)
+        self._attributes = Attributes(self._calls, settings.custom_attribute)
         self._copier = Copier(self._calls, self._whole)
-        self._maker = Maker(self._calls, settings, self._copier)
+        self._nodes: frozenset[VmId] = frozenset()  # as the controller last named them
+        self._maker = Maker(self._calls, settings, self._copier, self._hosts)
+        self._notes = Notes(self._calls)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -150,36 +161,32 @@ class VsphereDriver:
         # Vain tries at a file that is locked can freeze the VM: see `decide.REFUSED_PAUSE`.
         copied = self._copier.sources.busy_ones(disks)
         free = [disk for disk in disks if disk not in copied]
-        act = self._editor.attach
-        outcomes = iter(await self._change(decide.to_attach, act, free, vm, epoch, policies) if free else [])
+        way = (decide.to_attach, self._editor.attach)
+        outcomes = iter(await self._change(way, free, vm, epoch, policies) if free else [])
         return [copied[disk] if disk in copied else next(outcomes) for disk in disks]
 
     async def detach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
-        return await self._change(decide.to_detach, self._editor.detach, disks, vm, epoch, {})
+        return await self._change((decide.to_detach, self._editor.detach), disks, vm, epoch, {})
 
     async def _change(
-        self,
-        decided: _Decide,
-        act: _Act,
-        disks: Sequence[DiskId],
-        vm: VmId,
-        epoch: Epoch,
-        policies: Mapping[DiskId, str],
+        self, way: tuple[Decide, _Act], disks: Sequence[DiskId], vm: VmId, epoch: Epoch, policies: Mapping[DiskId, str]
     ) -> Sequence[Outcome]:
+        decided, act = way
         async with self._locks.alone(disks, vm):
             try:
                 place, vms = await self._look()
-                vms = await self._afresh(vms, [vm])
+                vms = renewed(vms, (await self._calls.again(named(vms, [vm]))).vms)
             except CallError as error:
                 return [not_begun(error)] * len(disks)
-            step = decided(vms, place, disks, vm, epoch)
+            attaching = decided is decide.to_attach
+            step = decide.allowed(decided, self._settings.vms, (vms, place), disks, vm, epoch)
             outcomes = await act(step, place, vm, epoch)
             changed = {disk: outcomes[disk] for disk in step.todo}
-            attaching = decided is decide.to_attach
             fresh = {disk: policies[disk] for disk, what in changed.items() if disk in policies and what == Done()}
             if fresh:
                 await give_policies(self._calls, vms, place, fresh, vm, epoch)
             await self._events.tell(step.vm, "attached" if attaching else "detached", changed, epoch)
+            await self._attributes.show(step.vm if Done() in changed.values() else None, place)
         return [outcomes[disk] for disk in disks]
 
     async def device(self, disk: DiskId, vm: VmId) -> DeviceHint:
@@ -191,9 +198,7 @@ class VsphereDriver:
         if held is None:
             raise DriverError(f"{disk} is not attached to {found.name}")
         if not shows_uuids(found):
-            raise DriverError(
-                f"{found.name} does not show its disks' UUIDs: set disk.EnableUUID = TRUE while it is off"
-            )
+            raise DriverError(f"{found.name} does not show disks' UUIDs: set disk.EnableUUID = TRUE while it is off")
         with reading(f"the UUID of {disk} cannot be read"):
             return DeviceHint(by_id(held.uuid or await self._calls.disk_uuid(disk)))
 
@@ -202,17 +207,20 @@ class VsphereDriver:
             states = powers(await self._now(vms))
         return {vm: states.get(vm, Power.UNKNOWN) for vm in vms}
 
-    async def power_off(self, vm: VmId) -> Power:
+    async def power_off(self, vm: VmId) -> Power | Refused:
         try:
-            await self._switch_off(vm)
-            return (await self.power([vm]))[vm]
+            strange = await self._switch_off(vm)
+            return strange or (await self.power([vm]))[vm]
         except DriverError as error:
             log.warning("power.unread", vm=vm, why=str(error))
             return Power.UNKNOWN
 
-    async def _switch_off(self, vm: VmId) -> None:
+    async def _switch_off(self, vm: VmId) -> Refused | None:
         try:
-            found = find((await self._now([vm])).vms, vm)
+            vms = (await self._now([vm])).vms
+            found, strange = find(vms, vm), foreign(self._settings.vms, vm, names(vms, vm))
+            if strange is not None:
+                return strange
             if isinstance(found, str):
                 log.warning("power.refused", vm=vm, why=found)
             elif found.power != "poweredOff":
@@ -220,14 +228,30 @@ class VsphereDriver:
         except CallError as error:
             # What it is now is read next: only that counts.
             log.warning("power.refused", vm=vm, why=str(error))
+        return None
 
     async def concerns(self, nodes: Mapping[VmId, str]) -> Mapping[VmId, Sequence[str]]:
+        self._nodes = frozenset(nodes)
         place, vms = await self._read()
         machines = [machine for vm in nodes if isinstance(machine := find(vms, vm), Vm)]
         with reading("what may keep VMs from being changed cannot be read"):
             obstacles = await self._calls.obstacles([machine.ref for machine in machines], place)
-        found = {vm: concerns(vms, place, vm, hostname, obstacles) for vm, hostname in nodes.items()}
-        return {vm: sentences for vm, sentences in found.items() if sentences}
+        told = {vm: concerns(vms, place, vm, name, obstacles, self._settings.vms) for vm, name in nodes.items()}
+        return {vm: sentences for vm, sentences in told.items() if sentences}
+
+    async def rooms(self) -> Sequence[Room]:
+        with reading("what room the datastores have cannot be read"):
+            return await measure(self._calls, (await self._calls.place()).each)
+
+    async def owners(self) -> Owners:
+        with reading("whose the folders are cannot be read"):
+            return await self._notes.owners()
+
+    async def mark(self, swarm: str) -> Outcome:
+        return await self._notes.put(swarm)
+
+    async def unmark(self, swarm: str) -> Outcome:
+        return await self._notes.remove(swarm)
 
     def watch_power(self) -> AsyncIterator[PowerEvent]:
         return watch(self._settings)
@@ -246,14 +270,17 @@ class VsphereDriver:
             raise NotSent(why)
         return attachments(vms, place)
 
+    async def _hosts(self) -> Mapping[str, str]:
+        """Those of the swarm's VMs, as far as they are known: with a VM's name each."""
+        _, vms = await self._look()
+        theirs = vms if self._settings.vm_folders else [vm for vm in vms if swarms(vm, self._nodes)]
+        return {vm.host: vm.name for vm in theirs if vm.host is not None}
+
     async def _now(self, wanted: Sequence[VmId]) -> Inventory:
         """All VMs, but with these and their hosts read in this moment."""
         all_vms = (await self._calls.look()).vms
-        fresh = await self._calls.again(_named(all_vms, wanted))
-        return Inventory(_renewed(all_vms, fresh.vms), fresh.hosts)
-
-    async def _afresh(self, vms: Sequence[Vm], wanted: Sequence[VmId]) -> Sequence[Vm]:
-        return _renewed(vms, (await self._calls.again(_named(vms, wanted))).vms)
+        fresh = await self._calls.again(named(all_vms, wanted))
+        return Inventory(renewed(all_vms, fresh.vms), fresh.hosts)
 
     async def _look(self, *, everything: bool = False) -> tuple[Place, Sequence[Vm]]:
         """``everything`` is read, for what cannot be taken back: then nothing rests on vCenter's updates."""
@@ -265,14 +292,3 @@ class VsphereDriver:
         now = await self._calls.look(whole=everything)
         self._known |= {vm.ref for vm in now.vms if vm.readable}
         return now, place.among(now.datastores)
-
-
-def _named(vms: Sequence[Vm], wanted: Sequence[VmId]) -> list[Vm]:
-    names = set(wanted)
-    return [vm for vm in vms if names & orders(vm.uuid)]
-
-
-def _renewed(vms: Sequence[Vm], fresh: Sequence[Vm]) -> tuple[Vm, ...]:
-    """In the order of ``vms``."""
-    by_ref = {vm.ref: vm for vm in fresh}
-    return tuple(by_ref.get(vm.ref, vm) for vm in vms)

@@ -93,7 +93,7 @@ class Editor:
     async def _attach(self, view: Vm, batch: Sequence[DiskId], place: Place, vm: VmId, epoch: Epoch) -> _Batch:
         fits, slots = decide.fitting(view, batch, self._per_controller)
         outcomes = dict[DiskId, Outcome]()
-        outcomes |= dict.fromkeys(batch[len(fits) :], Refused(f"{view.name} has no free place for another disk"))
+        outcomes |= dict.fromkeys(batch[len(fits) :], _full(view))
         tried = await self._apply(view, decide.attach_change(view, vm, epoch, fits, slots, place))
         view = tried.vm
         here = ours(view, place) if view.connected and stamp(view) == epoch else {}
@@ -192,6 +192,11 @@ def _guilty(fault: Fault | None, disks: Sequence[DiskId]) -> DiskId | None:
     if fault.kind is Kind.DEVICE and fault.device is not None and 0 <= fault.device < len(disks):
         return disks[fault.device]
     return None
+
+
+def _full(view: Vm) -> Refused:
+    cure = f"Move a volume away from {view.name}, give it another SCSI controller while it is off, or drain its node."
+    return Refused(f"{view.name} has no free place for another disk", cure=cure)
 
 
 def _unseen(disk: DiskId, view: Vm) -> Outcome:

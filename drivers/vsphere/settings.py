@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import unquote
 
 import msgspec
 
+from drivers.shared import allowed_vms
 from drivers.shared.settings import SettingsError
 
+Seconds = Annotated[float, msgspec.Meta(ge=0.5, le=3600)]
 DiskFormat = Literal["thin", "zeroed-thick", "eager-zeroed"]
 DISK_FORMATS: Mapping[str, DiskFormat] = {  # as a volume's `diskformat` says it
     "thin": "thin",
@@ -29,8 +31,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ``folder`` is a folder on each of them that belongs to this swarm alone. ``thumbprint`` is the SHA-256 of the
     server's certificate, for servers without a CA that one could name; without both the system's CAs are used.
     ``vm_folders`` are inventory paths of the folders that hold the swarm's VMs; without any all VMs are read.
+    ``vms``: names of the VMs that may get disks and be switched off, `*` stands for any text, or their UUIDs; without
+    any all may.
     ``whole_look``: seconds between two looks that read everything; in between only what vCenter says has changed is
     read. 0 reads everything each time.
+    ``custom_attribute``: the name of a custom attribute of VMs that tells which volumes they have, for people.
     """
 
     host: str
@@ -38,18 +43,20 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     password_file: str
     datacenter: str
     datastore: str
-    port: int = 443
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 443
     ca_file: str | None = None
     thumbprint: str | None = None
     datastores: tuple[str, ...] = ()
     folder: str = "reberth"
     vm_folders: tuple[str, ...] = ()
-    whole_look: float = 300.0
+    vms: tuple[str, ...] = ()
+    whole_look: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 300.0
     disk_format: DiskFormat = "thin"
     storage_policy: str | None = None
+    custom_attribute: str | None = None
     disks_per_controller: Literal[15, 64] = 15
-    call_timeout: float = 30.0
-    task_timeout: float = 50.0  # under the loop's call_deadline: then the doubt has our words
+    call_timeout: Seconds = 30.0
+    task_timeout: Seconds = 50.0  # under the loop's call_deadline: then the doubt has our words
 
     @property
     def stores(self) -> Mapping[str, str]:
@@ -87,13 +94,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         self._check_reading()
 
     def _check_reading(self) -> None:
-        if self.whole_look < 0:
-            raise SettingsError("vsphere settings: whole_look must be 0 (each look) or more seconds")
         if not all(path.strip("/") for path in self.vm_folders):
             raise SettingsError("vsphere settings: vm_folders must be inventory paths, such as DC1/vm/swarm")
-        for name in ("call_timeout", "task_timeout"):
-            if getattr(self, name) <= 0:
-                raise SettingsError(f"vsphere settings: {name} must be more than 0 seconds")
+        allowed_vms.check(self.vms, "vsphere")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from controller.model import VmId
-from drivers.vsphere.inventory import Place, Vm, find, odd, shows_uuids
+from drivers.shared.allowed_vms import foreign
+from drivers.vsphere.inventory import Place, Vm, find, names, odd, shows_uuids
 from drivers.vsphere.obstacles import Obstacles, sentences
 
 
 def concerns(
-    vms: Sequence[Vm], place: Place, wanted: VmId, hostname: str, obstacles: Mapping[str, Obstacles]
+    vms: Sequence[Vm],
+    place: Place,
+    wanted: VmId,
+    hostname: str,
+    obstacles: Mapping[str, Obstacles],
+    allowed: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """``obstacles`` by managed object ID."""
-    vm = find(vms, wanted)
+    """``obstacles`` by managed object ID. ``allowed``: see :func:`foreign`."""
+    strange, vm = foreign(allowed, wanted, names(vms, wanted)), find(vms, wanted)
+    found = [] if strange is None else [f"{strange.why}. {strange.cure}"]
     if isinstance(vm, str):
-        return (vm,)
-    found = [*odd([vm], place).values()]
+        return (*found, vm)
+    found += odd([vm], place).values()
     if not vm.readable:
         found.append(f"vCenter cannot read the configuration of {vm.name} ({vm.unread})")
     if not _same(vm.name, hostname):

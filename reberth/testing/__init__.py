@@ -13,6 +13,8 @@ pytest.register_assert_rewrite(
     "reberth.testing.clones",
     "reberth.testing.growth",
     "reberth.testing.hypervisor",
+    "reberth.testing.moved",
+    "reberth.testing.owners",
     "reberth.testing.power",
     "reberth.testing.storage",
 )
@@ -20,8 +22,10 @@ pytest.register_assert_rewrite(
 from reberth.testing.clones import CloneSuite  # noqa: E402
 from reberth.testing.growth import GrowthSuite  # noqa: E402
 from reberth.testing.hypervisor import HypervisorSuite  # noqa: E402
+from reberth.testing.moved import MovedSuite  # noqa: E402
+from reberth.testing.owners import MarkedSuite  # noqa: E402
 from reberth.testing.power import PowerSuite  # noqa: E402
-from reberth.testing.rigs import CloneRig, HypervisorRig, Kind, PowerRig, StorageRig  # noqa: E402
+from reberth.testing.rigs import CloneRig, HypervisorRig, Kind, MovingRig, PowerRig, StorageRig  # noqa: E402
 from reberth.testing.storage import StorageSuite  # noqa: E402
 
 __all__ = [
@@ -31,6 +35,9 @@ __all__ = [
     "HypervisorRig",
     "HypervisorSuite",
     "Kind",
+    "MarkedSuite",
+    "MovedSuite",
+    "MovingRig",
     "PowerRig",
     "PowerSuite",
     "StorageRig",

@@ -57,6 +57,18 @@ class StorageRig(Machines, Protocol):
         ...
 
 
+class MovingRig(StorageRig, Protocol):
+    """For a driver whose disks an administrator can move while a VM has them."""
+
+    async def move_disk(self, vm: VmId, disk: DiskId) -> None:
+        """As administrators do, past the driver. What is left under the old name, if that is so there, stays."""
+        ...
+
+    async def move_back(self, vm: VmId, disk: DiskId) -> None:
+        """By what the driver says is the cure."""
+        ...
+
+
 class CloneRig(StorageRig, Protocol):
     """For a driver with the capability ``clones``."""
 

@@ -6,67 +6,36 @@ A new endpoint fails here until somebody has said who may ask it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from controller.model import Node, NodeId, NodeState, Phase, VmId
+from controller.model import NodeId, Phase, TaskId, VolumeName
 from controller.protocol import endpoints, operator
 from controller.protocol.answers import Status
 from controller.protocol.endpoint import Endpoint
 from controller.protocol.endpoints import ENDPOINTS
 from controller.protocol.identity import client_context
-from controller.protocol.messages import CreateVolume, Empty, GetVolume, Hello, KnownNames, RemoveVolume, VolumeReport
-from tests.support.api_site import Site, mount, site, swarm_ca, sync
+from controller.protocol.messages import (
+    CreateVolume,
+    Hello,
+    Volume,
+    VolumeReport,
+)
+from tests.support.api_site import OPTIONS, Site, sync
+from tests.support.battlefield import DEMOTED, DOWN, MANAGER, OTHER_WORKER, REMOVED, attackers_ca, battlefield, requests
 from tests.support.certificates import SwarmCa
 from tests.support.shell import DATA
 
-# Who asks. "victim" is the volume of node b, where its task runs.
-OTHER_WORKER, REMOVED, DEMOTED, DOWN, MANAGER = "c", "gone", "demoted", "down", "m2"
-
 MAY, MAY_NOT = "may", "may not"
 
-
-def requests(node: str) -> dict[str, msgspec.Struct]:
-    """What an attacker asks at each endpoint, so that it hurts if it is granted."""
-    return {
-        endpoints.CREATE_VOLUME.path: CreateVolume("loot", {"clone-from": DATA}),
-        endpoints.GET_VOLUME.path: GetVolume(DATA),
-        endpoints.INSPECT_VOLUME.path: GetVolume(DATA),
-        endpoints.LIST_VOLUMES.path: Empty(),
-        endpoints.NAMES.path: KnownNames(),
-        endpoints.REMOVE_VOLUME.path: RemoveVolume(DATA),
-        endpoints.MOUNT.path: mount(node),
-        endpoints.SYNC.path: sync(node),
-        endpoints.HELLO.path: Hello(f"vm-{node}", f"boot-{node}-1", f"host-{node}"),
-        operator.STATUS.path: Empty(),
-        operator.DOCTOR.path: Empty(),
-        operator.EXPLAIN.path: operator.Explain(DATA),
-        operator.HISTORY.path: operator.History(DATA),
-        operator.EVENTS.path: operator.Events(),
-        operator.PLAN.path: operator.Plan("host-b"),
-        operator.MOVE.path: operator.Move(DATA, "host-down"),
-        operator.END_MOVE.path: operator.EndMove(DATA),
-        operator.EVACUATE.path: operator.Evacuate(node),
-        operator.CONFIRM.path: operator.Confirm("host-down", "it is dead, believe me"),
-        operator.WOULD_CONFIRM.path: operator.WouldConfirm("host-down"),
-        operator.FENCE.path: operator.Fence("host-b", "power it off"),
-        operator.WOULD_FENCE.path: operator.WouldFence("host-b"),
-        operator.PAUSE.path: operator.Pause("nothing moves any more"),
-        operator.UNDELETE.path: operator.Undelete(DATA),
-        operator.ADOPT.path: operator.Adopt("loot", f"{DATA}-0123abcd", "1GiB"),
-        operator.EXPORT.path: Empty(),
-        operator.IMPORT.path: operator.Import(10**12, (), by="an attacker"),
-        operator.GROW.path: operator.Grow(DATA, "512MiB"),
-        operator.DRIVER.path: Empty(),
-    }
-
-
-OWN = {endpoints.SYNC.path, endpoints.HELLO.path}  # a node that is in the list reports about itself
+OWN = {
+    endpoints.SYNC.path,
+    endpoints.HELLO.path,
+    endpoints.BEAT.path,
+}  # a node that is in the list reports about itself
 NAMES = {
     endpoints.GET_VOLUME.path,
     endpoints.INSPECT_VOLUME.path,
@@ -88,7 +57,7 @@ REFUSED_FOR_OTHER_REASONS = {
     operator.WOULD_FENCE.path,
 }
 LOOKING = (operator.STATUS, operator.DOCTOR, operator.EXPLAIN, operator.HISTORY, operator.EVENTS, operator.PLAN)
-PEOPLE = {each.path for each in (*LOOKING, operator.EXPORT, operator.DRIVER)} | {
+PEOPLE = {each.path for each in (*LOOKING, operator.UPGRADE, operator.EXPORT, operator.DRIVER)} | {
     each.path for each in (operator.END_MOVE, operator.CONFIRM, operator.WOULD_CONFIRM, operator.PAUSE)
 }
 RIGHTS: dict[str, set[str]] = {
@@ -102,29 +71,7 @@ RIGHTS: dict[str, set[str]] = {
 
 @pytest.fixture(scope="module")
 def ca(tmp_path_factory: pytest.TempPathFactory) -> SwarmCa:
-    made = swarm_ca(tmp_path_factory.mktemp("ca"))
-    made.issue(REMOVED, "swarm-worker")
-    made.issue(DEMOTED)
-    made.issue(DOWN, "swarm-worker")
-    made.issue(MANAGER)
-    return made
-
-
-@asynccontextmanager
-async def battlefield(ca: SwarmCa, folder: Path) -> AsyncIterator[Site]:
-    async with site(ca, folder) as place:
-        for name, manager, state in (
-            (DEMOTED, False, NodeState.READY),
-            (DOWN, False, NodeState.DOWN),
-            (MANAGER, True, NodeState.READY),
-        ):
-            node = NodeId(name)
-            place.cluster.swarm.nodes[node] = Node(node, f"host-{name}", state, manager=manager)
-            place.cluster.storage.add_vm(VmId(f"vm-{name}"))
-        await place.look()
-        assert await place.ask(DOWN, endpoints.HELLO, requests(DOWN)[endpoints.HELLO.path]) == Empty()
-        await place.granted("b")
-        yield place
+    return attackers_ca(tmp_path_factory.mktemp("ca"))
 
 
 def test_every_endpoint_has_its_request_and_its_row() -> None:
@@ -190,3 +137,18 @@ async def test_a_gate_cannot_use_up_the_numbers_of_a_volume(ca: SwarmCa, tmp_pat
         assert answer[0] == Status.BAD
         await place.look()
         assert place.cluster.record().serial < 2**40
+
+
+async def test_a_gate_that_lies_before_there_is_a_volume_does_not_use_up_its_numbers(
+    ca: SwarmCa, tmp_path: Path
+) -> None:
+    """A grant above what fits into a message could be read by no gate, nor could what is told beside it."""
+    async with battlefield(ca, tmp_path) as place:
+        other = VolumeName("later")
+        lie = sync("b", VolumeReport(other, "unmounted", 2**63 - 1), VolumeReport(DATA, "mounted", 1))
+        await place.ask("b", endpoints.SYNC, lie)
+        assert isinstance(await place.ask("a", endpoints.CREATE_VOLUME, CreateVolume(other, OPTIONS)), Volume)
+        place.cluster.swarm.wants[other] = (TaskId("t9"), NodeId("b"))
+        for _ in range(20):
+            await place.look()
+        assert place.cluster.store.volumes[other].serial < 2**40

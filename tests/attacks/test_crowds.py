@@ -9,24 +9,22 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 
-import pytest
+import msgspec
 
 from controller.api.listening.door import MOST_EACH
-from controller.api.server import MAX_BODY, MOST_BYTES
+from controller.api.server import MAX_BODY, MOST_AT_ONCE, MOST_BYTES
 from controller.names import MANAGER_NAME
 from controller.protocol import endpoints
 from controller.protocol.answers import Status
 from controller.protocol.identity import client_context
-from controller.protocol.messages import Orders
-from tests.support.api_site import Site, site, swarm_ca, sync
+from controller.protocol.messages import GetVolume, KnownNames, MountGrant, Names, Orders
+from controller.records.memory import Call
+from tests.support.api_site import Site, mount, site, sync
 from tests.support.certificates import SwarmCa
 
 ATTACKER = "127.0.0.66"  # the other gates speak from 127.0.0.1
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> SwarmCa:
-    return swarm_ca(tmp_path_factory.mktemp("ca"))
+UNREAD = 2000
+MOST_UNREAD = 600_000
 
 
 @asynccontextmanager
@@ -102,3 +100,45 @@ async def test_a_packed_body_is_not_unpacked(ca: SwarmCa, tmp_path: Path) -> Non
         async with saying(place, client_context(ca.folder / "c"), ask) as reader:
             assert str(int(Status.BAD)).encode() in await reader.readline()
         assert isinstance(await place.ask("b", endpoints.SYNC, sync("b")), Orders)
+
+
+async def test_answers_that_nobody_reads_take_little_memory_and_hold_up_nobody(ca: SwarmCa, tmp_path: Path) -> None:
+    """One question after the other on one connection: the answers wait in the controller's memory."""
+    body = msgspec.json.encode(GetVolume("x" * 4000))
+    ask = head(endpoints.GET_VOLUME.path, len(body)) + body
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.bind((ATTACKER, 0))
+    async with site(ca, tmp_path) as place, asyncio.timeout(120):
+        sock.connect(("127.0.0.1", place.port))
+        _, writer = await asyncio.open_connection(
+            sock=sock, ssl=client_context(ca.folder / "c"), server_hostname=MANAGER_NAME, limit=1024
+        )
+        calls = place.controller.records.calls
+        writer.write(ask * UNREAD)
+        seen = -1
+        while seen != (seen := calls.count(Call.VOLUMES)):
+            await asyncio.sleep(1.0)
+            assert isinstance(await place.ask("b", endpoints.SYNC, sync("b")), Orders)
+        assert seen * len(body) < MOST_UNREAD
+        writer.transport.abort()
+
+
+async def test_long_polls_of_one_worker_without_end_are_refused_and_nobody_elses(ca: SwarmCa, tmp_path: Path) -> None:
+    """Each waits for another list of names, as a gate does; there is none for a minute."""
+    context = client_context(ca.folder / "c")
+    async with site(ca, tmp_path) as place, AsyncExitStack() as open_ones, asyncio.timeout(120):
+        await place.granted("b")
+        listed = await place.ask("c", endpoints.NAMES, KnownNames())
+        assert isinstance(listed, Names)
+        body = msgspec.json.encode(KnownNames(listed.epoch, listed.count, wait=60.0))
+        poll = head(endpoints.NAMES.path, len(body)) + body
+        for number in range(MOST_AT_ONCE):
+            await open_ones.enter_async_context(saying(place, context, poll))
+            if number % 50 == 0:
+                assert isinstance(await place.ask("b", endpoints.SYNC, sync("b")), Orders)
+        reader = await open_ones.enter_async_context(saying(place, context, poll))
+        while str(int(Status.UNAVAILABLE)).encode() not in await reader.readline():  # the others were all there first
+            reader = await open_ones.enter_async_context(saying(place, context, poll))
+        await place.look()
+        assert isinstance(await place.ask("b", endpoints.MOUNT, mount("b", wait=10.0)), MountGrant)

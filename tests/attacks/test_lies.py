@@ -6,27 +6,19 @@ import asyncio
 from pathlib import Path
 
 import msgspec
-import pytest
+from structlog.testing import capture_logs
 
+from controller.api.node_registry import BOOT_SECONDS, BOOTS_AT_ONCE
+from controller.api.server import COMPLAINT_SECONDS, COMPLAINTS_AT_ONCE
 from controller.model import Phase
 from controller.protocol import endpoints
 from controller.protocol.bounds import MOST_VOLUMES
 from controller.protocol.messages import MountGrant, Orders, Release, RemoveVolume, VolumeReport
-from tests.support.api_site import Site, mount, site, swarm_ca, sync
+from controller.records.memory import Call
+from tests.support.api_site import mount, site, sync
+from tests.support.battlefield import goes_on
 from tests.support.certificates import SwarmCa
 from tests.support.shell import DATA
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> SwarmCa:
-    return swarm_ca(tmp_path_factory.mktemp("ca"))
-
-
-async def goes_on(place: Site) -> bool:
-    """Whether the victim's next container is let in."""
-    said = sync("b", VolumeReport(DATA, "unmounted", place.cluster.record().serial))
-    assert isinstance(await place.ask("b", endpoints.SYNC, said), Orders)
-    return isinstance(await place.ask("b", endpoints.MOUNT, mount("b", wait=10.0)), MountGrant)
 
 
 async def test_ever_higher_epochs_of_one_gate_change_the_leader_once_and_hold_up_nobody(
@@ -36,12 +28,12 @@ async def test_ever_higher_epochs_of_one_gate_change_the_leader_once_and_hold_up
     async with site(ca, tmp_path) as place:
         await place.granted("b")
         before = place.lead.epoch or 0
-        for step in range(1, 30):
+        for step in range(1, 13):
             lie = VolumeReport("never-heard-of", "unmounted", 1, epoch=(place.lead.epoch or 0) + step)
             assert isinstance(await place.ask("c", endpoints.SYNC, sync("c", lie)), Orders)
             await place.look()
         assert place.lead.epoch is not None
-        assert place.lead.epoch <= before + 40
+        assert place.lead.epoch <= before + 3
         assert await goes_on(place)
 
 
@@ -92,6 +84,39 @@ async def test_a_worker_cannot_remove_a_volume_in_the_moment_in_which_no_service
             await place.look()
             assert isinstance(await place.ask("c", endpoints.REMOVE_VOLUME, RemoveVolume(DATA)), tuple)
         assert place.cluster.record().phase is Phase.READY
+
+
+async def test_boot_after_boot_of_one_worker_costs_few_writes_and_no_other_node_waits(
+    ca: SwarmCa, tmp_path: Path
+) -> None:
+    """Each is a write in Swarm's Raft; whoever invents them gets one in ten seconds, and the victim's go on."""
+    async with site(ca, tmp_path) as place:
+        await place.granted("b")
+        begun, taken = asyncio.get_running_loop().time(), 0
+        for number in range(40):
+            answer = await place.ask("c", endpoints.SYNC, sync("c", boot=f"invented-{number}"))
+            taken += isinstance(answer, Orders)
+        most = BOOTS_AT_ONCE + (asyncio.get_running_loop().time() - begun) / BOOT_SECONDS
+        assert 1 <= taken <= most
+        writes = [call for call in place.controller.records.calls if call is Call.PUT_NODE]
+        assert len(writes) <= most + 1  # and that of b
+        assert place.controller.state.boots_refused == 40 - taken
+        assert await goes_on(place)
+
+
+async def test_ever_new_nonsense_of_one_worker_gets_few_lines_in_the_log(ca: SwarmCa, tmp_path: Path) -> None:
+    """A manager's disk, with the swarm's Raft on it, would be full within a day."""
+    async with site(ca, tmp_path) as place:
+        begun = asyncio.get_running_loop().time()
+        with capture_logs() as logs:
+            for number in range(60):
+                nonsense = f'{{"vm":"vm-c","{number}":1}}'.encode()
+                assert isinstance(await place.send("c", endpoints.SYNC, nonsense), tuple)
+            assert isinstance(await place.send("b", endpoints.SYNC, b"other"), tuple)
+        seconds = asyncio.get_running_loop().time() - begun
+        lines = [each["node"] for each in logs if each["event"] == "peer.refused"]
+        assert lines.count("c") <= COMPLAINTS_AT_ONCE + seconds / COMPLAINT_SECONDS
+        assert lines.count("b") == 1
 
 
 async def test_what_is_no_message_is_its_senders_error(ca: SwarmCa, tmp_path: Path) -> None:

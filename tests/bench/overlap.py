@@ -1,8 +1,8 @@
 """
 Rolling updates of PostgreSQL with a client that stays: two containers never run beside each other on one volume.
 
-PostgreSQL is stopped with SIGTERM, on which it waits for its clients, and has ``--grace`` seconds. Swarm starts the
-next task after 60 s, ended or not. A session inside the container (no network cuts it) stays for ``--hold`` seconds;
+PostgreSQL is told to wait for its clients (smart shutdown), and has ``--grace`` seconds. Swarm starts the next task
+after 60 s, ended or not. A session inside the container (no network cuts it) stays for ``--hold`` seconds;
 another client commits for as long as it is let. Odd rounds keep the successor on the same node, even ones let Swarm
 choose.
 
@@ -104,8 +104,10 @@ def run(updates: int, hold: float, grace: float) -> int:
     bad = 0
     with TemporaryDirectory() as folder, standing(quick_settings("pgoverlap", 89, Path(folder))) as testbed:
         service = testbed.scenario.cluster.database_service()
-        stop = ("--stop-signal", "SIGTERM", "--stop-grace-period", f"{grace:.0f}s")
+        stop = ("--stop-signal", "SIGUSR1", "--stop-grace-period", f"{grace:.0f}s")
+        first = testbed.scenario.cluster.place().container  # which its image's own signal ends, clients or not
         testbed.scenario.stacks.docker("service", "update", "--detach", *stop, service)
+        wait_for(lambda: "" if _another(testbed.scenario, first) else "the first container runs still", WITHIN)
         testbed.scenario.ready(WITHIN)
         wait_for(testbed.answers, WITHIN)
         for number in range(1, updates + 1):

@@ -26,6 +26,7 @@ from tests.bench.reconcile import Rig, check, quiet, rig
 
 SETTLE = 12.0  # the watcher polls for 7 s after it began to listen
 POLL = 0.0005
+SMALL = Size(nodes=10, tasks=100, volumes=20)
 
 
 class Reaction(msgspec.Struct, frozen=True):
@@ -70,7 +71,6 @@ async def _first_call(made: Rig) -> float:
 
 
 def run(size: Size) -> Reaction:
-    quiet()
     with tempfile.TemporaryDirectory() as folder, docker_answers(Path(folder), size) as url:
         return asyncio.run(react(size, url))
 
@@ -78,7 +78,8 @@ def run(size: Size) -> Reaction:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--large", action="store_true")
-    size = Size() if options.parse_args().large else Size(nodes=10, tasks=100, volumes=20)
+    size = Size() if options.parse_args().large else SMALL
+    quiet()
     sys.stdout.write(msgspec.json.encode(run(size)).decode() + "\n")
 
 

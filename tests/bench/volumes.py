@@ -32,7 +32,7 @@ from controller.model import (
     VolumeName,
     VolumeRecord,
 )
-from controller.planner.plan import plan
+from controller.planner.plan import decide
 from controller.protocol.messages import Sync
 from controller.reconciler.executor import Executor
 from controller.reconciler.observer import Observer, Sources
@@ -95,7 +95,7 @@ async def move(driver: HypervisorDriver, old: VmId, new: VmId, count: int) -> fl
     observer = Observer(Sources(swarm, records, driver, driver, state.gates), clock, 60.0, policy.gate_fresh)
     writer = RecordWriter(state, records)
     executor = Executor(writer, StorageActions(writer, driver, driver, acting))
-    parts = Parts(observer, plan, policy, executor, acting, records, state)
+    parts = Parts(observer, decide, policy, executor, acting, records, state)
     disks = {each.disk for each in store.volumes.values() if each.disk is not None}
     began = time.monotonic()
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
@@ -20,6 +20,7 @@ from controller.model import VmId
 from tests.bmc.packages import TOOLS, ensure
 from tests.libvirtd.hypervisor import Hypervisor, until
 from tests.libvirtd.site import shared_site
+from tests.support.ports import free_port
 
 USER, PASSWORD = "admin", "pa ss:w=rd"  # with what programs that split lines may trip over
 _SUSHY = """
@@ -89,7 +90,9 @@ class BmcSite:
 
     def fence_redfish(self, **more: object) -> dict[str, object]:
         machines = [{"vm": vm, "options": {"systems_uri": f"/redfish/v1/Systems/{vm}"}} for vm in self.vms]
-        options = {"ip": "127.0.0.1", "ipport": str(self.port), "username": USER}
+        # Its own waits of 3 and 5 s are too short for a server of Python on a machine that is busy.
+        waits = {"shell_timeout": "20", "login_timeout": "20"}
+        options = {"ip": "127.0.0.1", "ipport": str(self.port), "username": USER, **waits}
         return self._fence("fence_redfish", machines, options) | {"ca_file": self.ca_file, **more}
 
     def fence_ipmilan(self, **more: object) -> dict[str, object]:
@@ -140,13 +143,21 @@ class BmcSite:
         self._vbmc_conf = self.folder / "vbmc.conf"
         self._vbmc_conf.write_text(_VBMC.format(port=vbmc_port, folder=self.folder))
         self.vbmc = self._run("vbmcd", "--foreground")
-        until(lambda: _accepts(vbmc_port), f"vbmcd answers (log: {self.folder}/vbmcd.out)", 60)
+        until(
+            lambda: self.vbmc.poll() is None and _accepts(vbmc_port),
+            f"vbmcd answers (log: {self.folder}/vbmcd.out)",
+            60,
+        )
         for vm, port in zip(self.vms, self.ports, strict=True):
             name = self.host.domain(vm).name()
             where = ("--address", "127.0.0.1", "--port", str(port), "--libvirt-uri", self.host.uri)
             self._vbmc("add", name, "--username", USER, "--password", PASSWORD, *where)
             self._vbmc("start", name)
-        until(lambda: _accepts(self.port), f"sushy-emulator answers (log: {self.folder}/sushy-emulator.out)", 60)
+        until(
+            lambda: self.sushy.poll() is None and _accepts(self.port),
+            f"sushy-emulator answers (log: {self.folder}/sushy-emulator.out)",
+            60,
+        )
 
     def _vbmc(self, *arguments: str) -> None:
         environment = os.environ | {"VIRTUALBMC_CONFIG": str(self._vbmc_conf)}
@@ -171,15 +182,6 @@ class BmcSite:
         names = ("-subj", "/CN=bmc", "-addext", "subjectAltName=IP:127.0.0.1")
         files = ("-keyout", str(self.folder / "key.pem"), "-out", self.ca_file)
         subprocess.run([*command, *names, *files], check=True, capture_output=True)
-
-
-def free_port() -> int:
-    """Of both TCP and UDP, where nobody else takes it in the next moment."""
-    with closing(socket.socket()) as tcp, closing(socket.socket(type=socket.SOCK_DGRAM)) as udp:
-        tcp.bind(("127.0.0.1", 0))
-        port: int = tcp.getsockname()[1]
-        udp.bind(("127.0.0.1", port))
-        return port
 
 
 def _accepts(port: int) -> bool:

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import uuid
@@ -20,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deploy.lab.kernel import processes
+from tests.support.ports import free_ports
 
 ADDRESS = "127.0.0.1"
 POOL = "reberth"
@@ -72,7 +72,7 @@ class Ceph:
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         for name in ("run", "log", "mon", "osd"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        v1, self.v2 = _free_ports(2)
+        v1, self.v2 = free_ports(2, ADDRESS)
         fsid = str(uuid.uuid4())
         self.conf.write_text(
             _CONF.format(
@@ -180,17 +180,6 @@ def _run(*argv: str, given: str = "") -> str:
     done = subprocess.run(argv, input=given, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, f"{argv}: {done.stderr}"
     return done.stdout
-
-
-def _free_ports(count: int) -> list[int]:
-    taken = [socket.socket() for _ in range(count)]
-    try:
-        for each in taken:
-            each.bind((ADDRESS, 0))
-        return [int(each.getsockname()[1]) for each in taken]
-    finally:
-        for each in taken:
-            each.close()
 
 
 def _until(holds: Callable[[], object], what: str, seconds: float = 90) -> None:

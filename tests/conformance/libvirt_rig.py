@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
+from xml.etree import ElementTree as ET
 
 from controller.model import DiskId, Power, VmId, VolumeKey
 from drivers.base import HypervisorDriver
@@ -17,6 +18,8 @@ from drivers.libvirt.devices import wwn
 from tests.libvirtd.guest import boot
 from tests.libvirtd.hypervisor import until
 from tests.libvirtd.site import shared_site
+
+COPIED = ("--format", "qcow2", "--wait", "--pivot", "--transient-job")
 
 
 class LibvirtRig:
@@ -92,6 +95,25 @@ class LibvirtRig:
 
     async def remains(self) -> Sequence[str]:
         return [file.name for file in self.site.pool.iterdir() if not file.name.startswith("reberth-")]
+
+    async def move_disk(self, vm: VmId, disk: DiskId) -> None:
+        elsewhere = self.site.folder / "moved.qcow2"
+        elsewhere.unlink(missing_ok=True)
+        await self._run(*self.virsh("blockcopy", vm, self._target(vm, disk), str(elsewhere), *COPIED))
+
+    async def move_back(self, vm: VmId, disk: DiskId) -> None:
+        """As the driver says it."""
+        odd = (await self.driver.list_attachments()).odd[disk]
+        command = odd.partition("`virsh ")[2].partition("`")[0]
+        await self._run(*self.virsh(*command.split()))
+
+    def virsh(self, *words: str) -> list[str]:
+        return ["virsh", "--connect", self.first.uri, *words]
+
+    def _target(self, vm: VmId, disk: DiskId) -> str:
+        devices = ET.fromstring(self.first.domain(vm).XMLDesc(0)).iterfind("devices/disk")  # noqa: S314 - our own
+        files = {(each.find("source"), each.find("target")) for each in devices}
+        return next(at.get("dev", "") for of, at in files if None not in (of, at) and of.get("file") == disk)  # type: ignore[union-attr]
 
     async def _run(self, *argv: str) -> None:
         await asyncio.to_thread(subprocess.run, argv, check=True, capture_output=True)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from controller.model import DiskId, Power, Spec, VmId, VolumeKey
 from drivers.base import HypervisorDriver
@@ -36,7 +36,7 @@ class MemoryRig:
         self.driver: HypervisorDriver = MemoryDriver(self.storage)
         self.rival: HypervisorDriver = MemoryDriver(self.storage)
 
-    async def __aenter__(self) -> Rig:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -75,6 +75,12 @@ class MemoryRig:
 
     async def remains(self) -> Sequence[str]:
         return [disk for disk, copies in self.storage.copying.items() if copies]
+
+    async def move_disk(self, vm: VmId, disk: DiskId) -> None:
+        self.storage.odd[disk] = f"somebody has moved disk {disk} of VM {vm}: move it back"
+
+    async def move_back(self, vm: VmId, disk: DiskId) -> None:
+        del self.storage.odd[disk]
 
     async def lose_host(self, vm: VmId) -> None:
         self.storage.vms[vm].connected = False

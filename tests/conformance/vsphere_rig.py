@@ -13,6 +13,8 @@ from drivers.vsphere import create
 from tests.vcsim.admin import Admin
 from tests.vcsim.server import FAULTS, STOCK, Spec, Started
 
+ELSEWHERE = "[LocalDS_0] DC0_C0_RP0_VM0/DC0_C0_RP0_VM0_1.vmdk"
+
 
 class VsphereRig:
     driver: HypervisorDriver
@@ -89,6 +91,13 @@ class VsphereFaultsRig(VsphereRig):
     async def lose_host(self, vm: VmId) -> None:
         host = await asyncio.to_thread(self.admin.host, vm)
         await self.fault("host", name=host, state="notResponding")
+
+    async def move_disk(self, vm: VmId, disk: DiskId) -> None:
+        """As Storage vMotion does: the file has another name on another datastore."""
+        await self.fault("move", vm=self.admin.name(vm), file=disk, to=ELSEWHERE)
+
+    async def move_back(self, vm: VmId, disk: DiskId) -> None:
+        await self.fault("move", vm=self.admin.name(vm), file=ELSEWHERE, to=disk)
 
     async def move_apart(self, vm: VmId, other: VmId) -> None:
         """The two do not share a host from now on."""

@@ -27,6 +27,7 @@ from deploy.lab.lab import Lab
 
 COMMAND = re.compile(r"`((?:reberth|docker) [^`]+)`")
 WITHIN = 300.0  # seconds for a database to be back
+READS = 6.0  # seconds for which the same advice stands before somebody types it: they read it first
 AGAIN = 20.0  # seconds after which a person types the same command once more
 ASKING = {"adopt", "confirm-dead"}
 REBERTH = "/opt/reberth/bin/reberth"
@@ -44,6 +45,7 @@ class Disaster:
     volume: str = "postgres-data"
     trail: list[str] = field(default_factory=list)  # what was read and typed, each once in a row
     _typed: dict[str, float] = field(default_factory=dict)
+    _asked: dict[str, float] = field(default_factory=dict)  # since when each command is in the advice
 
     @classmethod
     def on(cls, testbed: Testbed) -> Disaster:
@@ -99,10 +101,11 @@ class Disaster:
             self._note(f"no explanation: {error}")
             return
         self._note(f"{told.placement}: {told.why} CURE: {told.cure}")
-        for words in commands(told.cure):
-            text = shlex.join(words)
-            if time.monotonic() > self._typed.get(text, -AGAIN) + AGAIN:
-                self._typed[text] = time.monotonic()
+        now, asked = time.monotonic(), {shlex.join(words): words for words in commands(told.cure)}
+        self._asked = {text: self._asked.get(text, now) for text in asked}
+        for text, words in asked.items():
+            if now >= self._asked[text] + READS and now > self._typed.get(text, -AGAIN) + AGAIN:
+                self._typed[text] = now
                 self._note(f"$ {text}: {self._type(words)}")
 
     def _type(self, words: list[str]) -> str:

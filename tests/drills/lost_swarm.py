@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from deploy.drill.swarm.cluster import wait_for
+from deploy.drill.errors import DrillError
+from deploy.drill.swarm.cluster import Trouble, wait_for
 from deploy.lab import swarm
 from deploy.lab.lab import LabNode
 from deploy.lab.names import Layout
@@ -44,26 +45,56 @@ def raise_epoch(disaster: Disaster) -> int:
     return epoch(disaster)
 
 
-def restore(disaster: Disaster, node: str, folder: Path) -> None:
-    """All managers are lost; one comes back with the backup, the others join it as new ones."""
-    disaster.power_off_all()
-    for each in disaster.lab.nodes:
-        shutil.rmtree(_raft(disaster, each.name))
+def move(disaster: Disaster, node: str) -> str:
+    """The database leaves that node, which takes tasks again afterwards. Gives the node that has it."""
+    disaster.docker("node", "update", "--availability", "drain", node)
+    wait_for(lambda: "" if disaster.scenario.cluster.place().node != node else f"still on {node}", WITHIN)
+    wait_for(disaster.testbed.answers, WITHIN)
+    disaster.docker("node", "update", "--availability", "active", node)
+    return disaster.scenario.cluster.place().node
+
+
+def restore(disaster: Disaster, node: str, folder: Path, cut_off: str = "") -> None:
+    """
+    The managers are lost; one comes back with the backup, the others join it as new ones.
+
+    The one that is cut off runs on, and belongs to no swarm that anybody can reach.
+    """
+    lost = [each.name for each in disaster.lab.nodes if each.name != cut_off]
+    for each in lost:
+        disaster.lab.power_off(each)
+        shutil.rmtree(_raft(disaster, each))
     shutil.copytree(folder, _raft(disaster, node), symlinks=True)
     _start(disaster, node)
     address = disaster.lab.node(node).address
     said = disaster.docker("swarm", "init", "--force-new-cluster", "--advertise-addr", address, node=node)
     assert "initialized" in said, said
-    for each in disaster.lab.nodes:
-        if each.name != node:
-            disaster.docker("node", "demote", each.name, node=node)
-            disaster.docker("node", "rm", "--force", each.name, node=node)
-            _start(disaster, each.name)
-    _form_from(disaster, node)
+    for name in (each.name for each in disaster.lab.nodes if each.name != node):
+        disaster.docker("node", "demote", name, node=node)
+        disaster.docker("node", "rm", "--force", name, node=node)
+        if name != cut_off:
+            _start(disaster, name)
+    _form_from(disaster, node, cut_off)
+
+
+def unasked(disaster: Disaster) -> str:
+    """Empty when a person is asked about a disk that is where the record did not bring it."""
+    try:
+        told = disaster.scenario.cluster.explain(disaster.volume)
+    except (DrillError, *Trouble) as error:
+        return str(error)
+    asked = "the record does not know how it came there" in told.why and "power that VM off" in told.cure
+    return "" if asked else f"{told.why} CURE: {told.cure}"
 
 
 def make_anew(disaster: Disaster) -> None:
     """Everybody leaves, and a new swarm is made of the same machines, with the same stacks."""
+    form_anew(disaster)
+    disaster.scenario.stacks.deploy_database()
+
+
+def form_anew(disaster: Disaster) -> None:
+    """With Reberth, and without any service that uses it."""
     for each in disaster.lab.nodes:
         disaster.docker("swarm", "leave", "--force", node=each.name)
         # Docker makes no volume on a node where an ended container has that name still (docs/ordinary-days.md).
@@ -71,7 +102,6 @@ def make_anew(disaster: Disaster) -> None:
     _form_from(disaster, disaster.lab.nodes[0].name)
     disaster.scenario.stacks.deploy_system()
     disaster.scenario.ready(WITHIN)
-    disaster.scenario.stacks.deploy_database()
 
 
 def _raft(disaster: Disaster, node: str) -> Path:
@@ -90,8 +120,9 @@ def _formed(ordered: Sequence[LabNode], heartbeat: str) -> str:
     return ""
 
 
-def _form_from(disaster: Disaster, node: str) -> None:
+def _form_from(disaster: Disaster, node: str, without: str = "") -> None:
     """The others join the manager ``node``, which has a swarm or makes one."""
-    ordered = sorted(disaster.lab.nodes, key=lambda each: each.name != node)
+    members = [each for each in disaster.lab.nodes if each.name != without]
+    ordered = sorted(members, key=lambda each: each.name != node)
     wait_for(lambda: _formed(ordered, disaster.testbed.settings.heartbeat), WITHIN)
     swarm.wait_until_ready(disaster.lab.node(node), len(ordered))

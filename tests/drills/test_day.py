@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,11 @@ def reberth(village: Village, *words: str) -> str:
     return village.scenario.cluster.ask_controller(*words)
 
 
+def explained(village: Village, volume: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(reberth(village, "explain", volume, "--json"))
+    return found
+
+
 def test_a_volume_grows_under_a_postgresql_that_writes_and_moves_with_all_rows(village: Village) -> None:
     village.make(Tiny("db", "db", {"size": "320MiB", "fstype": "xfs"}, WORKER, command=POSTGRES, grace=30.0))
     village.runs("db")
@@ -65,6 +71,65 @@ def test_a_volume_grows_under_a_postgresql_that_writes_and_moves_with_all_rows(v
 
 def sql_or_nothing(village: Village, text: str) -> bool:
     return bool(village.running(MANAGER, "db")) and not sql(village, MANAGER, text).startswith("ERROR")
+
+
+def test_a_larger_size_in_the_stack_file_is_taken_and_a_smaller_one_stops_nothing(village: Village) -> None:
+    """Docker sees a new task whose volume exists: it asks Get, and never says the new options."""
+    village.make(Tiny("filled", "filled", {"size": "32MiB"}, WORKER))
+    village.runs("filled")
+    small, first = room(village, WORKER, "filled"), village.running(WORKER, "filled")
+    assert village.cli(WORKER, "exec", *first, "sh", "-c", "echo kept >/data/file; sync").returncode == 0
+
+    village.ask_for("filled", "256MiB")
+    until(lambda: bool(village.running(WORKER, "filled")) and village.running(WORKER, "filled") != first, "a new task")
+    until(lambda: explained(village, "filled")["size_bytes"] == 256 << 20, "the disk is larger")
+    assert village.errors("filled") == []
+    if room(village, WORKER, "filled") <= small:  # mounted before the disk had grown: ext4 follows at the next mount
+        village.renew("filled", WORKER)
+        until(lambda: room_or_nothing(village, "filled") > small, "the file system is larger")
+    second = village.running(WORKER, "filled")
+
+    village.ask_for("filled", "16MiB")
+    until(lambda: bool(village.running(WORKER, "filled")) and village.running(WORKER, "filled") != second, "another")
+    until(lambda: "no volume becomes smaller" in str(explained(village, "filled")["warnings"]), "it is told")
+    village.ask_for("filled", "62TiB")
+    until(lambda: "No room for a disk" in str(explained(village, "filled")["warnings"]), "that is told, too")
+    village.runs("filled")
+    read = village.cli(WORKER, "exec", *village.running(WORKER, "filled"), "cat", "/data/file")
+    assert (read.stdout, village.errors("filled")) == ("kept\n", [])
+
+
+def room_or_nothing(village: Village, service: str) -> int:
+    return room(village, WORKER, service) if village.running(WORKER, service) else 0
+
+
+def mebibytes(text: str) -> float:
+    units = (("MiB", 1.0), ("KiB", 2.0**-10), ("B", 2.0**-20))
+    return next(float(text.removesuffix(unit)) * many for unit, many in units if text.endswith(unit))
+
+
+def inspected_room(village: Village, node: str) -> str:
+    form = "{{.Status.used}} {{.Status.available}}"
+    return str(village.cli(node, "volume", "inspect", "-f", form, "hoard").stdout)
+
+
+def test_what_is_used_is_told_on_every_node_and_a_volume_that_is_nearly_full_with_the_cure(village: Village) -> None:
+    village.make(Tiny("hoard", "hoard", {"size": "64MiB"}, WORKER))
+    village.runs("hoard")
+    filled = village.cli(WORKER, "exec", *village.running(WORKER, "hoard"), "fallocate", "-l", "50M", "/data/much")
+    assert filled.returncode == 0, filled.stderr
+
+    until(lambda: "`reberth grow hoard" in str(explained(village, "hoard")["warnings"]), "it is told")
+    for node in (MANAGER, WORKER):
+        # A controller has an instant for what Docker asks at each start of a container: an inspect may go without.
+        until(lambda: "no value" not in inspected_room(village, node), f"{node} tells it")  # noqa: B023 -- at once
+        shown = inspected_room(village, node)
+        used, available = (mebibytes(each) for each in shown.split())
+        assert (50 <= used <= 64, available < 8) == (True, True), shown
+    assert "volume-full" in reberth(village, "doctor", "--json")
+    reberth(village, "grow", "hoard", "256MiB")
+    village.renew("hoard", MANAGER)
+    until(lambda: explained(village, "hoard")["warnings"] == [], "there is room again")
 
 
 def test_a_volume_does_not_grow_beyond_the_storage_and_never_shrinks(village: Village) -> None:

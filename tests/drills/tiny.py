@@ -98,6 +98,14 @@ class Village:
         }
         self._update(found, {**found["Spec"], "TaskTemplate": {**template, **changed}})
 
+    def ask_for(self, name: str, size: str) -> None:
+        """As `docker stack deploy` does when the size in the stack file was changed."""
+        found = self.api.inspect_service(name)
+        spec = found["Spec"]
+        for mount in spec["TaskTemplate"]["ContainerSpec"]["Mounts"]:
+            mount["VolumeOptions"]["DriverConfig"]["Options"]["size"] = size
+        self._update(found, spec)
+
     def _update(self, found: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
         self.api._post_json(
             self.api._url("/services/{0}/update", found["ID"]),

@@ -3,7 +3,7 @@ A guest that writes: Debian's kernel and an initramfs with busybox, which shows 
 
 It opens each SCSI disk that appears once and for all, as a database does its files, writes and syncs one record after
 the other, and says ``WROTE name wwid n`` or ``FAILED name wwid n``. A record holds ``who=`` of the kernel's command
-line.
+line. A disk of 48 MiB it fills with 32 MiB, says ``FILLED``, and discards all of it 3 s later, and says ``GIVEN``.
 """
 
 from __future__ import annotations
@@ -41,12 +41,18 @@ writer() {
         busybox usleep 100000
     done
 }
+giver() {
+    busybox dd if=/dev/urandom of=/dev/$1 bs=1M count=32 conv=fsync 2>/dev/null && echo "FILLED $1 $2"
+    busybox sleep 3
+    busybox blkdiscard /dev/$1 && echo "GIVEN $1 $2"
+}
 while :; do
     for sys in /sys/block/sd*; do
         [ -e "$sys/device/wwid" ] || continue
         wwid=$(busybox cat $sys/device/wwid 2>/dev/null)
         [ -e "/seen.$wwid" ] && continue
         echo >"/seen.$wwid"
+        [ "$(busybox cat $sys/size)" = 98304 ] && { giver ${sys##*/} $wwid & continue; }
         writer ${sys##*/} $wwid &
     done
     busybox usleep 100000

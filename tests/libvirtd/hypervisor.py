@@ -7,12 +7,15 @@ When its first process is killed, its QEMU processes and mounts are gone with it
 from __future__ import annotations
 
 import subprocess
+import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 from controller.model import VmId
 from deploy.lab.kernel import processes
@@ -39,6 +42,13 @@ _DOMAIN = """
 </domain>
 """
 _COPYING = Path("/usr/bin/qemu-img")
+_SILENT = """
+import ctypes, os, sys
+libc, folder, end = ctypes.CDLL(None), sys.argv[1].encode(), os.open("/dev/fuse", os.O_RDWR)
+print(libc.mount(b"silent", folder, b"fuse", 0, b"fd=%d,rootmode=40000,user_id=0,group_id=0" % end), flush=True)
+sys.stdin.read()
+print(libc.umount2(folder, 2))
+"""
 CONTROLLER = "<controller type='scsi' index='0' model='virtio-scsi'/>"
 
 
@@ -116,9 +126,44 @@ class Hypervisor:
             f'exec {real} "$@"\n'
         )
         wrapper.chmod(0o755)
-        inside = ["nsenter", f"--mount=/proc/{self.daemon_pids()[0]}/ns/mnt", "mount", "--bind"]
         for what, where in ((_COPYING, real), (wrapper, _COPYING)):
-            subprocess.run([*inside, str(what), str(where)], check=True)
+            subprocess.run([*self._inside, "mount", "--bind", str(what), str(where)], check=True)
+
+    @property
+    def _inside(self) -> list[str]:
+        """Begins a command in our mount namespace."""
+        return ["nsenter", f"--mount=/proc/{self.daemon_pids()[0]}/ns/mnt"]
+
+    @contextmanager
+    def hanging(self, pool: str) -> Iterator[None]:
+        """
+        libvirtd refreshes a pool whose folder answers nothing, as with a file server that is gone.
+
+        It is a file system of FUSE's whose program never reads what it is asked. After the block it fails at once.
+        """
+        found = self.connection.storagePoolLookupByName(pool)
+        folder = ET.fromstring(found.XMLDesc(0)).findtext("target/path") or ""  # noqa: S314 - our own
+        silent = subprocess.Popen(
+            [*self._inside, sys.executable, "-c", _SILENT, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert silent.stdout is not None
+        assert silent.stdout.readline() == b"0\n"
+        refreshing = threading.Thread(target=_refresh, args=(self.uri, pool))
+        refreshing.start()
+        try:
+            until(self._waits, f"libvirtd waits for {folder}")
+            yield
+        finally:
+            assert silent.communicate()[0] == b"0\n"
+            refreshing.join()
+
+    def _waits(self) -> bool:
+        states = Path(f"/proc/{self.daemon_pids()[0]}/task").glob("*/wchan")
+        return any(state.read_text().startswith(("fuse_get_req", "request_wait_answer")) for state in states)
+
+    def add_pool(self, name: str, folder: Path) -> None:
+        """Beside the one that there always is, until the next `reset`."""
+        define_pool(self.connection, folder, name)
 
     def stop_daemon(self) -> None:
         """The hypervisor's manager dies; the VMs go on."""
@@ -180,11 +225,16 @@ class Hypervisor:
         _switch_off(self.domain(vm))
 
     def reset(self) -> None:
-        """No VMs, no disks."""
+        """No VMs, no disks, no pool but one."""
         self.start_daemon()
         for domain in self.connection.listAllDomains(0):
             _switch_off(domain)
             domain.undefineFlags(1 | 2)  # with the image of its memory, and what is known of snapshots
+        for pool in self.connection.listAllStoragePools(0):
+            if pool.name() != "reberth":
+                if pool.isActive():
+                    pool.destroy()
+                pool.undefine()
         for file in self.pool.iterdir():
             file.unlink()
         self.connection.storagePoolLookupByName("reberth").refresh(0)
@@ -197,6 +247,12 @@ def _switch_off(domain: Any) -> None:
     except library().libvirtError as error:
         if error.get_error_code() != library().VIR_ERR_OPERATION_INVALID:
             raise
+
+
+def _refresh(uri: str, pool: str) -> None:
+    """Ends with an error, when the folder fails."""
+    with suppress(library().libvirtError):
+        library().open(uri).storagePoolLookupByName(pool).refresh(0)
 
 
 def until(holds: Callable[[], object], what: str, seconds: float = 30) -> None:

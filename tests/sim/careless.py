@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 
-from controller.model import BootId, Evidence, EvidenceKind, Power, VmId
+from controller.model import BootId, Evidence, EvidenceKind, Node, Power, VmId
 from controller.planner.context import VolumeContext
+from controller.planner.evidence import Holder
 from controller.planner.rules import RULES, Rules
 
 
@@ -21,6 +22,11 @@ def yes(*_: object) -> bool:
 
 def no(*_: object) -> bool:
     return False
+
+
+def missed(_ctx: VolumeContext, node: Node, _held: Holder) -> bool:
+    """The detector is believed, whoever spoke since."""
+    return node.silent_for is not None
 
 
 def not_seen_on(power: Power) -> bool:
@@ -47,7 +53,9 @@ CARELESS: Mapping[str, Callable[..., object]] = {
     "detach_proves": yes,
     "detach_agreed": yes,
     "back": no,
+    "silent": missed,
     "holder": nobody,
+    "known_there": yes,
     "deposed": no,
     "stamped": yes,
     "in_doubt": no,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.model import Policy
+from controller.model import FencePolicy, Policy
 from controller.planner.actions import (
     Action,
     Alarm,
@@ -55,6 +55,8 @@ class Cluster:
             yield from labels(self, s)
         if s.budget.forgets:
             yield from faults.forget(s)
+        if s.budget.backups or s.backup is not None:
+            yield from faults.backup(s)
         if s.budget.rejoins:
             yield from faults.rejoin(s)
         if s.budget.hands:
@@ -100,7 +102,11 @@ class Cluster:
         if not isinstance(action, Fence) and not (isinstance(action, Detach) and action.evidence is None):
             return
         vm, view = s.vms[_number(action.vm)], s.leaders[i].views[_number(action.vm)]
-        if vm.young and not vm.cut and view is not None and view.since and view.boot == vm.boot:
+        chosen = vm.missed and isinstance(action, Fence) and self.policy.fence is FencePolicy.POWER_OFF
+        if not vm.down and vm.known_boot and not chosen:
+            raise Broken(f"VM {_number(action.vm)} is forced, which Swarm calls ready")
+        heard_of_late = vm.young or (vm.missed and not vm.down)
+        if heard_of_late and not vm.cut and view is not None and view.since and view.boot == vm.boot:
             raise Broken(f"VM {_number(action.vm)} is fenced although it spoke since")
 
     def decide(self, s: State, i: int) -> Action:
@@ -147,7 +153,8 @@ class Cluster:
         if isinstance(action, CreateDisk) and s.record.disk:
             raise Broken("a disk is made anew although the volume has one")
         call = _call_of(action, s.leaders[i].epoch, i)._replace(disk=self.storage.disk_name(s.record.life))
-        s = write(s, i, s.record._replace(intent=Intent(call.op, call.vm, call.epoch)))
+        place = call.vm if call.op == "attach" and not _seen(s) else s.record.place
+        s = write(s, i, s.record._replace(intent=Intent(call.op, call.vm, call.epoch), place=place))
         return s._replace(calls=tuple(sorted((*s.calls, call))))
 
     def gate(self, s: State, i: int, vm: Vm) -> Iterator[Event]:
@@ -162,6 +169,11 @@ class Cluster:
             yield "clean", i, set_vm(s, i, without(vm, vm.boxes))
         if not vm.cut:
             yield from _talk(s, i, vm)
+
+
+def _seen(s: State) -> bool:
+    """Whether the storage lists the disk somewhere."""
+    return bool(s.disk) and not s.mislaid
 
 
 def _mounts(s: State, i: int, vm: Vm) -> Iterator[tuple[int, int, int]]:
@@ -220,7 +232,7 @@ def _grant(s: State, i: int, action: GrantMount, storage: Storage) -> State:
     old = {int(g.serial) for g in action.supersedes}
     kept = tuple(g for g in record.grants if g[2] not in old)
     grant = (vm, boot, int(action.serial), int(action.task[1:]), s.leaders[i].epoch)
-    s = write(s, i, record._replace(serial=int(action.serial), grants=(*kept, grant), intent=None))
+    s = write(s, i, record._replace(serial=int(action.serial), grants=(*kept, grant), intent=None, place=vm))
     there = s.vms[vm]
     if (there.on or there.saved) and there.boot == boot:
         offer = (int(action.serial), int(action.task[1:]), void_below(s, vm, boot) if storage.voids else 0)
@@ -243,7 +255,7 @@ def _talk(s: State, i: int, vm: Vm) -> Iterator[Event]:
                 yield "stop", i, set_vm(s, i, without(vm, [box]))
     if vm.floor < s.record.serial and _told(s, i, vm):
         yield "order", i, set_vm(s, i, vm._replace(floor=s.record.serial))
-    view = View(vm.boot, vm.mount, vm.serial, vm.users, vm.floor, vm.joined, vm.young)
+    view = View(vm.boot, vm.mount, vm.serial, vm.users, vm.floor, vm.joined, vm.young or vm.missed)
     if vm.lies and _told(s, i, vm):
         view = View(vm.boot, Mount.NO, s.record.serial, (), s.record.serial, vm.joined)  # it obeyed, it says
     if s.leaders[s.acting].views[i] != view or vm.known_boot != vm.boot:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
@@ -64,6 +65,7 @@ class NodeSeen(NamedTuple):
     labelled: bool = False
     young: bool = False  # down of late
     drained: bool = False
+    missed: bool = False
 
 
 class Seen(NamedTuple):
@@ -112,7 +114,8 @@ def see(state: State, leader: int, storage: Storage) -> Seen:
     """All of the state that this controller can see, and nothing else."""
     me = state.leaders[leader]
     nodes = tuple(
-        NodeSeen(v.down, v.known_boot, v.joined, i in state.labels, v.young, v.drained) for i, v in enumerate(state.vms)
+        NodeSeen(v.down, v.known_boot, v.joined, i in state.labels, v.young, v.drained, v.missed)
+        for i, v in enumerate(state.vms)
     )
     power = tuple(
         Power.UNKNOWN if v.hidden else Power.ON if v.on or (v.saved and storage.tells_saved) else Power.OFF
@@ -199,6 +202,7 @@ def _node(i: int, seen: NodeSeen) -> Node:
         boot=_boot(seen.boot) if known else None,
         down_for=(9.0 if seen.young else 60.0) if seen.down else None,
         labelled=seen.labelled,
+        silent_for=9.0 if seen.missed else None,
     )
 
 
@@ -206,7 +210,10 @@ def _claims(seen: Seen) -> dict[VolumeName, Claim]:
     if seen.claim < 0:
         return {}
     where = _id(seen.claim, seen.nodes[seen.claim].joined)
-    tasks = tuple(ClaimTask(TaskId(f"t{n}"), "db", where, started=n in seen.started) for n in seen.tasks)
+    forbids = ("node.labels.reberth!=down",)
+    tasks = tuple(
+        ClaimTask(TaskId(f"t{n}"), "db", where, started=n in seen.started, constraints=forbids) for n in seen.tasks
+    )
     return {NAME: Claim(NAME, where, tasks)}
 
 
@@ -220,7 +227,8 @@ def _record(record: Record) -> VolumeRecord:
         op, vm, epoch, doubt = record.intent
         intent = Intent(OPS[op], Epoch(epoch), None if vm == NOWHERE else _vm(vm), in_doubt=doubt)
     phase, disk = PHASES[record.age], DISK if record.disk else None
-    return VolumeRecord(NAME, KEY, SPEC, "uuid", phase, disk, True, Serial(record.serial), grants, intent)
+    made = VolumeRecord(NAME, KEY, SPEC, "uuid", phase, disk, True, Serial(record.serial), grants, intent)
+    return replace(made, place=None if record.place == NOWHERE else _vm(record.place))
 
 
 def _view(i: int, view: View) -> GateView:

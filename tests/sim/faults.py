@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.sim.change import heard, make_anew, next_task, set_leader, set_vm, unheard, void_below, without, write
-from tests.sim.state import NOTHING, VOLUME, Age, Budget, Call, Intent, Leader, Mount, State, Storage, Vm, slot
+from tests.sim.state import NOTHING, VOLUME, Age, Budget, Call, Intent, Leader, Mount, State, Storage, View, Vm, slot
 from tests.sim.storage import off
 
 Event = tuple[str, int, State]
@@ -32,6 +32,7 @@ def _opinions(s: State) -> Iterator[Event]:
         gone = not vm.on or vm.cut
         if gone != vm.down:
             yield "notice", i, _noticed(s, i, gone)
+        yield from _misses(s, i, vm)
         if vm.young:
             yield "age", i, set_vm(s, i, vm._replace(young=False))
 
@@ -50,16 +51,30 @@ def _drains(s: State) -> Iterator[Event]:
                 yield "drain", i, after._replace(claim=others[0], tasks=(next_task(s),), task=s.task + 1)
 
 
+def _misses(s: State, i: int, vm: Vm) -> Iterator[Event]:
+    """Our own detector may say of any node at any time that it is silent, or that it is not."""
+    if vm.missed:
+        yield "hear", i, set_vm(s, i, vm._replace(missed=False))
+    elif s.budget.misses:
+        spent = s._replace(budget=s.budget._replace(misses=s.budget.misses - 1))
+        yield "miss", i, set_vm(_spoke_before(spent, i), i, vm._replace(missed=True))
+
+
 def _noticed(s: State, i: int, gone: bool) -> State:
     """What was heard before is no sign that the node lives after it."""
     if not s.budget.lags:
         return set_vm(s, i, s.vms[i]._replace(down=gone))
+    s = _spoke_before(s, i)
+    return set_vm(s, i, s.vms[i]._replace(down=gone, young=gone))
+
+
+def _spoke_before(s: State, i: int) -> State:
     for each, leader in enumerate(s.leaders):
         view = leader.views[i]
         if view is not None and view.since:
             views = (*leader.views[:i], view._replace(since=False), *leader.views[i + 1 :])
             s = set_leader(s, each, leader._replace(views=views))
-    return set_vm(s, i, s.vms[i]._replace(down=gone, young=gone))
+    return s
 
 
 def forget(s: State) -> Iterator[Event]:
@@ -86,6 +101,34 @@ def rejoin(s: State) -> Iterator[Event]:
         if vm.on and not vm.cut:
             left = set_vm(spent, i, vm._replace(joined=vm.joined + 1, known_boot=0))
             yield "rejoin", i, left._replace(claim=-1, tasks=()) if s.claim == i else left
+
+
+def backup(s: State) -> Iterator[Event]:
+    """
+    A backup of Swarm is made while nobody has a permission, and Swarm is restored from it: what was written since is
+    lost, nobody remembers what the gates said, and no message of before is on its way any more.
+
+    Only of a volume that was moved since: one that was idle then, and was used in its place, looks the same.
+    """
+    if s.budget.backups and not s.record.grants and s.record.intent is None:
+        yield (
+            "back up",
+            0,
+            s._replace(backup=(s.record, s.claim, s.tasks), budget=s.budget._replace(backups=s.budget.backups - 1)),
+        )
+    if s.backup is None or s.record.life != s.backup[0].life or s.record.place == s.backup[0].place:
+        return
+    record, claim, tasks = s.backup
+    vms = tuple(vm._replace(offers=frozenset()) for vm in s.vms)
+    nobody: tuple[View | None, ...] = (None,) * len(vms)
+    leaders = tuple(Leader(s.epoch + 1 if i == s.acting else 0, None, nobody) for i in range(len(s.leaders)))
+    yield (
+        "restore",
+        0,
+        s._replace(
+            record=record, claim=claim, tasks=tasks, vms=vms, leaders=leaders, epoch=s.epoch + 1, calls=(), backup=None
+        ),
+    )
 
 
 def _sharing(s: State) -> Iterator[Event]:

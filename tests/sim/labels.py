@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from controller.model import Policy
+from controller.planner.context import index_world
 from controller.planner.node_labels import LabelChange, label_changes
 from controller.planner.rules import Rules
 from tests.sim.change import Broken, next_task
@@ -52,7 +53,7 @@ def told(cluster: Cluster, s: State, leader: int) -> Iterator[Event]:
 @cache
 def _changes(seen: Seen, policy: Policy, rules: Rules) -> tuple[LabelChange, ...]:
     """Many states look the same to a controller: each look is judged once."""
-    return tuple(label_changes(world(seen), policy, rules))
+    return tuple(label_changes(index_world(world(seen), policy, rules)))
 
 
 def enforced(s: State, i: int) -> State:

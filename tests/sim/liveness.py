@@ -80,8 +80,9 @@ def step(cluster: Cluster, s: State, late: bool) -> State | None:
 def _swarm(_: Cluster, s: State) -> State | None:
     for i, vm in enumerate(s.vms):
         gone = not vm.on or vm.cut
-        if vm.down != gone or vm.young:
-            return set_vm(s, i, vm._replace(down=gone, young=False))
+        settled = vm._replace(down=gone, young=False, missed=vm.missed and vm.cut)
+        if vm != settled:
+            return set_vm(s, i, settled)
         if unheard(s, i):
             return heard(s, i, None)
     ready = [i for i, vm in enumerate(s.vms) if not vm.down and not vm.drained and i not in s.labels]

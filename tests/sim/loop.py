@@ -9,12 +9,14 @@ anew. A law is checked where it could be broken.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
-from controller.model import DiskId, NodeId, NodeState, Power, TaskId, VmId, VolumeName
+from controller.model import DiskId, FencePolicy, NodeId, NodeState, Power, TaskId, VmId, VolumeName
 from controller.protocol.messages import CreateVolume, RemoveVolume, Volume
+from controller.reconciler.nodes.beats import Detector
 from controller.records.base import RecordsUnavailable
+from controller.settings import PolicySettings, Settings
 from drivers.memory import MemoryDriver
 from tests.sim.enforcer import Enforcer, hear_power
 from tests.sim.mortal import JudgedStorage, Life, MortalDriver, MortalRecords
@@ -49,14 +51,30 @@ class RoughCluster(FakeCluster):
         self._placed = 0
         self.processes: list[Process] = []
         self.judge = storage = JudgedStorage()
+        self._missed: dict[NodeId, float] = {}  # since when
+        # In some walks whoever our own detector misses is powered off.
+        fence = FencePolicy.POWER_OFF if volumes % 5 == 2 else FencePolicy.DETACH
         super().__init__(
-            storage=storage, nodes=[f"{letter}{tens or ''}" for tens in range(6) for letter in "abcdefghij"][:nodes]
+            settings=Settings(policy=PolicySettings(fence=fence)),
+            storage=storage,
+            nodes=[f"{letter}{tens or ''}" for tens in range(6) for letter in "abcdefghij"][:nodes],
         )
         storage.records = self.store
         self.storage.seconds = 0.05
         self._rough = {node: RoughGate(self, node, f"boot-{node}-1") for node in self.gates}
         self.names = [VolumeName(f"data-{number}") for number in range(volumes)]
         self.labels.enforce = self._enforcer = Enforcer(self)
+        self.swarm.constraints = ("node.labels.reberth!=down",)
+
+    def miss(self, node: NodeId) -> None:
+        """Our own detector says, for no reason, that a node is silent; or that it is not."""
+        if self._missed.pop(node, None) is None:
+            self._missed[node] = asyncio.get_running_loop().time()
+
+    def missed_by(self, _: Detector) -> Callable[[], Mapping[NodeId, float]]:
+        """Every controller's."""
+        clock = asyncio.get_running_loop().time
+        return lambda: {node: clock() - at for node, at in self._missed.items()}
 
     def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = self._group.create_task(work)
@@ -207,6 +225,7 @@ class RoughCluster(FakeCluster):
 
     def mend(self) -> None:
         self.storage.away = False
+        self._missed.clear()
         for process in self.processes:
             process.life.spare()
         for node in self.gates:

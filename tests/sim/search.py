@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from controller.model import Policy
+from controller.model import FencePolicy, Policy
 from controller.planner.rules import RULES, Rules
 from tests.sim.change import Broken
 from tests.sim.cluster import Cluster
@@ -34,6 +34,12 @@ def content(_cluster: Cluster, _state: State) -> None:
     """Nothing is asked of a state but that no law is broken on the way to it."""
 
 
+def usual(storage: Storage, budget: Budget) -> Policy:
+    """A node that only our own detector misses is fenced by power-off alone."""
+    fence = FencePolicy.POWER_OFF if budget.misses else FencePolicy.DETACH
+    return Policy(fence=fence, grace=0.0, max_down_fraction=1.0, capabilities=storage.capabilities)
+
+
 def search(
     storage: Storage,
     budget: Budget,
@@ -45,7 +51,7 @@ def search(
     limit: int = 2_000_000,
 ) -> Found:
     """Visit every reachable state once. ``lasting`` is asked of each state (liveness) and says what is wrong."""
-    chosen = Policy(grace=0.0, max_down_fraction=1.0, capabilities=storage.capabilities) if policy is None else policy
+    chosen = usual(storage, budget) if policy is None else policy
     cluster = Cluster(storage, chosen, rules)
     first = start(vms, budget)
     with _without_collector():

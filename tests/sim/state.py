@@ -69,6 +69,7 @@ class Vm(NamedTuple):
     joined: int = 1  # how often this VM has joined the swarm: its node has another ID each time
     drained: bool = False  # its node takes no tasks
     young: bool = False  # Swarm has called its node down a moment ago
+    missed: bool = False  # our own detector says, rightly or wrongly, that its node is silent
 
     @property
     def serial(self) -> int:
@@ -94,6 +95,7 @@ class Record(NamedTuple):
     age: Age = Age.READY
     life: int = 1
     disk: int = 1  # the disk's name; 0: not made yet
+    place: int = NOWHERE  # the VM that it was last brought to, as far as this record knows
 
 
 class View(NamedTuple):
@@ -105,7 +107,7 @@ class View(NamedTuple):
     users: tuple[int, ...] = ()
     floor: int = 0
     joined: int = 1
-    since: bool = False  # heard after Swarm had called the node down, a moment ago
+    since: bool = False  # heard after Swarm had called the node down, a moment ago, or after the detector missed it
 
 
 class Call(NamedTuple):
@@ -154,6 +156,8 @@ class Budget(NamedTuple):
     makes: int = 0  # `docker volume create` after it, under the same name
     telling: int = 0  # 1: controllers tell Swarm of dead nodes by a label; it is never spent
     lags: int = 0  # 1: Swarm calls a node down for a moment, or for long, also while it lives; it is never spent
+    misses: int = 0  # our own detector says that a node is silent, whether it hangs or lives
+    backups: int = 0  # Swarm is restored from a backup that was made a while ago
     stickers: int = 0  # a person, or a leader that comes late, puts that label on a node
 
 
@@ -176,6 +180,7 @@ class State(NamedTuple):
     rest: int = NOTHING
     mislaid: bool = False  # the storage lists the disk nowhere
     blind: bool = False  # the storage cannot be read
+    backup: tuple[Record, int, tuple[int, ...]] | None = None  # what a backup of Swarm has: record, claim, tasks
     labels: frozenset[int] = frozenset()  # VMs whose node bears the label of the dead
 
 
@@ -221,7 +226,7 @@ def start(vms: int, budget: Budget) -> State:
         vms=(first, *(Vm() for _ in range(vms - 1))),
         disk=1,
         made=frozenset({1}),
-        record=Record(1, ((0, 1, 1, 0, 1),)),
+        record=Record(1, ((0, 1, 1, 0, 1),), place=0),
         claim=0,
         tasks=(0,),
         task=0,

@@ -48,9 +48,11 @@ from controller.planner.actions import (
     NewEpoch,
     Revoke,
 )
+from controller.planner.context import index_world
 from controller.planner.invariants import violations
-from controller.planner.plan import plan
+from controller.planner.plan import Decision
 from controller.planner.rules import Rules
+from tests.sim.beside import Beside
 from tests.sim.cluster import QUIET
 from tests.sim.wide_machines import Call, Controller, Machine
 
@@ -62,6 +64,8 @@ class Wide:
         self.cuts = cuts
         caps = Capabilities("wide", cuts, True, True, slots, shared=True, batch=True)
         self.policy = Policy(grace=0.0, capabilities=caps)
+        self.planner = Beside()
+        self.planned: dict[VolumeName, Decision] = {}
         names = [VolumeName(f"v{i}") for i in range(volumes)]
         self.records = {
             n: VolumeRecord(n, VolumeKey(n), Spec(1 << 30), f"uuid-{n}", version=1) for n in names
@@ -100,7 +104,9 @@ class Wide:
     def decide(self, who: Controller) -> None:
         world = self.world(who)
         assert violations(world) == ()
-        actions = [each.action for each in plan(world, self.policy, self.rules)]
+        made = self.planner(index_world(world, self.policy, self.rules), self.planned)
+        assert self.planner.differences == []
+        self.planned, actions = {each.volume: each for each in made}, [each.action for each in made]
         assert [a.volume for a in actions] == sorted({*self.records, *self.claims})
         who.pending = [(a, self.records[a.volume].version) for a in actions if not isinstance(a, QUIET)]
 
@@ -147,13 +153,15 @@ class Wide:
         assert a.serial > record.serial
         grant = Grant(a.task, a.node, a.vm, a.boot, who.epoch, a.serial)
         kept = tuple(g for g in record.grants if g not in a.supersedes)
-        self._put(replace(record, serial=a.serial, grants=(*kept, grant), intent=None))
+        self._put(replace(record, serial=a.serial, grants=(*kept, grant), intent=None, place=a.vm))
         machine = self.machines[a.vm]
         if machine.on and a.boot == f"b{machine.boot}":
             machine.offers[record.name] = (a.serial, int(a.task[1:]))
 
     def _send(self, who: Controller, record: VolumeRecord, operation: Operation, vm: VmId, *, proven: bool) -> None:
-        self._put(replace(record, intent=Intent(operation, who.epoch, vm)))
+        brought = operation is Operation.ATTACH and record.name not in self.on
+        place = vm if brought else record.place
+        self._put(replace(record, intent=Intent(operation, who.epoch, vm), place=place))
         self.calls.append(Call(operation, record.name, vm, who.epoch, proven, who))
 
     # the storage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reberth.testing import CloneSuite, GrowthSuite, HypervisorSuite, StorageSuite
+from reberth.testing import CloneSuite, GrowthSuite, HypervisorSuite, MarkedSuite, StorageSuite
 
 
 class TestDriver(StorageSuite, HypervisorSuite):
@@ -15,3 +15,7 @@ class TestClones(CloneSuite):
 
 class TestGrowth(GrowthSuite):
     """Growth."""
+
+
+class TestOwners(MarkedSuite):
+    """Whose the pool is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from controller.model import DiskId, Epoch, PausedPart, Spec, VmId, VolumeName, VolumeRecord, World
+from controller.model import DiskId, Epoch, PausedPart, Power, Spec, VmId, VolumeName, VolumeRecord, World
 from controller.planner.actions import Action
 from controller.reconciler.executor import Executor
 from controller.reconciler.record_writer import RecordWriter, Result
@@ -58,6 +58,13 @@ class TiredDriver(MemoryDriver):
 
     async def attach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
         return [Refused("the host is full", retry_after=7.0) for _ in disks]
+
+
+class BoundDriver(MemoryDriver):
+    """Its settings do not name this VM."""
+
+    async def power_off(self, vm: VmId) -> Power | Refused:
+        return Refused(f"VM {vm} is not in the settings", cure="Name it there.")
 
 
 class AskingDriver(MemoryDriver):

@@ -12,6 +12,7 @@ from controller.model import (
     VolumeName,
 )
 from controller.protocol.answers import Rejection
+from controller.protocol.beats import Beat, Pace
 from controller.protocol.messages import MountGrant, MountRequest, Pending, Sync, VolumeReport
 
 if TYPE_CHECKING:
@@ -30,8 +31,11 @@ class FakeGate:
         self.floor: dict[VolumeName, int] = {}
         self.running: set[VolumeName] = set()  # containers that use a volume
         self.formatted: list[VolumeName] = []
+        self.suffering: dict[VolumeName, str] = {}  # what is wrong with a mount
         self.answers: list[str] = []
         self.frozen = False
+        self.room = (0, 0)  # bytes used and available of what is mounted
+        self.beating = True
 
     def sync(self, formatted: VolumeName | None = None) -> Sync:
         names = sorted({*self.mounted, *self.floor, *([formatted] if formatted else [])})
@@ -49,6 +53,10 @@ class FakeGate:
                     users=(self.mounted[name],) if name in self.mounted else (),
                     floor=self.floor.get(name, 0),
                     formatted=name == formatted,
+                    used=self.room[0] if name in self.mounted else 0,
+                    available=self.room[1] if name in self.mounted else 0,
+                    problem=self.suffering.get(name),
+                    suffers=name in self.suffering,
                 )
                 for name in names
             ),
@@ -70,6 +78,15 @@ class FakeGate:
                 name = VolumeName(order.volume)
                 if name not in self.running:
                     self.floor[name] = max(self.floor.get(name, 0), order.serial, self.mounted.pop(name, 0))
+
+    async def beat(self) -> None:
+        """The node service beside it, which is another process: it beats for as long as ``beating``."""
+        while self.beating:
+            answer = None if self.cluster.acting is None else await self.cluster.acting.beat(self.node, self._beat())
+            await asyncio.sleep(answer.every if isinstance(answer, Pace) and answer.every else 1.0)
+
+    def _beat(self) -> Beat:
+        return Beat(self.vm, self.boot)
 
     async def start(self, volume: VolumeName) -> None:
         """Docker's Mount for a task, until it is granted or refused."""

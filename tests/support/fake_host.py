@@ -14,7 +14,10 @@ from controller.gate.kernel.disk_check import Wanted
 from controller.gate.kernel.filesystem import Proceed, Say
 from controller.gate.kernel.handout import Nameplate, Owner
 from controller.gate.kernel.mount_table import Mount, MountFailed
+from controller.gate.kernel.subprocesses import Stalled
+from controller.model import VolumeName
 from controller.protocol import messages
+from controller.volumes.naming import volume_key
 
 T = TypeVar("T")
 
@@ -22,7 +25,7 @@ T = TypeVar("T")
 @dataclass
 class FakeHost:
     """
-    ``fsck_seconds``: how long the disk's check takes; ``hung``: mount(2) does not return before it is set.
+    ``fsck_seconds``: how long the disk's check takes; ``hung``: mount(2) and umount(2) do not return before it is set.
 
     ``no_mount``, ``no_unmount``: why mount(8) and umount(8) fail; ``half``: mount(8) fails, and the kernel has mounted.
     ``lives``: a container has the file system in a namespace of its own.
@@ -40,17 +43,26 @@ class FakeHost:
     strays: frozenset[str] = frozenset()
     deaf: bool = False  # a disk hangs
     sick: str | None = None
+    stalled: frozenset[str] = frozenset()  # disks, by number, that answer no question for long
     vanished: bool = False
     identities: dict[str, str] = field(default_factory=dict)  # of SCSI disks, by number
+    silent: bool = False  # the disk is there, and answers no read
     rescues: int = 0
     removed: list[str] = field(default_factory=list)
+    trimmed: list[int] = field(default_factory=list)  # where each piece began; there are three
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         return work()
 
     async def find(self, names: Sequence[str]) -> Device | None:
         number = next((self.disks[name] for name in names if name in self.disks), None)
-        return None if number is None else Device("/dev/fake", number, 1 << 30, os.open(os.devnull, os.O_RDONLY))
+        self._answer(number or "")
+        if number is None:
+            return None
+        return Device("/dev/fake", number, 1 << 30, os.open(os.devnull, os.O_RDONLY), self.silent)
+
+    async def close(self, device: Device) -> None:
+        device.close()
 
     async def prepare(self, device: Device, wanted: Wanted, say: Say, proceed: Proceed) -> None:
         proceed()
@@ -66,7 +78,7 @@ class FakeHost:
             await self.hung.wait()
         if self.no_mount is not None and not self.half:
             raise MountFailed(self.no_mount)
-        self.table[target] = Mount(target, "8:16", fstype, device)
+        self.table[target] = Mount(target, next(iter(self.disks.values())), fstype, device)
         if self.no_mount is not None:
             raise MountFailed(self.no_mount)
 
@@ -85,6 +97,10 @@ class FakeHost:
     async def usage(self, target: Path) -> tuple[int, int] | None:
         return (4096, 8192) if target in self.table else None
 
+    async def trim(self, target: Path, start: int, length: int) -> int | None:
+        self.trimmed.append(start)
+        return 512 if start < 3 * length else None
+
     async def fit(self, mount: Mount, fitted: int) -> int:
         return fitted
 
@@ -93,11 +109,14 @@ class FakeHost:
             raise MountFailed("input/output error")
 
     async def unmount(self, target: Path, *, lazy: bool = False) -> None:
+        if self.hung is not None:
+            await self.hung.wait()
         if self.no_unmount is not None:
             raise MountFailed(self.no_unmount)
         self.table.pop(target, None)
 
     async def in_use(self, number: str) -> bool:
+        self._answer(number)
         return bool(self.table) or self.lives
 
     async def labelled_in_use(self) -> frozenset[str]:
@@ -108,7 +127,12 @@ class FakeHost:
     async def gone(self, number: str) -> bool:
         return self.vanished
 
+    def _answer(self, number: str) -> None:
+        if number in self.stalled:
+            raise Stalled(f"a question to the disk {number} has had no answer for more than 15 s")
+
     async def sickness(self, number: str) -> str | None:
+        self._answer(number)
         return self.sick
 
     async def identity(self, number: str) -> str | None:
@@ -125,7 +149,7 @@ class FakeHost:
 def grant(serial: int = 1, epoch: int = 3, task: str = "task1", mounts: int = 1, void: int = 0) -> messages.MountGrant:
     return messages.MountGrant(
         volume="data",
-        key="data",
+        key=volume_key(VolumeName("data")),
         task=task,
         epoch=epoch,
         serial=serial,

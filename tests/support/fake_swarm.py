@@ -34,9 +34,12 @@ class FakeSwarm:
     shared: dict[VolumeName, TaskId] = field(default_factory=dict)  # a second service's task beside it
     started: set[TaskId] = field(default_factory=set)
     services: dict[VolumeName, tuple[str, ...]] = field(default_factory=dict)
+    constraints: tuple[str, ...] = ()  # of all services
     options: Mapping[str, str] = field(default_factory=lambda: {"size": "1GiB"})
+    wished: dict[VolumeName, int] = field(default_factory=dict)
     unread: bool = False
     takes: float = 0.0
+    shown: list[Mapping[VolumeName, Claim]] = field(default_factory=list)  # as the real one: unchanged is the very same
 
     async def snapshot(self) -> FakeSwarm:
         seen = replace(
@@ -62,10 +65,14 @@ class FakeSwarm:
             beside = self.shared.get(name)
             services = {task: f"service-{name}"} | ({} if beside is None else {beside: f"beside-{name}"})
             tasks = tuple(
-                ClaimTask(each, service, node, started=each in self.started) for each, service in services.items()
+                ClaimTask(each, service, node, started=each in self.started, constraints=self.constraints)
+                for each, service in services.items()
             )
             claims[name] = Claim(name, node, tasks, refused=self.refused.get(name, ()), asked=asked)
-        return claims
+            claims[name] = replace(claims[name], wished=self.wished.get(name, 0))
+        if self.shown != [claims]:
+            self.shown[:] = [claims]
+        return self.shown[0]
 
 
 class FragileRecords(MemoryRecords):

@@ -19,10 +19,11 @@ from pathlib import Path
 
 from controller.gate.gate import Gate
 from controller.gate.kernel.host import Host, KernelHost
-from controller.model import BootId, VmId
+from controller.model import BootId, VmId, VolumeName
 from controller.protocol import messages
 from controller.protocol.client import ControllerRefused, ControllerUnreachable
 from controller.protocol.machine import Machine
+from controller.volumes.naming import volume_key
 
 VM = VmId("11111111-aaaa-4bbb-8ccc-000000000001")
 BOOT = BootId("22222222-aaaa-4bbb-8ccc-000000000001")
@@ -239,7 +240,7 @@ class Disk:
     def grant(self, volume: str = "data", serial: int = 1, **changes: object) -> messages.MountGrant:
         fields: dict[str, object] = {
             "volume": volume,
-            "key": f"k-{self.name}",
+            "key": volume_key(VolumeName(volume)),
             "task": "task1",
             "epoch": 3,
             "serial": serial,

@@ -25,6 +25,7 @@ from controller.model import (
     VolumeRecord,
     World,
 )
+from drivers.base import Room
 from watchers.docker_json import (
     DriverConfig,
     ManagerStatus,
@@ -127,7 +128,12 @@ HEALTHY = Facts(
         {},
     ),
     Policy(capabilities=GOOD),
-    {NodeId(name): NodeReport(engine=ENGINE) for name in ("m1", "m2", "m3", "w1")},
+    {
+        NodeId(name): NodeReport(engine=ENGINE, gate_version="0.1.0", mtu=1500, root_free=20 << 30)
+        for name in ("m1", "m2", "m3", "w1")
+    },
+    version="0.1.0",
+    rooms=(Room("the pool reberth", 50 << 30, 100 << 30),),
 )
 assert HEALTHY.world is not None
 Fault = Callable[[Facts], Facts]

@@ -35,6 +35,7 @@ from tests.support.plans import (
     ORIGINAL,
     RESTING,
     REVOKED,
+    SUFFERS,
     intent,
 )
 from tests.support.worlds import (
@@ -130,7 +131,7 @@ EARLY = {
     "the storage says what is wrong with the disk": (
         world(
             on(1, state=AttachmentState.UNCERTAIN), volume=record(), wanted=claim(1), odd={DISK: "it was moved"}
-        ), Placement.UNCERTAIN, Wait
+        ), Placement.UNCERTAIN, Alarm
     ),
     "the disk is on two VMs": (world(on(1), on(2), volume=record(), wanted=claim(1)), Placement.ON_MANY, Alarm),
     "our attach is in doubt": (
@@ -183,6 +184,9 @@ EARLY = {
     ),
     "the old container still runs on a ready node": (
         world(on(1), volume=REVOKED, wanted=MOVED, gates=[gate(1, MountState.MOUNTED, 1)]), Placement.HELD_READY, Wait
+    ),
+    "the old container runs on a disk that does not answer": (
+        world(on(1), volume=REVOKED, wanted=MOVED, gates=[gate(1, volumes={V: SUFFERS})]), Placement.HELD_READY, Alarm
     ),
     "the old gate's word is older than the revocation": (
         world(on(1), volume=REVOKED, wanted=MOVED, gates=[gate(1, MountState.UNMOUNTED, 1)]), Placement.HELD_READY, Wait

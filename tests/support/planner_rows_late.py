@@ -32,6 +32,7 @@ from tests.support.plans import (
     OFF,
     ON,
     REVOKED,
+    SUFFERS,
     copied,
     said_dead,
 )
@@ -46,10 +47,12 @@ from tests.support.worlds import (
     running,
     said_of,
     twice,
+    vm,
     world,
 )
 
 DRAINED = node(1, available=False)
+UNSEEN = gate(1, volumes={V: replace(SUFFERS, suffers=False)})
 STILL_THERE = gate(1, volumes={V: said_of(MountState.MOUNTED, 2, (1,), floor=2)})
 LATE = {
     "the node is down within the grace": (
@@ -132,6 +135,12 @@ LATE = {
     "nobody wants it, its node is ready": (world(on(1), volume=record()), Placement.IDLE, Converged),
     "nobody wants it, and its node is drained": (
         world(on(1), volume=record(), nodes=[DRAINED]), Placement.LEAVING, Detach
+    ),
+    "its node is drained, and Swarm finds no node for its task": (
+        world(on(1), volume=record(), nodes=[DRAINED], wanted=replace(claim(1), node=None)), Placement.LEAVING, Detach
+    ),
+    "nobody wants it, and the node on its VM was removed": (
+        world(on(9), volume=record(place=vm(9))), Placement.LEAVING, Detach
     ),
     "nobody wants it, its node is drained, and the gate there says mounted": (
         world(on(1), volume=record(), nodes=[DRAINED], gates=[gate(1, MountState.MOUNTED)]), Placement.HELD_READY, Wait
@@ -272,6 +281,13 @@ LATE = {
     "granted and mounted": (
         world(on(1), volume=record(grant(1)), wanted=claim(1), gates=[gate(1, MountState.MOUNTED, 1)]),
         Placement.SETTLED, Converged,
+    ),
+    "granted and mounted, and the gate finds that the disk does not answer": (
+        world(on(1), volume=record(grant(1)), wanted=running(claim(1)), gates=[gate(1, volumes={V: SUFFERS})]),
+        Placement.SETTLED, Alarm,
+    ),
+    "granted, and the gate does not know yet who has the disk": (
+        world(on(1), volume=record(grant(1)), wanted=running(claim(1)), gates=[UNSEEN]), Placement.SETTLED, Wait
     ),
     "a task runs, and its gate has nothing mounted": (
         world(on(1), volume=record(grant(1)), wanted=running(claim(1)), running={TaskId("t1"): 60.0}),

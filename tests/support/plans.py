@@ -10,6 +10,7 @@ from controller.model import (
     DiskId,
     Epoch,
     Intent,
+    MountState,
     NodeId,
     NodeState,
     Operation,
@@ -25,7 +26,10 @@ from controller.model import (
 from controller.planner.actions import (
     Action,
 )
+from controller.planner.context import index_world
+from controller.planner.node_labels import LabelChange, label_changes
 from controller.planner.plan import plan
+from controller.planner.rules import RULES
 from tests.support.worlds import (
     CUTS,
     DISK,
@@ -36,6 +40,7 @@ from tests.support.worlds import (
     grant,
     node,
     record,
+    said_of,
     vm,
 )
 
@@ -48,12 +53,17 @@ REVOKED = record(grant(1), serial=2)
 MOVED = claim(2, "t2")
 RESTING = PausedPart("its data is copied", volume=V)
 CLOSED = PausedPart("its host is mended", node=NodeId("n2"), vm=vm(2), hostname="swarm02")
+SUFFERS = replace(said_of(MountState.MOUNTED, 1), problem="its disk does not answer", suffers=True)
 CUTTING = replace(POLICY, capabilities=CUTS)
 
 
 def act(w: World, policy: Policy = POLICY) -> Action:
     (decision,) = (each for each in plan(w, policy) if each.volume == V)
     return decision.action
+
+
+def labels(w: World, policy: Policy = POLICY) -> tuple[LabelChange, ...]:
+    return label_changes(index_world(w, policy, RULES))
 
 
 def intent(operation: Operation, n: int, epoch: int = EPOCH) -> Intent:

@@ -8,7 +8,7 @@ granted and lets go what it is told to.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +17,7 @@ from controller.api.doctor_requests import DoctorRequests
 from controller.api.gate_requests import GateRequests
 from controller.api.metrics.meters import Meters
 from controller.api.moving.moves import MoveRequests
+from controller.api.node_registry import NodeRegistry
 from controller.api.operator_requests import OperatorRequests
 from controller.api.orders.fencing import FenceRequests
 from controller.api.recovery.adoption import AdoptionRequests
@@ -37,10 +38,11 @@ from controller.model import (
     VolumeName,
     VolumeRecord,
 )
-from controller.planner.plan import plan
+from controller.planner.plan import decide
 from controller.protocol.answers import Rejection
 from controller.protocol.messages import CreateVolume
 from controller.reconciler.executor import Executor
+from controller.reconciler.nodes.beats import Detector
 from controller.reconciler.nodes.binding import Binding, refusal
 from controller.reconciler.nodes.label_writer import LabelWriter
 from controller.reconciler.observer import Observer, Sources
@@ -79,6 +81,7 @@ class Controller:
     fence_requests: FenceRequests
     loop: Reconciler
     driver: MemoryDriver
+    detector: Detector
     dead: asyncio.Event = field(default_factory=asyncio.Event)
 
     def routes(self) -> list[Route]:
@@ -112,7 +115,7 @@ class FakeCluster:
         self.swarm = FakeSwarm()
         self.labels = FakeNodeLabels(self.swarm.nodes)
         self.placements = FakePlacements(self.swarm.nodes)
-        self.planner: Planner = plan
+        self.planner: Planner = decide
         self.binding: Binding = refusal
         self.keep_removed = 0.0  # seconds
         self.options: tuple[DriverOption, ...] = ()  # that the storage driver declares
@@ -135,23 +138,27 @@ class FakeCluster:
         records, driver = self.clients()
         lead = FakeLead(records, NodeId(name))
         policy = self.settings.planner_policy(self.storage.capabilities)
-        sources = Sources(self.swarm, records, driver, driver, state.gates, suspects=state.suspects)
+        detector = Detector(state, lead, policy, NodeId(name), Meters(), driver)
+        sources = Sources(
+            self.swarm, records, driver, driver, state.gates, suspects=state.suspects, silent=self.missed_by(detector)
+        )
         observer = Observer(sources, clock, 10.0, policy.gate_fresh, wall)
         writer = RecordWriter(state, records)
         deadlines = Deadlines(self.settings.loop.call_deadline, self.settings.loop.clone_deadline)
         executor = Executor(writer, StorageActions(writer, driver, driver, lead, deadlines))
         labels = LabelWriter(self.labels, lead, writer, Meters(), clock)
         loop = Reconciler(Parts(observer, self.planner, policy, executor, lead, records, state, labels=labels))
-        gate_requests = GateRequests(state, records, driver, binding=self.binding)
+        registry = NodeRegistry(state, records, driver, self.binding, driver)
+        gate_requests = GateRequests(state, records, driver, registry, beats=detector.beat)
         volume_requests = VolumeRequests(
             state,
             records,
-            clones=self.storage.capabilities.clones,
+            driver=driver,
             keep=self.keep_removed,
             options=self.options,
         )
         operator_requests = OperatorRequests(state, records, lead, policy, name)
-        doctor = DoctorRequests(state, no_swarm_facts, policy)
+        doctor = DoctorRequests(state, no_swarm_facts, policy, NodeId(name))
         adoption = AdoptionRequests(state, records, driver, policy)
         undelete = UndeleteRequests(state, records)
         backup = BackupRequests(state, records, driver, policy, lead)
@@ -159,7 +166,11 @@ class FakeCluster:
         growth = GrowthRequests(state, records, driver)
         fencing = FenceRequests(state, records, executor, policy, NodeId(name))
         parts = (gate_requests, volume_requests, operator_requests, doctor, adoption, undelete, backup, move, growth)
-        return Controller(state, records, lead, *parts, fencing, loop, driver)
+        return Controller(state, records, lead, *parts, fencing, loop, driver, detector)
+
+    def missed_by(self, detector: Detector) -> Callable[[], Mapping[NodeId, float]]:
+        """What says which nodes are silent, for how many seconds."""
+        return detector.suspected
 
     def clients(self) -> tuple[FragileRecords, MemoryDriver]:
         """A new controller's ways to the records and to the storage."""
@@ -232,6 +243,7 @@ class Scene:
         await two.lead.take()
         self.cluster.acting = two.gate_requests
         self.spawn(two.loop.run())
+        self.spawn(two.detector.run())
         return two
 
     async def watch(self, controller: Controller) -> None:
@@ -275,6 +287,7 @@ async def scene(cluster: FakeCluster | None = None, gates: str = "abc") -> Async
         await controller.lead.take()
         cluster.acting = controller.gate_requests
         made.loop = made.spawn(controller.loop.run())
+        made.spawn(controller.detector.run())
         for each in gates:
             made.spawn(cluster.gates[NodeId(each)].talk())
         try:

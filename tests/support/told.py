@@ -21,6 +21,7 @@ from controller.model import (
     TaskId,
 )
 from controller.planner.remedies import NOBODY
+from tests.support.planner_rows_silent import MISSED, MISSED_NOW, missed
 from tests.support.plans import COPY, ORIGIN, ORIGINAL
 from tests.support.told_everywhere import EVERYWHERE
 from tests.support.told_words import REVOKED, Told, held
@@ -72,6 +73,16 @@ SITUATIONS = {
         held(nodes=[node(1, DOWN, down_for=20.0)], power=RUNS),
         ("which Swarm calls down, but its gate was heard since: the node lives", "policy 'detach' acts, in 10 s"),
         ("goes on by itself", "If node swarm01 stays down", "restart Docker there"),
+    ),
+    "its node fell silent, within the grace": Told(
+        missed(MISSED_NOW),
+        ("which Swarm calls ready, but neither its gate nor its node service answers", "'power-off' acts, in 9 s"),
+        ("goes on by itself", "if node swarm01 is heard again or you power its VM off"),
+    ),
+    "its node fell silent, and so did most others": Told(
+        missed(MISSED, node(2, silent_for=9.0)),
+        ("neither its gate nor its node service answers", "2 of 3 nodes are not ready or silent at once"),
+        ("See node swarm01 in the hypervisor: if it hangs, power its VM off",),
     ),
     "the hypervisor is silent about the VM": Told(
         held(nodes=[LONG], power={}),

@@ -13,6 +13,7 @@ from controller.api.listening.local_socket import LocalSocket
 from controller.api.routes import by_path
 from controller.api.viewing.guard import Guard
 from controller.api.viewing.http import Viewing
+from controller.api.viewing.stream import ALIVE_SECONDS
 from tests.support.api_site import Site
 
 
@@ -24,13 +25,13 @@ class View:
 
 
 @asynccontextmanager
-async def viewing(place: Site, token: bytes | None = None) -> AsyncIterator[View]:
+async def viewing(place: Site, token: bytes | None = None, alive: float = ALIVE_SECONDS) -> AsyncIterator[View]:
     table = by_path(place.controller.routes())
     me = place.identity
     local = LocalSocket(table, place.lead, "own:1", lambda: me.me, lambda: me.client)
     application = web.Application()
     state = place.controller.state
-    Viewing(local.ask, state.clock, state.wall, Guard(token)).join(application)
+    Viewing(local.ask, state.clock, state.wall, Guard(token), alive).join(application)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -83,6 +83,15 @@ class Admin:
         assert self.wait(made.MoveInto([self.vm(vm) for vm in vms])) is None
         return f"DC0/vm/{folder}"
 
+    def make_pod(self, name: str) -> None:
+        """A datastore cluster without members: those come by the fault `pod`."""
+        self._content.searchIndex.FindByInventoryPath(f"{DATACENTER}/datastore").CreateStoragePod(name)
+
+    def attribute(self, wanted: VmId, name: str) -> str:
+        """A custom attribute's value; the library keeps the older ones before it."""
+        key = next(each.key for each in self._content.customFieldsManager.field if each.name == name)
+        return str([each.value for each in self.vm(wanted).customValue if each.key == key][-1])
+
     def set_uuid(self, wanted: VmId, uuid: VmId) -> None:
         assert self.wait(self.vm(wanted).Reconfigure(vim.vm.ConfigSpec(uuid=uuid))) is None
 

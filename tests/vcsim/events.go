@@ -18,16 +18,21 @@ const denied = `<soapenv:Fault><faultcode>ServerFaultCode</faultcode><faultstrin
 	`<NoPermissionFault xmlns="urn:vim25" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="NoPermission">` +
 	`<object type="Folder">group-d1</object><privilegeId>Global.LogEvent</privilegeId></NoPermissionFault></detail></soapenv:Fault>`
 
+func deny(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+	w.WriteHeader(http.StatusInternalServerError)
+	fmt.Fprintf(w, envelope, denied)
+}
+
 func (f *faults) logUserEvent(w http.ResponseWriter, body []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	found := userEvent.FindSubmatch(body)
-	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
 	if f.noEvents || found == nil {
-		w.WriteHeader(http.StatusInternalServerError)
-		fmt.Fprintf(w, envelope, denied)
+		deny(w)
 		return
 	}
+	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
 	f.events = append(f.events, fmt.Sprintf("%s\t%s", found[1], html.UnescapeString(string(found[2]))))
 	fmt.Fprintf(w, envelope, `<LogUserEventResponse xmlns="urn:vim25"/>`)
 }

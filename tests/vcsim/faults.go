@@ -22,29 +22,31 @@ type faults struct {
 	stale    time.Duration
 	taskTime time.Duration
 
-	mu       sync.Mutex
-	crashed  map[types.ManagedObjectReference]time.Time // hosts
-	hung     map[string]bool                            // VM names whose tasks do not end
-	lies     map[string]bool                            // VM names whose next change is made, and reported as failed
-	mute     map[string]int                             // method -> answers to swallow
-	calls    map[string]int
-	slow     map[string]int      // method -> seconds that the next answer takes
-	locked   map[string]bool     // files that somebody outside of the inventory has open
-	expire   map[string][]string // method -> when its next callers lose their sessions: before or after it is carried out
-	expired  int
-	removed  map[string]*vm // out of the inventory, by name
-	hidden   map[string]shown
-	snapped  map[string]map[int32]bool // VM name -> device keys that were there when its snapshot was made
-	lieAs    string                    // how the next lies are told
-	down     bool
-	noEvents bool              // the user may not log events
-	events   []string          // VM and what was said of it
-	given    map[string]string // file -> storage policy of its device
-	bytes    map[string]int    // method -> length of its answers
-	seek     string            // answers with this text are counted
-	sought   int
+	mu           sync.Mutex
+	crashed      map[types.ManagedObjectReference]time.Time // hosts
+	hung         map[string]bool                            // VM names whose tasks do not end
+	lies         map[string]bool                            // VM names whose next change is made, and reported as failed
+	mute         map[string]int                             // method -> answers to swallow
+	calls        map[string]int
+	slow         map[string]int      // method -> seconds that the next answer takes
+	locked       map[string]bool     // files that somebody outside of the inventory has open
+	expire       map[string][]string // method -> when its next callers lose their sessions: before or after it is carried out
+	expired      int
+	removed      map[string]*vm // out of the inventory, by name
+	hidden       map[string]shown
+	snapped      map[string]map[int32]bool // VM name -> device keys that were there when its snapshot was made
+	lieAs        string                    // how the next lies are told
+	down         bool
+	noAttributes bool              // the user may not set custom attributes
+	noEvents     bool              // the user may not log events
+	events       []string          // VM and what was said of it
+	given        map[string]string // file -> storage policy of its device
+	bytes        map[string]int    // method -> length of its answers
+	seek         string            // answers with this text are counted
+	sought       int
 	copies
 	sizes   map[string]int64 // file -> KiB
+	used    map[string]int64 // file -> bytes that it takes
 	version int
 }
 
@@ -53,7 +55,7 @@ func newFaults(service *simulator.Service, stale, taskTime time.Duration) *fault
 		service: service, stale: stale, taskTime: taskTime,
 		crashed: map[types.ManagedObjectReference]time.Time{},
 		hung:    map[string]bool{}, lies: map[string]bool{}, mute: map[string]int{}, calls: map[string]int{},
-		locked: map[string]bool{}, slow: map[string]int{}, sizes: map[string]int64{},
+		locked: map[string]bool{}, slow: map[string]int{}, sizes: map[string]int64{}, used: map[string]int64{},
 		expire: map[string][]string{}, removed: map[string]*vm{}, copies: newCopies(),
 		bytes: map[string]int{}, given: map[string]string{}, hidden: map[string]shown{}, snapped: map[string]map[int32]bool{},
 	}
@@ -236,6 +238,8 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%d\n", f.sought)
 	case "noevents":
 		f.noEvents = !off
+	case "noattributes":
+		f.noAttributes = !off
 	case "events":
 		fmt.Fprint(w, strings.Join(f.events, "\n"))
 	case "silent":
@@ -255,6 +259,8 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.expire[r.FormValue("method")] = append(f.expire[r.FormValue("method")], r.FormValue("when"))
 	case "expired":
 		fmt.Fprintf(w, "%d\n", f.expired)
+	case "used":
+		f.used[r.FormValue("file")], _ = strconv.ParseInt(r.FormValue("bytes"), 10, 64)
 	case "sizes":
 		for file, size := range f.sizes {
 			fmt.Fprintf(w, "%d %s\n", size, file)
@@ -293,6 +299,14 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "register":
 		f.mu.Unlock()
 		ok = f.register(name)
+		f.mu.Lock()
+	case "pod":
+		f.mu.Unlock()
+		ok = f.pod(r.FormValue("name"), r.FormValue("datastore"), off)
+		f.mu.Lock()
+	case "store":
+		f.mu.Unlock()
+		ok = f.store(r.FormValue("name"), r.FormValue("free"), r.FormValue("unmounted"))
 		f.mu.Lock()
 	case "restart":
 		f.mu.Unlock()

@@ -71,6 +71,10 @@ func (f *faults) wrap(inner http.Handler) http.Handler {
 			inner.ServeHTTP(httptest.NewRecorder(), r) // it happens, and nobody is told
 			panic(http.ErrAbortHandler)
 		}
+		if f.noAttributes && (name == "SetField" || name == "AddCustomFieldDef") {
+			deny(w)
+			return
+		}
 		if name == "LogUserEvent" {
 			f.logUserEvent(w, body)
 			return

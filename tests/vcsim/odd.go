@@ -5,6 +5,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/vmware/govmomi/simulator"
@@ -81,7 +82,11 @@ func (f *faults) move(name, file, to string) bool {
 	simulator.Map.WithLock(machine, func() {
 		for _, device := range machine.Config.Hardware.Device {
 			if disk, ok := device.(*types.VirtualDisk); ok && fileOf(disk) == file {
-				disk.Backing.(types.BaseVirtualDeviceFileBackingInfo).GetVirtualDeviceFileBackingInfo().FileName = to
+				backing := disk.Backing.(types.BaseVirtualDeviceFileBackingInfo).GetVirtualDeviceFileBackingInfo()
+				backing.FileName = to
+				if store := datastoreNamed(strings.Trim(strings.SplitN(to, "]", 2)[0], "[")); store != nil {
+					backing.Datastore = &store.Self
+				}
 				moved = true
 			}
 		}

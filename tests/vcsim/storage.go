@@ -115,6 +115,7 @@ func (b *browser) SearchDatastoreTask(req *types.SearchDatastore_Task) soap.HasF
 		for _, file := range result.File {
 			if disk, ok := file.(*types.VmDiskFileInfo); ok {
 				b.f.mu.Lock()
+				disk.FileSize = b.f.used[result.FolderPath+"/"+disk.Path]
 				disk.CapacityKb = b.f.sizes[result.FolderPath+"/"+disk.Path]
 				b.f.mu.Unlock()
 			}

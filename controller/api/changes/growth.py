@@ -64,8 +64,12 @@ class GrowthRequests:
         why = _not_now(record, size)
         if why is not None or record.disk is None:
             return Rejection(Status.CONFLICT, why or f"volume {name} has no disk yet")
-        refusal = await self._enlarge(record.disk, size)
-        return refusal or await self._note(name, size, asked.by)
+        self._state.growing.add(name)
+        try:
+            refusal = await self._enlarge(record.disk, size)
+            return refusal or await self._note(name, size, asked.by)
+        finally:
+            self._state.growing.discard(name)
 
     async def _enlarge(self, disk: DiskId, size: int) -> Rejection | None:
         if not isinstance(self._driver, Grower):

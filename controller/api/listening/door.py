@@ -20,6 +20,8 @@ import structlog
 MOST_EACH = 512  # a long poll for each container that starts on a node, and what its gate asks besides
 MOST_IN_ALL = 16_384  # a thousand gates have some thousand
 NEW_EACH = 32.0  # a second, after a burst of as many as may be open: each is a handshake, which takes CPU
+UNREAD_SECONDS = 30.0  # for which an answer may wait until its peer reads on; then the kernel ends the connection
+UNREAD_BYTES = 65_536  # of answers that the kernel keeps for one connection; it takes twice that for its own books
 _RESERVE = 256  # files that the controller opens for itself
 _MOST_REMEMBERED = 65_536
 
@@ -103,6 +105,7 @@ class Door(socket.socket):
     """A listening socket that lets in whom the turnstile does."""
 
     turnstile: Turnstile
+    unread: float = UNREAD_SECONDS
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Raises ConnectionAbortedError for whoever may not come in: asyncio then goes on to the next."""
@@ -114,7 +117,14 @@ class Door(socket.socket):
             raise ConnectionAbortedError(why)
         inside = _Inside(fileno=plain.detach())
         inside.leave = lambda: self.turnstile.leaves(whose)
+        _bound_unread(inside, self.unread)
         return inside, peer
+
+
+def _bound_unread(connection: socket.socket, seconds: float) -> None:
+    """Whoever asks and does not read the answers must not keep them in our memory."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
 
 
 def network(address: str) -> str:
@@ -126,7 +136,7 @@ def network(address: str) -> str:
     return str(mapped) if mapped else str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
-def opened(family: int, address: Any, turnstile: Turnstile, backlog: int) -> Door:
+def opened(family: int, address: Any, turnstile: Turnstile, backlog: int, unread: float = UNREAD_SECONDS) -> Door:
     """A door that listens at ``address``. Raises OSError that names it."""
     door = Door(family, socket.SOCK_STREAM)
     try:
@@ -139,7 +149,7 @@ def opened(family: int, address: Any, turnstile: Turnstile, backlog: int) -> Doo
     except OSError as error:
         door.close()
         raise OSError(error.errno, f"cannot listen at {address[0]} port {address[1]}: {error.strerror}") from error
-    door.turnstile = turnstile
+    door.turnstile, door.unread = turnstile, unread
     return door
 
 

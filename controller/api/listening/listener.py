@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from controller.api.listening.door import Turnstile, opened, room
+from controller.api.listening.door import UNREAD_SECONDS, Turnstile, opened, room
 
 PATIENCE = 15.0  # seconds; less than the 20 in which Swarm ends a container, and we hear of no end meanwhile
 HANDSHAKE = 10.0  # seconds; asyncio would wait for 60
@@ -38,10 +38,14 @@ def runner_of(application: web.Application, *, idle: float = IDLE, shutdown: flo
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What whoever connects may do. ``handshake``: seconds in which it must have shown its certificate."""
+    """
+    What whoever connects may do. ``handshake``: seconds in which it must have shown its certificate. ``unread``: for
+    which it may leave an answer unread.
+    """
 
     turnstile: Turnstile
     handshake: float = HANDSHAKE
+    unread: float = UNREAD_SECONDS
 
 
 class _Site(web.TCPSite):
@@ -65,7 +69,7 @@ class _Site(web.TCPSite):
             raise RuntimeError("the runner was not set up")
         self._server = await asyncio.get_running_loop().create_server(
             server,
-            sock=opened(self._family, self._address, self._limits.turnstile, self._backlog),
+            sock=opened(self._family, self._address, self._limits.turnstile, self._backlog, self._limits.unread),
             ssl=self._ssl_context,
             backlog=self._backlog,
             ssl_handshake_timeout=None if self._ssl_context is None else self._limits.handshake,
@@ -86,6 +90,11 @@ async def open_port(
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     addresses = [(family, address) for family, _, _, _, address in found]
     await open_addresses(runner, addresses, tls, patience=patience, limits=limits)
+
+
+def everywhere(address: str) -> str:
+    """All addresses of a machine, of the kind that it is reached by: host:port, [host]:port."""
+    return "::" if address.startswith("[") else "0.0.0.0"
 
 
 async def open_addresses(

@@ -46,6 +46,14 @@ class Meters:
         self.labels = Counter(
             "reberth_node_labels", "Nodes told to Swarm as dead, and as living again", ("change",), registry=registry
         )
+        self.suspicions = Counter(
+            "reberth_suspicions",
+            "Nodes that our own detector missed, and those of them that spoke again in the same boot",
+            ("what",),
+            registry=registry,
+        )
+        for what in ("begun", "false"):
+            self.suspicions.labels(what)
         for phase in PHASES[1:]:
             self.phases.labels(phase.value)
 
@@ -59,6 +67,10 @@ class Meters:
     def labelled(self, *, put: bool) -> None:
         """Swarm was told that a node is dead, or that it lives again."""
         self.labels.labels("put" if put else "removed").inc()
+
+    def suspected(self, *, ended: bool) -> None:
+        """A node fell silent, or one that had is heard again."""
+        self.suspicions.labels("false" if ended else "begun").inc()
 
     def moved(self, move: Move) -> None:
         """One finished move of one volume."""

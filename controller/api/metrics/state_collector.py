@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from controller.api.status import state
+from controller.api.status import allocated_bytes, state
 from controller.model import AttachmentState, VolumeName, World
 from controller.reconciler.history import hostname
 from controller.reconciler.state import LoopState
@@ -29,6 +29,8 @@ class StateCollector(Collector):
         if epoch is None:
             return
         yield _gauge("reberth_epoch", "The epoch of the acting controller", float(epoch))
+        refused = "Boots that were not taken, as their node had named others a moment before"
+        yield CounterMetricFamily("reberth_boots_refused", refused, value=float(self._state.boots_refused))
         look = self._state.look
         if look is None:
             return
@@ -41,9 +43,25 @@ class StateCollector(Collector):
         yield parts
         yield from self._volumes(look.world)
         yield from _nodes(look.world)
+        yield from self._rooms(look.world)
+
+    def _rooms(self, world: World) -> Iterator[Metric]:
+        free = GaugeMetricFamily("reberth_storage_free_bytes", "Free where disks are made", labels=["place"])
+        size = GaugeMetricFamily("reberth_storage_size_bytes", "What there is in all", labels=["place"])
+        taken = GaugeMetricFamily(
+            "reberth_volume_allocated_bytes", "What its disk takes in the storage", labels=["volume"]
+        )
+        for each in self._state.rooms:
+            free.add_metric([each.name], float(each.free))
+            size.add_metric([each.name], float(each.size))
+        for name, record in (world.volumes or {}).items():
+            if (allocated := allocated_bytes(self._state, record)) is not None:
+                taken.add_metric([name], float(allocated))
+        yield from (free, size, taken)
 
     def _volumes(self, world: World) -> Iterator[Metric]:
         words = {name: state(decision).lower() for name, decision in self._state.decisions.items()}
+        words |= dict.fromkeys(self._state.unrecorded, "refused")
         many = Counter(words.values())
         totals = GaugeMetricFamily("reberth_volumes", "Volumes by state", labels=["state"])
         for word in STATES:
@@ -51,6 +69,17 @@ class StateCollector(Collector):
         yield totals
         yield _gauge("reberth_alarms", "Volumes that need a person", float(many["alarm"]))
         yield from _each_volume(world, words)
+        yield from self._usage()
+
+    def _usage(self) -> Iterator[Metric]:
+        used = GaugeMetricFamily("reberth_volume_used_bytes", "Of its file system", labels=["volume"])
+        available = GaugeMetricFamily(
+            "reberth_volume_available_bytes", "What containers may still write", labels=["volume"]
+        )
+        for name, found in self._state.gates.usages().items():
+            used.add_metric([name], float(found.used))
+            available.add_metric([name], float(found.available))
+        yield from (used, available)
 
 
 def _each_volume(world: World, words: Mapping[VolumeName, str]) -> Iterator[Metric]:
@@ -81,6 +110,7 @@ def _nodes(world: World) -> Iterator[Metric]:
     labelled = GaugeMetricFamily(
         "reberth_node_labelled", "1 while the node bears the label of the dead", labels=["node", "id"]
     )
+    silent = sum(node.silent_for is not None for node in (world.nodes or {}).values())
     for node in (world.nodes or {}).values():
         view = None if node.vm is None else world.gates.get(node.vm)
         if view is not None and view.node == node.id:
@@ -88,6 +118,7 @@ def _nodes(world: World) -> Iterator[Metric]:
         ready.add_metric([node.hostname, node.id], float(node.down_for is None))
         labelled.add_metric([node.hostname, node.id], float(node.labelled))
     yield from (heard, ready, labelled)
+    yield _gauge("reberth_suspected_nodes", 'Nodes that our own detector misses (detect = "gate")', float(silent))
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

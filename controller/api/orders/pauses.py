@@ -27,6 +27,8 @@ class Pauses:
 
     async def pause(self, asked: Pause) -> Told | Rejection:
         reason = asked.reason
+        if reason is not None and asked.by:
+            reason = f"{reason}, says {asked.by}"
         if reason is not None and asked.seconds is not None:
             reason = with_end(reason, self._state.wall() + asked.seconds)
         try:

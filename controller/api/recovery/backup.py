@@ -187,6 +187,7 @@ class BackupRequests:
             serial=Serial(max(record.serial, int(now))),
             grants=(),
             intent=None,
+            place=None,
             delete_at=None,
             history=(*record.history, told),
             version=0,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from controller.api.telling.notices import Notices
 from controller.api.telling.program import Program, program
+from controller.api.telling.traces import Traces, endpoint
 from controller.api.telling.webhook import Webhook, address
 from controller.reconciler.state import LoopState
 from controller.settings import Settings
@@ -15,6 +16,7 @@ def check(settings: Settings) -> None:
     """Raises SettingsError, where a file that they name is not what it should be."""
     address(settings.webhook_file)
     program(settings.hook)
+    endpoint(settings.otlp_endpoint)
 
 
 def tellers(settings: Settings, state: LoopState) -> Iterator[Notices]:
@@ -23,3 +25,5 @@ def tellers(settings: Settings, state: LoopState) -> Iterator[Notices]:
         yield Webhook(state, url)
     if (file := program(settings.hook)) is not None:
         yield Program(state, file)
+    if (collector := endpoint(settings.otlp_endpoint)) is not None:
+        yield Traces(state, collector)

@@ -20,7 +20,7 @@ from controller.api.viewing.guard import CHALLENGE, Guard
 from controller.api.viewing.openapi import PATH, document
 from controller.api.viewing.page import HEADERS, Shown, page
 from controller.api.viewing.reads import READS, STREAM, Read
-from controller.api.viewing.stream import Streams
+from controller.api.viewing.stream import ALIVE_SECONDS, Streams
 from controller.protocol import operator
 from controller.protocol.answers import Rejection, Status
 from controller.protocol.endpoint import Answer, Asked, Endpoint
@@ -40,12 +40,17 @@ class Viewing:
     """``ask``: a path of the protocol and a request's JSON -> the acting controller's answer."""
 
     def __init__(
-        self, ask: Ask, clock: Callable[[], float], wall: Callable[[], float] = time.time, guard: Guard | None = None
+        self,
+        ask: Ask,
+        clock: Callable[[], float],
+        wall: Callable[[], float] = time.time,
+        guard: Guard | None = None,
+        alive: float = ALIVE_SECONDS,
     ) -> None:
         self._ask = ask
         self._clock = clock
         self._guard = Guard() if guard is None else guard
-        self._streams = Streams(EventFeed(self._events, clock, wall), self._events)
+        self._streams = Streams(EventFeed(self._events, clock, wall), self._events, alive)
         self._kept: dict[tuple[str, bytes], tuple[float, int, bytes]] = {}
         self._one = asyncio.Lock()
 

@@ -19,7 +19,7 @@ _SCHEMES = {
 _CODES = {
     "400": "a parameter is wrong",
     "401": "a token is asked for (http_token_file), and this is not it",
-    "404": "there is no such volume",
+    "404": "there is no such volume, or the controller that acts is older than this one and knows no such question",
     "503": "no controller acts, or a part could not be read",
 }
 

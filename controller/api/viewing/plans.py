@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 
 from controller.api.status import state
 from controller.model import Claim, Node, NodeState, Policy, Power, VmId, VolumeName, World
-from controller.planner.actions import kind, reason
+from controller.planner.actions import reason
 from controller.planner.foresight.foresee import Step, foresee
 from controller.planner.foresight.supposed import concerned, named, node_died, node_drained, task_moved
 from controller.planner.placement import Placement
@@ -85,7 +85,7 @@ def _view(world: World, policy: Policy, about: str, volumes: AbstractSet[VolumeN
 
 def _volume(name: VolumeName, steps: list[Step], policy: Policy) -> VolumePlan:
     end = steps[-1]
-    told = tuple(PlanStep(each.at, kind(each.decision.action), reason(each.decision.action)) for each in steps)
+    told = tuple(PlanStep(each.at, each.decision.action.kind, reason(each.decision.action)) for each in steps)
     why = told[-1].why
     cure = "" if end.decision.placement is Placement.SETTLED else remedy(end.decision, end.world, policy)
     return VolumePlan(name, ", ".join(_places(end.world, name)), state(end.decision), why, cure, told)

@@ -10,7 +10,16 @@ import msgspec
 
 from controller.protocol import operator
 from controller.protocol.endpoint import Endpoint
-from controller.protocol.views import DoctorView, EventsView, Explanation, MovesView, NodeLine, StatusView, VolumeLine
+from controller.protocol.views import (
+    DoctorView,
+    EventsView,
+    Explanation,
+    MovesView,
+    NodeLine,
+    StatusView,
+    UpgradeView,
+    VolumeLine,
+)
 
 STREAM = "text/event-stream"
 
@@ -97,4 +106,10 @@ READS = (
         streams=True,
     ),
     Read("/v1/doctor", "What is wrong with the swarm, with the cure (docs/doctor.md).", operator.DOCTOR, DoctorView),
+    Read(
+        "/v1/upgrade",
+        "How far an upgrade is, what comes next, and whether to wait (docs/commands.md).",
+        operator.UPGRADE,
+        UpgradeView,
+    ),
 )

@@ -28,9 +28,11 @@ WRITE_SECONDS = 10.0  # in which a peer must have taken what was written
 
 
 class Streams:
-    def __init__(self, feed: EventFeed, ask: Ask) -> None:
+    def __init__(self, feed: EventFeed, ask: Ask, alive: float = ALIVE_SECONDS) -> None:
+        """``alive``: seconds without an event until a line of comment is written."""
         self._feed = feed
         self._ask = ask
+        self._alive = alive
         self._open = 0
         self._closing = asyncio.Event()
 
@@ -58,15 +60,17 @@ class Streams:
             return response
         try:
             await _write(response, ": reberth\n\n" + _lines(earlier.events))
-            await self._go_on(response, number, asked.volume, {key(each) for each in earlier.events})
+            await self._go_on(request, response, number, asked.volume, {key(each) for each in earlier.events})
         except (ConnectionError, TimeoutError):
             pass  # it went away, or does not read
         return response
 
-    async def _go_on(self, response: web.StreamResponse, number: int, volume: str, told: set[Key]) -> None:
+    async def _go_on(
+        self, request: web.Request, response: web.StreamResponse, number: int, volume: str, told: set[Key]
+    ) -> None:
         clock = asyncio.get_running_loop().time
         written, problem = clock(), None
-        while not self._closing.is_set():
+        while not self._closing.is_set() and request.transport is not None:  # None: it went away
             await self._feed.refresh()
             events = self._feed.after(number)
             if events is None:
@@ -75,7 +79,7 @@ class Streams:
             text = _lines(each for each in events if volume in {"", each.volume} and key(each) not in told)
             text += _new_problem(problem, self._feed.problem)
             number, problem = self._feed.number, self._feed.problem
-            if text or clock() - written >= ALIVE_SECONDS:
+            if text or clock() - written >= self._alive:
                 await _write(response, text or ": alive\n\n")
                 written = clock()
             await self._pause()

@@ -39,8 +39,9 @@ class Versions(msgspec.Struct, frozen=True):
     command: str
     acting: str | None
     holder: str = ""
-    gates: dict[str, str] = {}
+    gates: dict[str, str] = {}  # as each node's node service last said
     why: str = ""
+    gate_versions: dict[str, str] = {}  # of the gates that spoke to the acting controller
 
 
 @app.command()
@@ -56,7 +57,8 @@ def found() -> Versions:
     except Unanswered as error:
         return Versions(own, None, why=str(error))
     gates = {each.node: each.gate for each in status.nodes}
-    return Versions(own, status.version or "older than this command", status.holder, gates)
+    versions = {each.node: each.gate_version for each in status.nodes if each.gate_version}
+    return Versions(own, status.version or "older than this command", status.holder, gates, gate_versions=versions)
 
 
 def _draw(_: Console, versions: Versions) -> None:
@@ -66,9 +68,13 @@ def _draw(_: Console, versions: Versions) -> None:
         return
     typer.echo(f"controller {versions.acting} (acting: {versions.holder})")
     if versions.acting != versions.command:
-        typer.echo("They differ: an upgrade is under way, or not finished (`docker service ps reberth_controller`).")
+        typer.echo("They differ: an upgrade is under way, or not finished (`reberth upgrade`).")
     for node, gate in sorted(versions.gates.items()):
-        typer.echo(f"gate of {node}: {gate}")
+        typer.echo(f"gate of {node}: {' '.join((*_known(versions.gate_versions.get(node)), gate))}")
+
+
+def _known(version: str | None) -> tuple[str, ...]:
+    return (f"{version},",) if version else ()
 
 
 @app.command("support-bundle")
@@ -101,6 +107,7 @@ def _gathered() -> Iterator[tuple[str, str]]:
     yield "system.json", written({"system": platform.platform(), "python": platform.python_version()}, Form.JSON)
     yield "status.json", _text(partial(ask, operator.STATUS, Empty()))
     yield "doctor.json", _text(partial(ask, operator.DOCTOR, Empty()))
+    yield "upgrade.json", _text(partial(ask, operator.UPGRADE, Empty()))
     yield "history.json", _text(partial(ask, operator.HISTORY, operator.History()))
     yield "plan.json", _text(partial(ask, operator.PLAN, operator.Plan()))
     try:

@@ -1,4 +1,4 @@
-"""`reberth remove`, and the way back from it; `reberth grow`; and what may be asked of a volume at all."""
+"""`reberth remove`, and the way back from it; `reberth adopt` and `grow`; and what may be asked of a volume at all."""
 
 from __future__ import annotations
 
@@ -33,6 +33,21 @@ def remove(
 def undelete(volume: Volume) -> None:
     """Take a removal back while the disk is still kept: the volume is as it was."""
     typer.echo(ask(operator.UNDELETE, operator.Undelete(volume, who())).text)
+
+
+@app.command()
+def adopt(
+    volume: str,
+    disk: Annotated[str, typer.Option(help="Its key: `reberth explain` names it, the storage's file is called so.")],
+    size: Annotated[str, typer.Option(help="As it was asked for when the disk was made, like 10GiB.")] = "",
+    fstype: Annotated[str, typer.Option(help="ext4 or xfs.")] = "",
+    yes: Yes = False,
+) -> None:
+    """Give a volume a disk that no record knows, with the data on it. It is never formatted."""
+    if not yes:
+        typer.echo(f"Disk {disk} becomes volume {volume}. Be sure that no other swarm uses that disk.")
+        must_type(volume)
+    typer.echo(ask(operator.ADOPT, operator.Adopt(volume, disk, size, fstype, who())).text)
 
 
 @app.command()

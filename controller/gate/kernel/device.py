@@ -39,6 +39,7 @@ class Device:
     number: str  # "major:minor"
     size: int  # bytes
     fd: int
+    silent: bool = False  # a SCSI disk that answers no read: perhaps the device of one that was taken
 
     def close(self) -> None:
         os.close(self.fd)
@@ -52,30 +53,25 @@ def number_of(rdev: int) -> str:
     return f"{os.major(rdev)}:{os.minor(rdev)}"
 
 
-def open_device(names: Sequence[str], by_id: Path = BY_ID) -> Device | None:
+def open_devices(names: Sequence[str], by_id: Path = BY_ID) -> list[Device]:
     """
-    The first of the names that is a block device with a size; None while there is none. Raises NotABlockDevice.
+    Each block device with a size that bears one of the names, in their order. Raises NotABlockDevice, OSError.
 
-    One that answers a read comes before one that does not: the device of a disk that was taken and came back elsewhere
-    may still be there beside it, and the name lead to either. A name is a plain file name: it comes over the network,
-    and must not lead elsewhere.
+    A name is a plain file name: it comes over the network, and must not lead elsewhere.
     """
-    silent: list[Device] = []
+    found: list[Device] = []
     with ExitStack() as kept:
         for path in _paths(names, by_id):
             device = _open(path)
             if device is None:
                 continue
-            if _read_fails(device.number) is None:
-                return device
-            silent.append(device)
+            if device.number in {other.number for other in found}:
+                device.close()
+                continue
+            found.append(device)
             kept.callback(device.close)
-        if not silent:
-            return None
         kept.pop_all()
-        for other in silent[1:]:
-            other.close()
-        return silent[0]
+    return found
 
 
 def _paths(names: Sequence[str], by_id: Path) -> Iterator[Path]:
@@ -83,12 +79,12 @@ def _paths(names: Sequence[str], by_id: Path) -> Iterator[Path]:
         if "/" in name or name in {"", ".", ".."}:
             raise NotABlockDevice(f"the device name {name!r} is not a name under {by_id}")
         yield by_id / name
-        yield from _in_sysfs(name)
+        yield from (Path("/dev") / disk for disk in in_sysfs(name))
 
 
-def _in_sysfs(name: str) -> Iterator[Path]:
+def in_sysfs(name: str, disks: Path = SYS_NAMES) -> Iterator[str]:
     """
-    All that udev will name so in a second or two: the kernel knows the disk's number already.
+    All that udev will name so in a second or two, as the kernel calls it (``sdb``): it knows the disk already.
 
     ``wwn-0x5000c5...`` is the ``wwid`` file "naa.5000c5..." of a SCSI disk; ``virtio-SERIAL`` a virtio disk's serial.
     """
@@ -99,9 +95,9 @@ def _in_sysfs(name: str) -> Iterator[Path]:
     }.get(kind, ("", ""))
     if not pattern or not rest:
         return
-    for file in sorted(SYS_NAMES.glob(pattern)):
+    for file in sorted(disks.glob(pattern)):
         if text_of(file) == wanted:
-            yield Path("/dev") / file.relative_to(SYS_NAMES).parts[0]
+            yield file.relative_to(disks).parts[0]
 
 
 def _open(link: Path) -> Device | None:
@@ -174,10 +170,15 @@ def _open_number(number: str, flags: int) -> int:
         return os.open(node, os.O_RDONLY | os.O_CLOEXEC | flags)
 
 
-def gone(number: str) -> bool:
-    """The kernel has no such disk any more, or one of no size: nothing can be written to it from here."""
-    base = SYS_BLOCK / number
-    return not base.exists() or text_of(base / "size") == "0"
+def gone(number: str, sys_block: Path = SYS_BLOCK) -> bool:
+    """
+    The kernel has no such disk any more, or (a loop device, say) one of no size: nothing is written to it from here.
+
+    A SCSI disk of no size is only sick: the kernel takes 0 where it asks for the capacity while the storage stalls
+    (drivers/scsi/sd.c, sd_revalidate_disk), and the true one when it asks again.
+    """
+    base = sys_block / number
+    return not base.exists() or (text_of(base / "size") == "0" and not (base / "device" / "state").exists())
 
 
 def identity(number: str, sys_block: Path = SYS_BLOCK) -> str | None:
@@ -185,8 +186,8 @@ def identity(number: str, sys_block: Path = SYS_BLOCK) -> str | None:
     return text_of(sys_block / number / "device" / "wwid") or None
 
 
-def sickness(number: str) -> str | None:
-    """Why the disk is dead, or None. A single failed read is only a symptom: the caller asks twice."""
+def symptom(number: str) -> str | None:
+    """Why the disk looks dead, as the kernel's own lists have it. Does not wait for the disk."""
     base = SYS_BLOCK / number
     if not base.exists():
         return "the disk was taken from this VM"
@@ -195,7 +196,12 @@ def sickness(number: str) -> str | None:
     state = text_of(base / "device" / "state")
     if state in DEAD_SCSI_STATES:
         return f"the SCSI device is {state}"
-    return _read_fails(number)
+    return None
+
+
+def removable(number: str) -> bool:
+    """Whether the kernel lets one disk be taken out, as it does with SCSI disks."""
+    return (SYS_BLOCK / number / "device" / "delete").exists()
 
 
 def text_of(path: Path) -> str | None:
@@ -205,8 +211,8 @@ def text_of(path: Path) -> str | None:
         return None
 
 
-def _read_fails(number: str) -> str | None:
-    """One block, past the page cache."""
+def read_fails(number: str) -> str | None:
+    """Why one block cannot be read, past the page cache. A single failure is only a symptom: the caller asks twice."""
     try:
         fd = _open_number(number, os.O_DIRECT)
     except OSError as error:

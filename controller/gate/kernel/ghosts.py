@@ -16,6 +16,7 @@ from collections.abc import Collection
 import structlog
 
 from controller.gate.kernel.host import Host
+from controller.gate.kernel.subprocesses import Stalled
 
 log = structlog.get_logger()
 
@@ -41,11 +42,14 @@ class Ghosts:
         if await self._host.identity(number) != self._used[number]:  # gone; the number may be another disk's now
             self._forget(number)
             return
-        why = await self._host.sickness(number)
-        self._dead[number] = self._dead.get(number, 0) + 1 if why is not None else 0
-        if self._dead[number] < DEAD_LOOKS or await self._host.in_use(number):
-            return
-        await self._remove(number, why or "")
+        try:
+            why = await self._host.sickness(number)
+            self._dead[number] = self._dead.get(number, 0) + 1 if why is not None else 0
+            if self._dead[number] < DEAD_LOOKS or await self._host.in_use(number):
+                return
+            await self._remove(number, why or "")
+        except Stalled:
+            return  # it may answer yet
 
     async def _remove(self, number: str, why: str) -> None:
         try:
@@ -59,3 +63,15 @@ class Ghosts:
     def _forget(self, number: str) -> None:
         self._used.pop(number, None)
         self._dead.pop(number, None)
+
+
+async def may_be_used(host: Host, numbers: Collection[str]) -> frozenset[str]:
+    """Those that somebody here has; of a disk that does not answer nobody knows."""
+    found = set()
+    for number in numbers:
+        try:
+            used = await host.in_use(number)
+        except Stalled:
+            used = True
+        found |= {number} if used else set()
+    return frozenset(found)

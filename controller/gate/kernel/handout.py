@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from controller.json_errors import NOT_JSON
+from controller.volumes.naming import key_of
 
 DATA = "data"  # what containers see: stock images expect an empty directory, without lost+found
 FRESH_DATA = ".data.new"
@@ -118,7 +119,8 @@ def read_nameplate(target: Path) -> Nameplate | None:
         plate = msgspec.json.decode(_read(target), type=Nameplate)
     except (OSError, *NOT_JSON):
         return None
-    return plate if plate.key == target.name else None
+    # A disk may have been written to by anybody: it names no other volume.
+    return plate if plate.key == target.name == key_of(plate.name) else None
 
 
 def shut_down(target: Path) -> bool:

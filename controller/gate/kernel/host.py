@@ -14,6 +14,7 @@ from controller.gate.kernel.filesystem import Proceed, Say
 from controller.gate.kernel.handout import Nameplate, Owner
 from controller.gate.kernel.mount_table import Mount, MountTable
 from controller.gate.kernel.strays import labelled_in_use
+from controller.gate.kernel.subprocesses import Questions
 
 T = TypeVar("T")
 
@@ -25,10 +26,16 @@ class InThread(Protocol):
 
 
 class Host(Protocol):
+    """Where a disk has to answer, Stalled is raised if it does not for long; see `subprocesses.Questions`."""
+
     async def in_thread(self, work: Callable[[], T]) -> T: ...
 
     async def find(self, names: Sequence[str]) -> Device | None:
         """The first of these under /dev/disk/by-id that is a disk with a size. Raises NotABlockDevice, OSError."""
+        ...
+
+    async def close(self, device: Device) -> None:
+        """The last one that closes a disk waits until what was written to it is there. Raises nothing."""
         ...
 
     async def prepare(self, device: Device, wanted: Wanted, say: Say, proceed: Proceed) -> None: ...
@@ -51,6 +58,13 @@ class Host(Protocol):
 
     async def usage(self, target: Path) -> tuple[int, int] | None:
         """Bytes that are used and available on the file system mounted there; None where that cannot be told."""
+        ...
+
+    async def trim(self, target: Path, start: int, length: int) -> int | None:
+        """
+        Give back what is free in this part of the file system that is mounted there: bytes. None beyond its end, and
+        where the disk takes no discards.
+        """
         ...
 
     async def fit(self, mount: Mount, fitted: int) -> int:
@@ -96,9 +110,10 @@ class KernelHost(BlockDevices, MountTable):
             await growth.fit_before_mount(device, wanted.fstype, say)
 
     def __init__(self, root: Path, by_id: Path = BY_ID) -> None:
-        BlockDevices.__init__(self, by_id)
+        self.questions = Questions()
+        BlockDevices.__init__(self, self.questions, by_id)
         self._names = by_id
-        MountTable.__init__(self, root)
+        MountTable.__init__(self, self.questions, root)
 
     async def labelled_in_use(self) -> frozenset[str]:
-        return await subprocesses.in_thread(lambda: labelled_in_use(self._names))
+        return await self.questions.ask("a look at the disks of this node", lambda: labelled_in_use(self._names))

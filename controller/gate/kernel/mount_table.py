@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from controller.gate.kernel import handout
 from controller.gate.kernel.handout import Nameplate, Owner
-from controller.gate.kernel.subprocesses import in_thread, run
+from controller.gate.kernel.subprocesses import Questions, Stalled, in_thread, run
 
 MOUNTINFO = Path("/proc/self/mountinfo")
+FITRIM = 0xC0185879
 
 
 class MountFailed(Exception):
@@ -25,12 +28,14 @@ class Mount:
     fstype: str
     source: str  # the device's path when it was mounted
     read_only: bool = False
+    failed: bool = False  # the kernel made the file system read-only by itself, after an error
 
 
 class MountTable:
     """What is mounted directly under ``root``, and the ways to change it. All but `mounted` raise MountFailed."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, questions: Questions, root: Path) -> None:
+        self._asked = questions
         self._root = root
 
     def mounted(self) -> Mapping[Path, Mount]:
@@ -67,17 +72,23 @@ class MountTable:
             raise MountFailed(f"{target} is mounted but cannot be written: {error}") from error
 
     async def nameplate(self, target: Path) -> Nameplate | None:
-        return await in_thread(lambda: handout.read_nameplate(target))
+        return await self._asked.ask(f"reading the name in {target}", lambda: handout.read_nameplate(target))
 
     async def shut_down(self, target: Path) -> bool:
-        return await in_thread(lambda: handout.shut_down(target))
+        return await self._asked.ask(f"a read from the file system {target}", lambda: handout.shut_down(target))
 
     async def usage(self, target: Path) -> tuple[int, int] | None:
         try:
-            found = await in_thread(lambda: os.statvfs(target))
-        except OSError:
+            found = await self._asked.ask(f"the usage of {target}", lambda: os.statvfs(target))
+        except (OSError, Stalled):
             return None
         return (found.f_blocks - found.f_bfree) * found.f_frsize, found.f_bavail * found.f_frsize
+
+    async def trim(self, target: Path, start: int, length: int) -> int | None:
+        try:
+            return await in_thread(lambda: _trim(target, start, length))
+        except OSError:
+            return None
 
     async def flush(self, target: Path) -> None:
         """syncfs(2), so that umount is quick and errors show."""
@@ -100,6 +111,17 @@ class MountTable:
             return
 
 
+def _trim(target: Path, start: int, length: int) -> int:
+    """ioctl(2) FITRIM, see linux/fs.h. Raises OSError."""
+    asked = bytearray(struct.pack("<QQQ", start, length, 0))
+    opened = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.ioctl(opened, FITRIM, asked)
+    finally:
+        os.close(opened)
+    return int(struct.unpack("<QQQ", asked)[1])
+
+
 def _unescape(field: str) -> str:
     """proc(5): space, tab, newline and backslash are octal."""
     for code, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
@@ -118,13 +140,18 @@ def parse_mountinfo(text: str, root: Path) -> dict[Path, Mount]:
         path = Path(_unescape(fields[4]))
         if path.parent == root and not fields[2].startswith("0:"):
             fstype, source, options = map(_unescape, right.split()[:3])
-            found[path] = Mount(path, fields[2], fstype, source, _read_only(fields[5], options))
+            found[path] = Mount(path, fields[2], fstype, source, *_read_only(fields[5], options))
     return found
 
 
-def _read_only(*options: str) -> bool:
-    """Of the mount, or of the file system: ext4 turns so after an error, newer kernels say it in words of their own."""
-    return not {"ro", "emergency_ro", "shutdown"}.isdisjoint(",".join(options).split(","))
+def _read_only(mount: str, system: str) -> tuple[bool, bool]:
+    """
+    Whether it is, and whether by the kernel's own doing. Who asks for it gets the mount and its file system read-only;
+    an error turns the file system alone, and newer kernels say that in words of their own.
+    """
+    ours, whole = set(mount.split(",")), set(system.split(","))
+    failed = not {"emergency_ro", "shutdown"}.isdisjoint(whole) or ("ro" in whole and "ro" not in ours)
+    return failed or "ro" in ours, failed
 
 
 def mount_options(fstype: str, options: Sequence[str] = (), *, twin: bool) -> str:

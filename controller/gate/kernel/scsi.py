@@ -6,10 +6,19 @@ import errno
 import stat
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from controller.gate.kernel.device import BY_ID, DEAD_SCSI_STATES, SYS_BLOCK, in_use, number_of, text_of
+from controller.gate.kernel.device import (
+    BY_ID,
+    DEAD_SCSI_STATES,
+    SYS_BLOCK,
+    in_sysfs,
+    in_use,
+    number_of,
+    read_fails,
+    text_of,
+)
 
 SYS = Path("/sys")
 
@@ -23,24 +32,39 @@ def remove_scsi(number: str) -> bool:
     return True
 
 
-def rescue(names: Sequence[str], by_id: Path = BY_ID, sys: Path = SYS) -> None:
+def rescue(
+    names: Sequence[str], by_id: Path = BY_ID, sys: Path = SYS, fails: Callable[[str], str | None] = read_fails
+) -> None:
     """
     Bring back disks that the storage has attached to this VM, and that this kernel shows dead or not at all.
 
     After a stall of the storage the kernel's error handler sets a SCSI disk ``offline``, and never looks again. It is
-    switched on; if it stays dead and nothing holds it, it is removed and found anew by a scan of all SCSI hosts. Only
+    switched on; if it stays dead and nothing holds it, it is removed and found anew by a scan of all SCSI hosts. One
+    without a size is asked for its capacity again. One that runs and answers no read may be the ghost of
+    this very disk, of before it was taken and came back: it hides what is at its address now, and is removed, too. Only
     for a disk that a grant names: so the storage lists it, and what is removed comes back. Raises OSError.
     """
     for name in names:
-        number = _number_behind(by_id / name)
-        if number is not None:
-            _revive(sys / "dev" / "block" / number / "device" / "state", number)
+        for number in sorted(_numbers(name, by_id, sys)):
+            _revive(sys / "dev" / "block" / number / "device" / "state", number, fails)
     for scan in sorted(sys.glob("class/scsi_host/*/scan")):
         _write(scan, "- - -")
 
 
-def _revive(state: Path, number: str) -> None:
+def _numbers(name: str, by_id: Path, sys: Path) -> set[str]:
+    """Of all disks that have or will have this name."""
+    linked = _number_behind(by_id / name)
+    found = {text_of(sys / "block" / disk / "dev") for disk in in_sysfs(name, sys / "block")}
+    return {number for number in (linked, *found) if number}
+
+
+def _revive(state: Path, number: str, fails: Callable[[str], str | None]) -> None:
+    """``state``: of the SCSI device, in the kernel's folder of it."""
     if text_of(state) not in DEAD_SCSI_STATES:
+        if text_of(state.parent.parent / "size") == "0":
+            _write(state.with_name("rescan"), "1")
+        elif state.exists() and fails(number) is not None and not in_use(number):
+            _write(state.with_name("delete"), "1")
         return
     _write(state, "running")
     if text_of(state) in DEAD_SCSI_STATES and not in_use(number):

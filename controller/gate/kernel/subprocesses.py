@@ -2,7 +2,8 @@
 Programs and blocking calls that may hang on a sick disk.
 
 Nothing here is ever killed: a program that sits in the kernel cannot be, and one that was killed half way (mkfs, fsck)
-leaves a worse disk than a slow one. Who waits has the deadline; the work goes on, and no second one is started.
+leaves a worse disk than a slow one. Who waits has the deadline; the work goes on, and no second one is started
+(`Questions`): a thread that sits in the kernel is in doubt, not dead, and costs memory until its disk answers.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+STALL_SECONDS = 15.0  # a disk that answers at all does so long before, also while its paths or its host change
 
 
 class ProgramMissing(Exception):
@@ -62,6 +66,10 @@ async def in_thread(work: Callable[[], T]) -> T:
 
     Not in asyncio's pool: a few calls stuck on a dead disk would use that up, and it is joined at exit.
     """
+    return await in_background(work)
+
+
+def in_background(work: Callable[[], T]) -> asyncio.Future[T]:
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
@@ -85,4 +93,62 @@ async def in_thread(work: Callable[[], T]) -> T:
             tell(lambda: future.set_result(result))
 
     threading.Thread(target=body, daemon=True).start()
-    return await future
+    return future
+
+
+class Stalled(Exception):
+    """No answer for long. The question stays open, and who asks it again gets its answer when it comes."""
+
+
+@dataclass(slots=True)
+class _Open:
+    since: float
+    answer: asyncio.Future[Any]
+    waiting: int = 0
+
+
+class Questions:
+    """
+    Blocking calls that a disk has to answer. Each is under way once at most, however often it is asked: a disk that
+    hangs costs one thread for each question about it, and holds who asks for ``patience`` seconds once.
+    """
+
+    def __init__(self, patience: float = STALL_SECONDS) -> None:
+        self._patience = patience
+        self._open: dict[str, _Open] = {}
+
+    async def fresh(self, what: str, work: Callable[[], T]) -> T:
+        """As `ask`, and what it answers was found out after this call: for what is evidence."""
+        if what in self._open:
+            await self.ask(what, work)
+        return await self.ask(what, work)
+
+    async def ask(self, what: str, work: Callable[[], T], unwanted: Callable[[T], None] | None = None) -> T:
+        """
+        ``what``: names the question, and what it is about, for people. ``unwanted`` is given a result that came when
+        nobody waited any more. Raises Stalled, and whatever ``work`` raises.
+        """
+        now = asyncio.get_running_loop().time()
+        question = self._open.get(what) or self._begin(what, work, unwanted, now)
+        question.waiting += 1
+        try:
+            await asyncio.wait({question.answer}, timeout=max(0.0, question.since + self._patience - now))
+        finally:
+            question.waiting -= 1
+        if not question.answer.done():
+            raise Stalled(f"{what} has had no answer for more than {self._patience:.0f} s")
+        found: T = question.answer.result()
+        return found
+
+    def _begin(self, what: str, work: Callable[[], T], unwanted: Callable[[T], None] | None, now: float) -> _Open:
+        question = self._open[what] = _Open(now, in_background(work))
+
+        def ended(answer: asyncio.Future[T]) -> None:
+            del self._open[what]
+            if answer.cancelled() or answer.exception() is not None or question.waiting:
+                return
+            if unwanted is not None:
+                unwanted(answer.result())
+
+        question.answer.add_done_callback(ended)
+        return question

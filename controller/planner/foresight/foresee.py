@@ -36,7 +36,6 @@ from controller.planner.actions import (
     NewEpoch,
     Revoke,
     Wait,
-    quiet,
 )
 from controller.planner.plan import Decision, plan
 
@@ -71,7 +70,7 @@ def foresee(world: World, policy: Policy, volumes: AbstractSet[VolumeName]) -> t
 
 def _later(world: World, made: list[Decision]) -> tuple[World, float]:
     """After all actions; where none is left, after the shortest wait that ends by itself. The same at the end."""
-    acted = [each.action for each in made if not quiet(each.action)]
+    acted = [each.action for each in made if not each.action.quiet]
     for action in acted:
         world = applied(world, action)
     if acted:

@@ -14,6 +14,7 @@ from typing import Protocol
 import structlog
 
 from controller.model import HistoryEntry, Moment, Node, NodeId, Policy, VolumeName, VolumeRecord, World
+from controller.planner.context import WorldIndex
 from controller.planner.node_labels import VALUE, LabelChange, label_changes
 from controller.reconciler.record_writer import RecordWriter
 from controller.records.base import Acting, RecordsUnavailable
@@ -48,10 +49,11 @@ class LabelWriter:
         # A call without an answer may have changed it all the same; with the look that it rests on.
         self._in_doubt: dict[NodeId, tuple[LabelChange, World]] = {}
 
-    def begin(self, operations: asyncio.TaskGroup, world: World, policy: Policy, began: float) -> bool:
+    def begin(self, operations: asyncio.TaskGroup, index: WorldIndex, began: float) -> bool:
         """Start what is due by a look that ``began`` then, in ``operations``; whether anything is, or is under way."""
+        world, policy = index.world, index.policy
         self._tell_late(world, policy)
-        changes = label_changes(world, policy)
+        changes = label_changes(index)
         for change in changes:
             if change.node not in self._busy and began > self._ended.get(change.node, -math.inf):
                 self._busy.add(change.node)

@@ -26,6 +26,7 @@ class Readings:
     """
     ``power``: OFF only where no gate contradicts, UNKNOWN while one is listened for. ``gates``: without what was said
     before a VM went off. ``prod``: gates that are to speak now; ``again``: seconds until the next look makes sense.
+    ``off``: VMs that were seen off and not on since, to be asked for in each look.
     """
 
     power: Mapping[VmId, Power] | None
@@ -33,6 +34,7 @@ class Readings:
     alarms: tuple[str, ...] = ()
     prod: frozenset[VmId] = frozenset()
     again: float | None = None
+    off: frozenset[VmId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,6 @@ class PowerJudge:
         self._off: dict[VmId, _Off] = {}
         self._ended: dict[VmId, float] = {}  # what was said until then is no word any more, also once it is on again
 
-    @property
-    def off(self) -> frozenset[VmId]:
-        """VMs that were seen off and not on since: to be asked for in each look."""
-        return frozenset(self._off)
-
     def judge(
         self,
         read: Mapping[VmId, Power] | None,
@@ -85,6 +82,7 @@ class PowerJudge:
             alarms=tuple(each.alarm for each in unsure.values() if each.alarm),
             prod=frozenset(vm for vm, each in unsure.items() if each.prod),
             again=_soonest(unsure.values()),
+            off=frozenset(self._off),
         )
 
     def _of_now(self, views: Mapping[VmId, GateView], now: float) -> Mapping[VmId, GateView]:
@@ -116,6 +114,19 @@ class PowerJudge:
         if known is None or ran:  # a word in another boot: it was on in between
             known = self._off[vm] = _Off(began, boot)
         return known
+
+
+def of_one_moment(
+    read: Mapping[VmId, Power] | None, with_list: Mapping[VmId, Power] | None
+) -> Mapping[VmId, Power] | None:
+    """
+    A power counts only where the answer that had the attachments knew it too: an empty list of a VM that was not
+    connected at that moment, and a power read a moment later, would together be evidence of a detach.
+    """
+    if read is None or with_list is None:
+        return read
+    unknown = Power.UNKNOWN
+    return {vm: unknown if with_list.get(vm, unknown) is unknown else state for vm, state in read.items()}
 
 
 def _seen(read: Mapping[VmId, Power] | None, state: Power) -> Sequence[VmId]:

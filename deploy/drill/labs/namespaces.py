@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from controller.model import Detect
 from deploy.drill.errors import DrillError, Say
 from deploy.drill.lab_protocols import SwarmLab
 from deploy.drill.proxy.controller_process import controller_of
@@ -59,7 +60,7 @@ class NamespacesProvider:
             self.proxy = FaultProxy(_wiring(made))
             self.proxy.start()
         route = self.proxy.route if self.proxy is not None else None
-        values = stack_values(made, images, settings.delay, route)
+        values = stack_values(made, images, settings.delay, route, policy_of(settings))
         return Stacks(
             lab=lab,
             cluster=cluster,
@@ -85,6 +86,14 @@ class NamespacesProvider:
         if self.proxy is not None:
             self.proxy.stop()
         Lab.remove(settings.name)
+
+
+def policy_of(settings: DrillSettings) -> str:
+    """What the controller's settings say beside the defaults; a fence by our own detector takes a chosen power-off."""
+    if settings.detect == Detect.SWARM.value and settings.grace == DrillSettings().grace:
+        return ""
+    fence = 'fence = "power-off"\n' if settings.detect == Detect.GATE.value else ""
+    return f'\n[policy]\ndetect = "{settings.detect}"\ngrace = {settings.grace:g}\n{fence}'
 
 
 def _wiring(lab: Lab) -> Wiring:

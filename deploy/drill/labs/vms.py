@@ -47,7 +47,9 @@ class VmsProvider:
     proxy: FaultProxy | None = None
     start_seconds = 600.0
 
-    def __init__(self) -> None:
+    def __init__(self, *, saves: bool = True) -> None:
+        """``saves``: whether a lab that had to be booted is kept for the next drill. A kept one is always used."""
+        self._saves = saves
         self._ours = False  # a lab of that name that was there before is somebody else's
         self._lab: VmsLab | None = None
         self._images: Images | None = None
@@ -110,6 +112,9 @@ class VmsProvider:
         if snapshot is None:
             return
         lab.settle()
+        if not self._saves:
+            say("not saved")
+            return
         scenario.cluster.close()
         snapshot.save(lab, scenario.stacks.password)
         say("saved")

@@ -27,7 +27,9 @@ CONTROLLER = f"{SYSTEM}_controller"  # its service on the managers
 DRIVER = "reberth"
 PROBE_FILE = "probe.bin"
 POLL = 0.25
-ELECTION = 30.0  # seconds until Swarm has a leader again
+# Seconds until Swarm has a leader again. A round takes 10 to 20 s, and one may end without a leader: a manager that
+# comes back, and that the leader has not reached yet, stands with an old log, and the others have to begin anew.
+ELECTION = 90.0
 # Swarm's words about a request that came into an election.
 _NO_LEADER = ("node lost leader status", "does not have a leader", "no elected leader")
 T = TypeVar("T")

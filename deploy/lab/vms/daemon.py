@@ -139,11 +139,11 @@ class Daemon:
             time.sleep(0.05)
 
 
-def define_pool(connection: Any, folder: Path) -> None:
-    """The storage pool ``reberth``."""
+def define_pool(connection: Any, folder: Path, name: str = "reberth") -> None:
+    """A storage pool over a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     made = connection.storagePoolDefineXML(
-        f"<pool type='dir'><name>reberth</name><target><path>{folder}</path></target></pool>", 0
+        f"<pool type='dir'><name>{name}</name><target><path>{folder}</path></target></pool>", 0
     )
     made.setAutostart(1)
     made.create(0)

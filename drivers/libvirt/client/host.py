@@ -7,22 +7,21 @@ Reading raises `NotSent` (no connection), `Doubt` (no answer) or `Fault` (its an
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import structlog
 
 from controller.model import Epoch, VmId
-from drivers.libvirt.client.library import connect, library, ours, still_there
+from drivers.libvirt.client.library import Connection, library, ours, still_there
 from drivers.libvirt.client.pool_files import PoolFiles
 from drivers.libvirt.devices import plain_xml, stamp_xml
 from drivers.libvirt.faults import Fault, Kind
-from drivers.libvirt.inventory import HeldDisk, HostView, Pool, Seat, ceph_pool, parse_pool, parse_side, stamp_uri
+from drivers.libvirt.inventory import HeldDisk, Seat, parse_side, stamp_uri
+from drivers.libvirt.looking.pools import Pool, parse_pool
 from drivers.libvirt.settings import Settings
 from drivers.libvirt.standing import Standing, standing
-from drivers.shared.faults import NotSent
 
 log = structlog.get_logger()
 
@@ -31,32 +30,44 @@ class Host:
     def __init__(self, index: int, settings: Settings) -> None:
         self.index = index
         self.uri = settings.uris[index]
-        self._settings = settings
-        self._connection: Any = None
-        self._opening = threading.Lock()
-        self._closed = False
-        self.files = PoolFiles(self._open, settings.pool)
-        self._folders: Mapping[str, str] = {}  # of all pools, at the last look: for disks named as volumes
+        self._connection = self._new(settings)
+        # Apart: while a call waits, others on its connection may be sent up to a keepalive later (libvirt 9.0).
+        self._readers = {name: self._new(settings) for name in settings.pool_names}
+        self._makers = {name: self._new(settings) for name in settings.pool_names}
+        self.files = {name: PoolFiles(each.open, name) for name, each in self._makers.items()}
 
-    def look(self) -> HostView:
+    def _new(self, settings: Settings) -> Connection:
+        return Connection(self.uri, settings.keepalive, settings.look_timeout)
+
+    def look(self) -> Sequence[Seat]:
         connection = self._open()
         with ours():
-            pools = {each.name: each for each in map(_pool, connection.listAllStoragePools(0))}
-            pool = self._chosen(pools)
-            self._folders = {each.name: each.path for each in pools.values()}
             seats = [self._seat(each) for each in connection.listAllDomains(0)]
-        return HostView(self.uri, pool, tuple(seat for seat in seats if seat is not None))
+        return [seat for seat in seats if seat is not None]
 
-    def _chosen(self, pools: Mapping[str, Pool]) -> Pool:
-        if self._settings.rbd is not None:
-            return ceph_pool(self._settings.rbd.pool)
-        if self._settings.pool not in pools:
-            raise Fault(
-                Kind.NO_POOL,
-                f"{self.uri} has no storage pool {self._settings.pool}: define it there "
-                f"(`virsh pool-define-as {self._settings.pool} dir --target FOLDER`)",
-            )
-        return pools[self._settings.pool]
+    def pool(self, name: str) -> Pool:
+        """Raises Fault of kind NO_POOL."""
+        connection = self._readers[name].open()
+        try:
+            with ours():
+                found = connection.storagePoolLookupByName(name)
+                return parse_pool(found.XMLDesc(0), bool(found.isActive()))
+        except ET.ParseError as error:
+            raise Fault(Kind.OTHER, f"{self.uri}: the XML of the pool {name} cannot be understood: {error}") from None
+        except Fault as fault:
+            if fault.kind is not Kind.NO_POOL:
+                raise
+            how = f"`virsh pool-define-as {name} dir --target FOLDER`"
+            raise Fault(Kind.NO_POOL, f"{self.uri} has no storage pool {name}: define it there ({how})") from None
+
+    def _folder(self, name: str) -> str:
+        """Of any pool of this host's, for a disk that is named as a volume."""
+        try:
+            return parse_pool(self._open().storagePoolLookupByName(name).XMLDesc(0), active=True).path
+        except library().libvirtError as error:
+            if error.get_error_code() != 49:
+                raise
+            return f"/unknown pool {name}"
 
     def standings(self) -> Mapping[VmId, Standing]:
         connection = self._open()
@@ -81,10 +92,10 @@ class Host:
         with still_there():
             vm, name, stands = _id(domain), str(domain.name()), _standing(domain)
             try:
-                live = parse_side(domain.XMLDesc(0), vm, self._folders) if domain.isActive() else None
-                kept = parse_side(domain.XMLDesc(2), vm, self._folders) if domain.isPersistent() else None
+                live = parse_side(domain.XMLDesc(0), vm, self._folder) if domain.isActive() else None
+                kept = parse_side(domain.XMLDesc(2), vm, self._folder) if domain.isPersistent() else None
                 image = domain.managedSaveGetXMLDesc(0) if stands is Standing.SAVED else None
-                saved = None if image is None else parse_side(image, vm, self._folders)
+                saved = None if image is None else parse_side(image, vm, self._folder)
             except (ET.ParseError, ValueError) as error:
                 why = f"{self.uri}: the XML of {name} cannot be understood: {error}"
                 return Seat(self.index, vm, name, None, None, standing=stands, unread=why)
@@ -152,11 +163,8 @@ class Host:
             domain.destroyFlags(0)
 
     def close(self) -> None:
-        self._closed = True
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(library().libvirtError):
-                connection.close()
+        for each in (self._connection, *self._readers.values(), *self._makers.values()):
+            each.close()
 
     def _domain(self, vm: VmId) -> Any:
         connection = self._open()
@@ -164,23 +172,7 @@ class Host:
             return connection.lookupByUUIDString(vm)
 
     def _open(self) -> Any:
-        if not self._opening.acquire(timeout=self._settings.look_timeout):
-            raise NotSent(f"{self.uri}: still connecting")
-        try:
-            if self._closed:
-                raise NotSent(f"{self.uri}: the driver is closed")
-            if self._connection is not None and self._alive():
-                return self._connection
-            self._connection = connect(self.uri, self._settings.keepalive)
-            return self._connection
-        finally:
-            self._opening.release()
-
-    def _alive(self) -> bool:
-        try:
-            return bool(self._connection.isAlive() == 1)
-        except library().libvirtError:
-            return False
+        return self._connection.open()
 
 
 def _id(domain: Any) -> VmId:

@@ -52,6 +52,44 @@ def connect(uri: str, keepalive: int) -> Any:
     return connection
 
 
+class Connection:
+    """Made when it is used, and made anew when it is lost. ``patience``: seconds to wait for another call's making."""
+
+    def __init__(self, uri: str, keepalive: int, patience: float) -> None:
+        self._uri = uri
+        self._keepalive = keepalive
+        self._patience = patience
+        self._now: Any = None
+        self._opening = threading.Lock()
+        self._closed = False
+
+    def open(self) -> Any:
+        """Raises NotSent."""
+        if not self._opening.acquire(timeout=self._patience):
+            raise NotSent(f"{self._uri}: still connecting")
+        try:
+            if self._closed:
+                raise NotSent(f"{self._uri}: the driver is closed")
+            if self._now is None or not self._alive():
+                self._now = connect(self._uri, self._keepalive)
+            return self._now
+        finally:
+            self._opening.release()
+
+    def _alive(self) -> bool:
+        try:
+            return bool(self._now.isAlive() == 1)
+        except library().libvirtError:
+            return False
+
+    def close(self) -> None:
+        self._closed = True
+        now, self._now = self._now, None
+        if now is not None:
+            with contextlib.suppress(library().libvirtError):
+                now.close()
+
+
 @contextlib.contextmanager
 def still_there() -> Iterator[None]:
     """Whatever is inside is skipped for a VM that is gone meanwhile."""

@@ -1,4 +1,4 @@
-"""The files of the shared pool, as one host makes, copies and removes them. Blocking."""
+"""The files of one shared pool, as one host makes, copies and removes them. Blocking."""
 
 from __future__ import annotations
 
@@ -8,24 +8,21 @@ from typing import Any
 from controller.model import DiskId
 from drivers.libvirt.client.library import library, ours
 from drivers.libvirt.devices import volume_xml
-from drivers.libvirt.faults import Fault, Kind
 from drivers.libvirt.inventory import parse_written
 
 
 class PoolFiles:
     def __init__(self, connection: Callable[[], Any], pool: str) -> None:
         self._connection = connection
-        self._name = pool
+        self.name = pool
 
     def _pool(self) -> Any:
-        return self._connection().storagePoolLookupByName(self._name)
+        return self._connection().storagePoolLookupByName(self.name)
 
     def create(self, name: str, size_bytes: int, extension: str) -> int:
         """The size of the disk of this name, which is made if there is none."""
         with ours():
             pool = self._pool()
-            if not pool.isActive():
-                raise Fault(Kind.STATE, f"the pool {pool.name()} is not started: `virsh pool-start {pool.name()}`")
             pool.refresh(0)  # a file that somebody put there since must not be overwritten
             try:
                 volume = pool.storageVolLookupByName(name)
@@ -35,11 +32,11 @@ class PoolFiles:
                 volume = pool.createXML(volume_xml(name, size_bytes, extension), 0)
             return int(volume.info()[1])
 
-    def copy(self, source: str, name: str, size_bytes: int, extension: str) -> None:
-        """Make a file of the pool from another one; returns when it is whole. Refused while the name is taken."""
+    def copy(self, pool: str, source: str, name: str, size_bytes: int, extension: str) -> None:
+        """Make a file from one of the pool ``pool``; returns when it is whole. Refused while the name is taken."""
         with ours():
-            pool = self._pool()
-            pool.createXMLFrom(volume_xml(name, size_bytes, extension), pool.storageVolLookupByName(source), 0)
+            origin = self._connection().storagePoolLookupByName(pool).storageVolLookupByName(source)
+            self._pool().createXMLFrom(volume_xml(name, size_bytes, extension), origin, 0)
 
     def written(self, name: str) -> str:
         """When a file of the pool was last written to."""
@@ -59,8 +56,16 @@ class PoolFiles:
         with ours():
             self._pool().storageVolLookupByName(name).resize(size_bytes, 0)
 
+    def room(self) -> tuple[int, int]:
+        """Bytes that are free in the pool, and all. Read anew: libvirt keeps what it saw at the last refresh."""
+        with ours():
+            pool = self._pool()
+            pool.refresh(0)
+            _, size, _, free = pool.info()
+            return int(free), int(size)
+
     def names(self) -> list[str]:
-        """Names of all files in the pool."""
+        """Of all files in the pool."""
         with ours():
             pool = self._pool()
             pool.refresh(0)

@@ -10,8 +10,9 @@ A file that has no mark but one's own was finished in between, and stays.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 from uuid import uuid4
@@ -21,12 +22,14 @@ import structlog
 from controller.model import DiskId, VolumeKey
 from drivers.base import Created, CreateOutcome, Refused
 from drivers.libvirt.client import PoolFiles
-from drivers.libvirt.decide import Look, attachments
+from drivers.libvirt.decide import Look, attachments, moved_away
 from drivers.libvirt.faults import Fault, Kind
+from drivers.libvirt.files.placing import said_pool, unable
 from drivers.libvirt.inventory import mark, marks_of
+from drivers.libvirt.looking.pools import Pool, Pools
 from drivers.shared.copies import Sources
 from drivers.shared.faults import CallError
-from drivers.shared.outcomes import failure, not_begun
+from drivers.shared.outcomes import Failure, failure, not_begun
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -41,105 +44,125 @@ class Run(Protocol):
     async def __call__(self, act: Callable[[], T], seconds: float | None = None) -> T: ...
 
 
-class Copier:
-    """Everything here may raise `NotSent`, `Doubt` or `Fault`, but for ``clone``."""
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A copy to be made: a disk in ``at`` of a key and a size, from one that may lie in another pool."""
 
-    def __init__(self, files: PoolFiles, run: Run, look: Callable[[], Awaitable[Look]], extension: str) -> None:
+    key: VolumeKey
+    size: int
+    at: PoolFiles
+    disk: DiskId
+    source: DiskId
+
+
+class Copier:
+    """Everything here may raise `NotSent`, `Doubt` or `Fault`, but for ``clone``. ``files``: of each pool, by name."""
+
+    def __init__(
+        self, files: Mapping[str, PoolFiles], run: Run, look: Callable[[], Awaitable[Look]], extension: str
+    ) -> None:
         self._files = files
         self._run = run
         self._look = look
         self._extension = extension
         self.sources = Sources(_PAUSE)
 
-    async def clone(self, key: VolumeKey, size: int, source: DiskId) -> CreateOutcome:
+    async def clone(self, key: VolumeKey, size: int, source: DiskId, place: str | None) -> CreateOutcome:
+        """In the pool of its source, if ``place`` says no other one."""
         try:
             look = await self._look()
-            disk = look.pool.disk(key, self._extension)
+            at = _target(look.pools, source, place)
+            if not isinstance(at, Pool):
+                return at
+            job = Job(key, size, self._files[at.name], at.disk(key, self._extension), source)
             if (refusal := _taken(look, source)) is not None:
-                found = await self._found(key, disk, size)
+                found = await self._found(job)
                 return found or refusal
         except CallError as error:
             return not_begun(error)
+        origin = _target(look.pools, source, None)
+        if not isinstance(origin, Pool):
+            return origin
         with self.sources.copying(source):
             try:
-                return await self._found(key, disk, size) or await self._clone(key, disk, size, source)
+                return await self._found(job) or await self._clone(job, self._files[origin.name])
             except Fault as fault:
                 return Refused(str(fault), _PAUSE)
             except CallError as error:
                 return failure(error)
 
-    async def _found(self, key: VolumeKey, disk: DiskId, size: int) -> CreateOutcome | None:
+    async def _found(self, job: Job) -> CreateOutcome | None:
         """The disk, if there is a whole one."""
-        files = await self._run(self._files.names)
-        if _file(disk) not in files or marks_of(files, key):
+        files = await self._run(job.at.names)
+        if _file(job.disk) not in files or marks_of(files, job.key):
             return None
-        have = await self._run(partial(self._files.create, _file(disk), size, self._extension))
-        if have != size:
-            return Refused(f"{disk} exists with {have} bytes, not {size}: choose another name, or that size")
-        return Created(disk)
+        have = await self._run(partial(job.at.create, _file(job.disk), job.size, self._extension))
+        if have != job.size:
+            return Refused(f"{job.disk} exists with {have} bytes, not {job.size}: choose another name, or that size")
+        return Created(job.disk)
 
-    async def _clone(self, key: VolumeKey, disk: DiskId, size: int, source: DiskId) -> CreateOutcome:
-        if _file(source) not in await self._run(self._files.names):
-            return Refused(f"there is no disk {source} to copy")
-        own = mark(key, uuid4().hex[:12])
-        await self._run(partial(self._files.create, own, _MARK_BYTES, "raw"))
-        files = await self._run(self._files.names)
-        others = [each for each in marks_of(files, key) if each != own]
-        if not others and _file(disk) in files:  # finished by another call between our look and our mark
-            await self._remove(own)
-            return await self._found(key, disk, size) or Refused("another call under this key was faster", _PAUSE)
+    async def _clone(self, job: Job, origin: PoolFiles) -> CreateOutcome:
+        if _file(job.source) not in await self._run(origin.names):
+            return Refused(f"there is no disk {job.source} to copy")
+        own = mark(job.key, uuid4().hex[:12])
+        await self._run(partial(job.at.create, own, _MARK_BYTES, "raw"))
+        files = await self._run(job.at.names)
+        others = [each for each in marks_of(files, job.key) if each != own]
+        if not others and _file(job.disk) in files:  # finished by another call between our look and our mark
+            await self._remove(job.at, own)
+            return await self._found(job) or Refused("another call under this key was faster", _PAUSE)
         for left in others:
-            if not await self._remove(left):
-                await self._remove(own)
+            if not await self._remove(job.at, left):
+                await self._remove(job.at, own)
                 return Refused("another call under this key was faster", _PAUSE)
-        await self._discard(disk)  # remains of a call that was cut off: their mark is ours now
-        before = await self._run(partial(self._files.written, _file(source)))
+        await self._discard(job)  # remains of a call that was cut off: their mark is ours now
+        before = await self._run(partial(origin.written, _file(job.source)))
         try:
-            copy = partial(self._files.copy, _file(source), _file(disk), size, self._extension)
+            copy = partial(job.at.copy, origin.name, _file(job.source), _file(job.disk), job.size, self._extension)
             await self._run(copy, _MOST)
         except Fault as fault:
-            return await self._refused(key, own, disk, str(fault))
-        return await self._finish(key, own, disk, source, before)
+            return await self._refused(job, own, str(fault))
+        changed = await self._run(partial(origin.written, _file(job.source))) != before
+        return await self._finish(job, own, changed=changed)
 
-    async def _finish(self, key: VolumeKey, own: str, disk: DiskId, source: DiskId, before: str) -> CreateOutcome:
+    async def _finish(self, job: Job, own: str, *, changed: bool) -> CreateOutcome:
         """Whole, and of one time? Another controller may have attached the source meanwhile."""
-        changed = await self._run(partial(self._files.written, _file(source))) != before
-        taken = _taken(await self._look(), source)
+        taken = _taken(await self._look(), job.source)
         if changed or taken is not None:
-            return await self._refused(key, own, disk, f"{source} was in use while it was copied")
-        ours = await self._remove(own)
-        files = await self._run(self._files.names)
-        if not ours or marks_of(files, key) or _file(disk) not in files:
+            return await self._refused(job, own, f"{job.source} was in use while it was copied")
+        ours = await self._remove(job.at, own)
+        files = await self._run(job.at.names)
+        if not ours or marks_of(files, job.key) or _file(job.disk) not in files:
             return Refused("another call under this key began anew meanwhile", _PAUSE)
-        return Created(disk)
+        return Created(job.disk)
 
-    async def _refused(self, key: VolumeKey, own: str, disk: DiskId, why: str) -> Refused:
+    async def _refused(self, job: Job, own: str, why: str) -> Refused:
         """The mark goes last: a half copy has one. Without ours it is another call's copy."""
         with suppress(CallError):
-            if own in marks_of(await self._run(self._files.names), key):
-                await self._discard(disk)
-                await self._remove(own)
+            if own in marks_of(await self._run(job.at.names), job.key):
+                await self._discard(job)
+                await self._remove(job.at, own)
         return Refused(why, _PAUSE)
 
-    async def _discard(self, disk: DiskId) -> None:
-        if any(each.disk == disk for each in attachments(await self._look())):
-            raise Fault(Kind.STATE, f"{disk} is attached, although its copy was never finished: look at it by hand")
-        if await self._remove(_file(disk)):
-            log.info("copy.removed", disk=disk, why="it was never finished")
+    async def _discard(self, job: Job) -> None:
+        if any(each.disk == job.disk for each in attachments(await self._look())):
+            raise Fault(Kind.STATE, f"{job.disk} is attached, although its copy was never finished: look at it by hand")
+        if await self._remove(job.at, _file(job.disk)):
+            log.info("copy.removed", disk=job.disk, why="it was never finished")
 
-    async def remove(self, disk: DiskId) -> None:
+    async def remove(self, pool: str, disk: DiskId) -> None:
         """Done, too, when there is no such disk."""
-        await self._remove(_file(disk))
+        await self._remove(self._files[pool], _file(disk))
 
-    async def forget(self, key: VolumeKey) -> None:
+    async def forget(self, pool: str, key: VolumeKey) -> None:
         """After the disk: nobody will finish a copy of it."""
-        for left in marks_of(await self._run(self._files.names), key):
-            await self._remove(left)
+        for left in marks_of(await self._run(self._files[pool].names), key):
+            await self._remove(self._files[pool], left)
 
-    async def _remove(self, file: str) -> bool:
+    async def _remove(self, at: PoolFiles, file: str) -> bool:
         """Whether it was there, and this call removed it."""
         try:
-            await self._run(partial(self._files.delete, DiskId(file)))
+            await self._run(partial(at.delete, DiskId(file)))
         except Fault as fault:
             if fault.kind is not Kind.NO_VOLUME:
                 raise
@@ -151,8 +174,15 @@ def _file(disk: DiskId) -> str:
     return disk.rsplit("/", 1)[-1]
 
 
+def _target(pools: Pools, source: DiskId, place: str | None) -> Pool | Failure:
+    if place is not None:
+        return unable(said_pool(pools, place))
+    beside = pools.of(source)
+    return Refused(pools.refusal(source) or "") if beside is None else unable(said_pool(pools, beside.name))
+
+
 def _taken(look: Look, source: DiskId) -> Refused | None:
-    if (why := look.pool.refusal(source)) is not None:
+    if (why := look.pools.refusal(source) or moved_away(look, source)) is not None:
         return Refused(why)
     holder = next((each.vm for each in attachments(look) if each.disk == source), None)
     return None if holder is None else Refused(f"{source} cannot be copied while it is attached to the VM {holder}")

@@ -8,20 +8,23 @@ from secrets import token_hex
 import structlog
 
 from controller.model import DiskId, VolumeKey
-from drivers.base import Created, CreateOutcome, Done, InDoubt, Outcome, Refused
-from drivers.libvirt.decide import Look, attachments
+from drivers.base import Created, CreateOutcome, Done, InDoubt, Outcome, Refused, Room
+from drivers.libvirt.decide import Look, attachments, moved_away
 from drivers.libvirt.faults import Fault, Kind
-from drivers.libvirt.inventory import key_of
+from drivers.libvirt.inventory import key_of, owner, owners_of
+from drivers.libvirt.looking.pools import Pools
 from drivers.libvirt.rbd.fence import cut
 from drivers.libvirt.rbd.names import Names, copy_name, named
 from drivers.libvirt.rbd.tools import Tools
-from drivers.libvirt.stores import Note
+from drivers.libvirt.stores import Disks, Note
+from drivers.owners import Owners
 from drivers.shared.copies import Sources
 from drivers.shared.faults import CallError
 from drivers.shared.outcomes import failure, not_begun
 
 log = structlog.get_logger()
 FORMAT = "raw"
+_NOTE_BYTES = 4 << 20  # of an image that says which swarm the pool belongs to; nothing is written to it
 _PAUSE = 2.0  # seconds after which whoever is refused for another call's sake asks again
 
 
@@ -39,15 +42,40 @@ class Images:
     async def keys(self, beginning: str) -> Sequence[VolumeKey]:
         return (await self._names()).keys(beginning)
 
-    async def create(self, disk: DiskId, size: int) -> CreateOutcome:
+    async def owners(self, pools: Pools) -> Owners:
+        images = await self._tools.images()
+        return Owners({f"Ceph's pool {pools.default}": owners_of(f"{each}.raw" for each in images)})
+
+    async def mark(self, pools: Pools, swarm: str, *, there: bool) -> None:  # noqa: ARG002 - one pool
+        image = owner(swarm).removesuffix(".raw")
+        if not there:
+            await self._removed(image)
+        elif image not in await self._tools.images():
+            await self._tools.create(image, _NOTE_BYTES)
+
+    async def disks(self, pools: Pools) -> Disks:
         try:
-            names = await self._names()
+            keys = await self.keys("")
+        except CallError as error:
+            return Disks((), str(error))
+        return Disks(tuple(pools.usable[0].disk(key, FORMAT) for key in keys))
+
+    async def rooms(self) -> Sequence[Room]:
+        """Not told: what is free of a Ceph cluster is no right of a client that has one pool (`ceph df`)."""
+        return ()
+
+    async def create(self, key: VolumeKey, size: int, place: str | None) -> CreateOutcome:  # noqa: ARG002 - one pool
+        try:
+            names, disk = await self._names(), self._disk(await self._look(), key)
         except CallError as error:
             return not_begun(error)
         try:
             return await self._sized(names, disk, size) or await self._create(disk, size)
         except CallError as error:
             return failure(error)
+
+    def _disk(self, look: Look, key: VolumeKey) -> DiskId:
+        return look.pools.usable[0].disk(key, FORMAT)
 
     async def _create(self, disk: DiskId, size: int) -> CreateOutcome:
         try:
@@ -155,10 +183,10 @@ class Images:
         except CallError as error:
             log.warning("disk.notes_kept", disks=disks, why=str(error))
 
-    async def clone(self, key: VolumeKey, size: int, source: DiskId) -> CreateOutcome:
+    async def clone(self, key: VolumeKey, size: int, source: DiskId, place: str | None) -> CreateOutcome:  # noqa: ARG002 - one
         try:
             names, look = await self._names(), await self._look()
-            disk = look.pool.disk(key, FORMAT)
+            disk = self._disk(look, key)
             found = await self._sized(names, disk, size)
         except CallError as error:
             return not_begun(error)
@@ -194,7 +222,7 @@ class Images:
             return Refused(f"another call under this key was faster: {fault}", _PAUSE)
         return await self._sized(await self._names(), disk, size) or InDoubt(f"{disk} was made and is not there")
 
-    async def grow(self, disk: DiskId, size: int) -> Outcome:
+    async def grow(self, pools: Pools, disk: DiskId, size: int) -> Outcome:  # noqa: ARG002 - one pool
         """Of a disk that no VM has. Raises CallError."""
         if (image := (await self._names()).current(disk)) is None:
             return Refused(f"there is no disk {disk}")
@@ -203,7 +231,7 @@ class Images:
         have = await self._tools.size(image)
         return Done() if have >= size else InDoubt(f"the disk still has {have} bytes, not {size}")
 
-    async def remove(self, disk: DiskId) -> None:
+    async def remove(self, pools: Pools, disk: DiskId) -> None:  # noqa: ARG002 - one pool
         """Of a disk that no VM has; with images of its name that are none. Raises CallError."""
         for image in (await self._names()).of(disk):
             await self._removed(image)
@@ -232,7 +260,7 @@ async def _attempt(step: Awaitable[str | Outcome]) -> str | Outcome:
 
 
 def _taken(look: Look, source: DiskId) -> Refused | None:
-    if (why := look.pool.refusal(source)) is not None:
+    if (why := look.pools.refusal(source) or moved_away(look, source)) is not None:
         return Refused(why)
     holder = next((each.vm for each in attachments(look) if each.disk == source), None)
     return None if holder is None else Refused(f"{source} cannot be copied while it is attached to the VM {holder}")

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from controller.model import DiskId, VolumeKey
 from drivers.libvirt.faults import Fault, Kind
-from drivers.libvirt.inventory import PREFIX, key_of
+from drivers.libvirt.inventory import key_of
+from drivers.libvirt.looking.pools import PREFIX
 
 NEW = "new"
 COPY = "_copy."  # of an image that is not whole

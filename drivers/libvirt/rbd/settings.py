@@ -35,7 +35,7 @@ class RbdSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     vm_user: str = "reberth-vms"
     """Ceph's user for the hypervisors; default reberth-vms. Another one: it must not be able to lift a fence."""
 
-    timeout: Annotated[float, msgspec.Meta(gt=0, le=60)] = 10.0
+    timeout: Annotated[float, msgspec.Meta(ge=0.5, le=60)] = 10.0
     """Seconds for one question to Ceph; then it is in doubt; default 10."""
 
     def check(self) -> None:

@@ -14,13 +14,15 @@ from drivers.vsphere.client.acting import (
     power_off,
     reconfigure,
     search_disk,
+    set_attribute,
     set_disk_uuid,
 )
-from drivers.vsphere.client.obstacles import free_kib, read_obstacles
+from drivers.vsphere.client.obstacles import free_kib, read_obstacles, rooms
 from drivers.vsphere.client.policies import policy_id, without_policy
-from drivers.vsphere.client.probing import datastore, keyed, lacking, make_snapshot, product, remove_snapshot
+from drivers.vsphere.client.probing import datastore, lacking, make_snapshot, product, reads_by_key, remove_snapshot
 from drivers.vsphere.client.reading import disk_uuid, look, read_again, read_task, read_vm
 from drivers.vsphere.client.session import Open, Session
+from drivers.vsphere.client.stores import members
 from drivers.vsphere.client.watching import Watch
 
 __all__ = [
@@ -33,12 +35,12 @@ __all__ = [
     "delete_disk",
     "disk_uuid",
     "free_kib",
-    "keyed",
     "lacking",
     "log_event",
     "look",
     "make_folder",
     "make_snapshot",
+    "members",
     "move_disk",
     "policy_id",
     "power_off",
@@ -47,9 +49,12 @@ __all__ = [
     "read_obstacles",
     "read_task",
     "read_vm",
+    "reads_by_key",
     "reconfigure",
     "remove_snapshot",
+    "rooms",
     "search_disk",
+    "set_attribute",
     "set_disk_uuid",
     "without_policy",
 ]

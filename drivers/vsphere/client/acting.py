@@ -9,6 +9,7 @@ from pyVmomi import vim
 
 from drivers.vsphere.client.parts import make_folder_at, ref_of
 from drivers.vsphere.client.session import Open
+from drivers.vsphere.faults import Fault, Kind
 from drivers.vsphere.inventory import Disk, Place
 from drivers.vsphere.requests import Change
 
@@ -25,6 +26,19 @@ def power_off(now: Open, ref: str) -> str:
 
 def log_event(now: Open, ref: str, text: str) -> None:
     now.content.eventManager.LogUserEvent(vim.VirtualMachine(ref, now.stub), text)
+
+
+def set_attribute(now: Open, ref: str, name: str, text: str) -> None:
+    """A custom attribute of a VM; it is made if no other VM has it yet."""
+    manager = now.content.customFieldsManager
+    if manager is None:
+        raise Fault(Kind.INVALID, "this server has no custom attributes (an ESXi?)")
+    # Of VMs, or of all kinds of objects.
+    known = [each for each in manager.field or () if each.name == name]
+    found = next((each for each in known if each.managedObjectType in {None, vim.VirtualMachine}), None)
+    if found is None:
+        found = manager.AddFieldDefinition(name, vim.VirtualMachine, None, None)
+    manager.SetField(vim.VirtualMachine(ref, now.stub), found.key, text)
 
 
 def make_folder(now: Open, at: Place) -> None:
@@ -71,7 +85,11 @@ def search_disk(now: Open, at: Place, pattern: str) -> str:
         details=browser.FileInfo.Details(fileType=True, fileSize=True, modification=False, fileOwner=False),
         matchPattern=[pattern],
     )
-    return ref_of(now.datastores[at.name].browser.Search(f"[{at.name}] {at.folder}", spec))
+    return ref_of(browser_of(now, at).Search(f"[{at.name}] {at.folder}", spec))
+
+
+def browser_of(now: Open, at: Place) -> Any:
+    return vim.Datastore(at.datastore, now.stub).browser
 
 
 def _whole(disk: Disk) -> Any:

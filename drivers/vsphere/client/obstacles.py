@@ -8,9 +8,10 @@ from typing import Any
 from pyVmomi import vim
 
 from controller.model import DiskId
-from drivers.vsphere.client.parts import Collector, properties_of, ref_of
-from drivers.vsphere.client.reading import retrieve
+from drivers.base import Room
+from drivers.vsphere.client.parts import Collector, properties_of, ref_of, retrieve
 from drivers.vsphere.client.session import Open
+from drivers.vsphere.client.stores import mount
 from drivers.vsphere.inventory import Place
 from drivers.vsphere.obstacles import Obstacles, Store
 
@@ -20,6 +21,7 @@ _VM = (
 )
 _DATASTORE = ("summary.accessible", "summary.maintenanceMode", "summary.freeSpace", "host")
 _HOST = ("name", "runtime.inMaintenanceMode")
+_ROOM = properties_of(vim.Datastore, ("summary.freeSpace", "summary.capacity"))
 
 
 def read_obstacles(now: Open, refs: Sequence[str], place: Place | None, *, wide: bool) -> dict[str, Obstacles]:
@@ -32,7 +34,7 @@ def read_obstacles(now: Open, refs: Sequence[str], place: Place | None, *, wide:
     objects = [Collector.ObjectSpec(obj=vim.VirtualMachine(ref, now.stub)) for ref in refs]
     objects += [Collector.ObjectSpec(obj=vim.Datastore(ref, now.stub)) for ref in (place or now.place).refs]
     specs = [properties_of(vim.VirtualMachine, _VM), properties_of(vim.Datastore, _DATASTORE)]
-    read: dict[str, Any] = {ref_of(obj): values for obj, values in retrieve(now, objects, specs)}
+    read: dict[str, Any] = {ref_of(obj): values for obj, values in retrieve(now.content, objects, specs)}
     hosts = _hosts(now, [values.get("runtime.host") for values in read.values()])
 
     def of(vm: Any) -> Obstacles:
@@ -56,7 +58,7 @@ def _store(place: Place, read: Any, host: str) -> Store:
         accessible=bool(found.get("summary.accessible", True)),
         maintenance=str(found.get("summary.maintenanceMode") or ""),
         free_bytes=None if free is None else int(free),
-        mount=_mount(mounts, host),
+        mount=mount(mounts, host),
     )
 
 
@@ -65,16 +67,28 @@ def _hosts(now: Open, found: Sequence[Any]) -> dict[str, Any]:
     if not wanted:
         return {}
     spec = properties_of(vim.HostSystem, _HOST)
-    return {ref_of(obj): values for obj, values in retrieve(now, list(wanted.values()), [spec])}
+    return {ref_of(obj): values for obj, values in retrieve(now.content, list(wanted.values()), [spec])}
 
 
 def free_kib(now: Open, at: Place) -> int | None:
     """On this datastore; None where it does not tell."""
-    target = Collector.ObjectSpec(obj=now.datastores[at.name])
-    for _, values in retrieve(now, [target], [properties_of(vim.Datastore, ("summary.freeSpace",))]):
+    target = Collector.ObjectSpec(obj=vim.Datastore(at.datastore, now.stub))
+    for _, values in retrieve(now.content, [target], [properties_of(vim.Datastore, ("summary.freeSpace",))]):
         if free := values.get("summary.freeSpace"):
             return int(free) // 1024
     return None
+
+
+def rooms(now: Open, at: Sequence[Place]) -> dict[str, Room]:
+    """Of these datastores, by name, as far as they tell it."""
+    targets = [Collector.ObjectSpec(obj=vim.Datastore(each.datastore, now.stub)) for each in at]
+    read: dict[str, Any] = {ref_of(obj): values for obj, values in retrieve(now.content, targets, [_ROOM])}
+    told = ((each.name, read.get(each.datastore, {})) for each in at)
+    return {
+        name: Room(f"the datastore {name}", int(values["summary.freeSpace"]), int(values["summary.capacity"]))
+        for name, values in told
+        if values.get("summary.freeSpace") is not None and values.get("summary.capacity")
+    }
 
 
 def _obstacles(vm: Any, stores: tuple[Store, ...], host: Any, place: Place, *, wide: bool) -> Obstacles:
@@ -91,18 +105,6 @@ def _obstacles(vm: Any, stores: tuple[Store, ...], host: Any, place: Place, *, w
         wide=wide,
         sharing=_shared(vm.get("config.hardware.device") or (), place),
     )
-
-
-def _mount(mounts: Any, host: str) -> str:
-    """What is wrong with the datastore on this host; "" where the datastore does not tell which hosts have it."""
-    if not mounts or not host:
-        return ""
-    found = next((each.mountInfo for each in mounts if ref_of(each.key) == host), None)
-    if found is None or found.mounted is False:
-        return "has not mounted"
-    if found.accessible is False:
-        return "cannot reach"
-    return "may only read" if found.accessMode == "readOnly" else ""
 
 
 def _hardware(version: str) -> int | None:

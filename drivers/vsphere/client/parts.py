@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException
 from typing import Any
@@ -12,11 +12,12 @@ import structlog
 from pyVmomi import vim, vmodl
 
 from drivers.shared.faults import Doubt
-from drivers.vsphere.faults import fault_from
+from drivers.vsphere.faults import Fault, fault_from
 from drivers.vsphere.inventory import Place
 
 log = structlog.get_logger()
 Collector = vmodl.query.PropertyCollector
+PAGE = 100  # objects in one answer: vCenter gives no more
 
 
 def ref_of(obj: Any) -> str:
@@ -43,6 +44,23 @@ def properties_of(kind: type, paths: Sequence[str]) -> vmodl.query.PropertyColle
 def through(views: Sequence[vim.view.ContainerView]) -> list[vmodl.query.PropertyCollector.ObjectSpec]:
     step = Collector.TraversalSpec(name="view", path="view", skip=False, type=vim.view.ContainerView)
     return [Collector.ObjectSpec(obj=view, skip=True, selectSet=[step]) for view in views]
+
+
+def retrieve(
+    content: Any, objects: Sequence[object], specs: Sequence[object]
+) -> Iterator[tuple[object, Mapping[str, Any]]]:
+    """Each object with its properties, by path; one that is not set is not there."""
+    collector = content.propertyCollector
+    spec = Collector.FilterSpec(objectSet=list(objects), propSet=list(specs))
+    page = collector.RetrievePropertiesEx([spec], Collector.RetrieveOptions(maxObjects=PAGE))
+    while page is not None:
+        for found in page.objects:
+            # Without a session this call does not fail: it leaves the values out and says so here.
+            for missing in found.missingSet:
+                fault = fault_from(missing.fault)
+                raise Fault(fault.kind, f"{missing.path} of {ref_of(found.obj)} cannot be read: {fault}")
+            yield found.obj, {each.name: each.val for each in found.propSet}
+        page = collector.ContinueRetrievePropertiesEx(page.token) if page.token else None
 
 
 def shows_ids(datastore: Any) -> bool:

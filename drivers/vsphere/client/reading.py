@@ -8,11 +8,11 @@ from typing import Any
 
 from pyVmomi import vim, vmodl
 
-from drivers.vsphere.client import keyed
 from drivers.vsphere.client.decode import Kinds, Properties, decode_vm
-from drivers.vsphere.client.parts import Collector, properties_of, ref_of, through
+from drivers.vsphere.client.keyed import answers_keys, paths
+from drivers.vsphere.client.parts import Collector, properties_of, ref_of, retrieve, through
 from drivers.vsphere.client.session import HOST_PROPERTIES, Open
-from drivers.vsphere.client.tracking import PAGE, Tracker, watch_all, without_values
+from drivers.vsphere.client.tracking import Tracker, watch_all, without_values
 from drivers.vsphere.faults import Fault, Kind, fault_from
 from drivers.vsphere.inventory import Datastore, Found, Host, Inventory, Vm
 from drivers.vsphere.requests import TaskState
@@ -63,7 +63,7 @@ def _all(now: Open) -> tuple[Vm | Host | Datastore, ...]:
     sieve = now.sieve
     sifting = sieve.look()
     with now.wires.shortening(sifting.shorten):
-        for obj, properties in retrieve(now, through(now.views), specs):
+        for obj, properties in retrieve(now.content, through(now.views), specs):
             sifting.add(_decoded(obj, properties))
     return sieve.keep(sifting)
 
@@ -71,7 +71,7 @@ def _all(now: Open) -> tuple[Vm | Host | Datastore, ...]:
 def _some(now: Open, objects: Iterable[Any]) -> list[Vm | Host | Datastore]:
     wanted = [Collector.ObjectSpec(obj=each) for each in objects]
     with now.wires.shortening(None):
-        return [_decoded(obj, properties) for obj, properties in retrieve(now, wanted, _specs(now))]
+        return [_decoded(obj, properties) for obj, properties in retrieve(now.content, wanted, _specs(now))]
 
 
 def _specs(now: Open) -> list[object]:
@@ -85,8 +85,8 @@ def _specs(now: Open) -> list[object]:
 def _full(now: Open) -> tuple[str, ...]:
     if now.memo.keyed is None:
         with now.wires.shortening(None):
-            now.memo.keyed = keyed.answers_keys(now.content, through(now.views), _examples(now))
-    return (*_FULL, *keyed.paths(keyed=now.memo.keyed))
+            now.memo.keyed = answers_keys(now.content, through(now.views), _examples(now))
+    return (*_FULL, *paths(keyed=now.memo.keyed))
 
 
 def _examples(now: Open) -> list[Any]:
@@ -124,7 +124,7 @@ def read_again(now: Open, vms: Sequence[Vm]) -> Inventory:
 
 def read_vm(now: Open, ref: str) -> Vm:
     target = Collector.ObjectSpec(obj=vim.VirtualMachine(ref, now.stub))
-    for _, properties in retrieve(now, [target], [properties_of(vim.VirtualMachine, _full(now))]):
+    for _, properties in retrieve(now.content, [target], [properties_of(vim.VirtualMachine, _full(now))]):
         return decode_vm(ref, properties, _KINDS)
     raise Fault(Kind.NOT_FOUND, f"the VM {ref} is gone")
 
@@ -132,28 +132,16 @@ def read_vm(now: Open, ref: str) -> Vm:
 def read_task(now: Open, ref: str) -> TaskState:
     # Not `task.info`: pyVmomi cannot decode the entity in the tasks of managers.
     target = Collector.ObjectSpec(obj=vim.Task(ref, now.stub))
-    for _, properties in retrieve(now, [target], [properties_of(vim.Task, _TASK)]):
+    for _, properties in retrieve(now.content, [target], [properties_of(vim.Task, _TASK)]):
         state = str(properties.get("info.state", ""))
         fault = fault_from(properties.get("info.error"), begun=True) if state == "error" else None
         files = getattr(properties.get("info.result"), "file", ())
-        found = tuple(Found(str(file.path), getattr(file, "capacityKb", None)) for file in files)
+        found = tuple(
+            Found(str(file.path), getattr(file, "capacityKb", None), getattr(file, "fileSize", None)) for file in files
+        )
         return TaskState(ended=state in {"success", "error"}, fault=fault, found=found)
     raise Fault(Kind.NOT_FOUND, f"the task {ref} is gone")
 
 
 def disk_uuid(now: Open, path: str) -> str:
     return str(now.content.virtualDiskManager.QueryVirtualDiskUuid(path, now.datacenter))
-
-
-def retrieve(now: Open, objects: Sequence[object], specs: Sequence[object]) -> Iterator[tuple[object, Properties]]:
-    collector = now.content.propertyCollector
-    spec = Collector.FilterSpec(objectSet=list(objects), propSet=list(specs))
-    page = collector.RetrievePropertiesEx([spec], Collector.RetrieveOptions(maxObjects=PAGE))
-    while page is not None:
-        for found in page.objects:
-            # Without a session this call does not fail: it leaves the values out and says so here.
-            for missing in found.missingSet:
-                fault = fault_from(missing.fault)
-                raise Fault(fault.kind, f"{missing.path} of {ref_of(found.obj)} cannot be read: {fault}")
-            yield found.obj, {each.name: each.val for each in found.propSet}
-        page = collector.ContinueRetrievePropertiesEx(page.token) if page.token else None

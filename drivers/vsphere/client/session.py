@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from typing import Any, TypeVar
 
@@ -19,11 +19,12 @@ import structlog
 from pyVmomi import vim
 from pyVmomi.SoapAdapter import SoapStubAdapter
 
-from drivers.shared.faults import CallError, NotSent
+from drivers.shared.faults import CallError, Doubt, NotSent
 from drivers.shared.settings import SettingsError
 from drivers.vsphere.client.decode_cache import Sieve
 from drivers.vsphere.client.login import LoginGuard
-from drivers.vsphere.client.parts import alias_of, ref_of, shows_ids, translated
+from drivers.vsphere.client.parts import translated
+from drivers.vsphere.client.stores import Store, find_stores, present
 from drivers.vsphere.client.tracking import Tracker
 from drivers.vsphere.client.transport import Wires
 from drivers.vsphere.faults import Fault, Kind
@@ -40,7 +41,17 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
-class _Stub(SoapStubAdapter):
+class _Careful(SoapStubAdapter):
+    """What an answer has that this pyVmomi does not know (a type, a field, a word) is no answer, and no bug of ours."""
+
+    def InvokeMethod(self, mo: object, info: object, args: object, outerStub: object = None) -> object:  # noqa: N802, N803
+        try:
+            return super().InvokeMethod(mo, info, args, outerStub)  # type: ignore[no-untyped-call]
+        except (AttributeError, LookupError) as error:
+            raise Doubt(f"the answer has something that is not known here ({error}): is the server newer?") from None
+
+
+class _Stub(_Careful):
     """Counts what it sends, and connects only by our wires."""
 
     def __init__(self, settings: Settings, wires: Wires, sent: Counter[str]) -> None:
@@ -50,10 +61,10 @@ class _Stub(SoapStubAdapter):
         self.scheme: Any = wires.connection
         self._sent = sent
 
-    def sibling(self, path: str, version: str) -> SoapStubAdapter:
+    def sibling(self, path: str, version: str) -> _Careful:
         """For another service behind the same server, in the same session."""
         session = SimpleCookie(self.cookie)["vmware_soap_session"].value
-        stub = SoapStubAdapter(
+        stub = _Careful(  # type: ignore[no-untyped-call]
             host=self.host.rsplit(":", 1)[0],
             port=self.port,
             path=path,
@@ -67,7 +78,7 @@ class _Stub(SoapStubAdapter):
 
     def InvokeMethod(self, mo: object, info: object, args: object, outerStub: object = None) -> object:  # noqa: N802, N803
         self._sent[str(getattr(info, "name", info))] += 1
-        return super().InvokeMethod(mo, info, args, outerStub)  # type: ignore[no-untyped-call]
+        return super().InvokeMethod(mo, info, args, outerStub)
 
 
 @dataclass(slots=True)
@@ -86,17 +97,23 @@ class Open:
     stub: _Stub
     content: Any  # its managers are optional in pyVmomi's types; vCenter and ESXi have all that are used here
     datacenter: vim.Datacenter
-    datastores: Mapping[str, vim.Datastore]  # by name, the default first
+    stores: tuple[Store, ...]
     views: tuple[vim.view.ContainerView, ...]
-    place: Place
+    place: Place  # as it was at the login
     wires: Wires
     memo: Memo
     sieve: Sieve[Vm | Host | Datastore]  # of looks at everything
 
     @property
     def datastore(self) -> vim.Datastore:
-        """The default one."""
-        return self.datastores[self.place.name]
+        """The first one."""
+        return vim.Datastore(self.place.datastore, self.stub)
+
+    def place_now(self) -> Place:
+        """Datastore clusters with the members that they have now."""
+        if all(isinstance(each, Place) for each in self.stores):
+            return self.place
+        return present(self.content, self.stub, self.stores, self.place.folder)
 
 
 class Session:
@@ -186,34 +203,10 @@ class Session:
         if not isinstance(datacenter, vim.Datacenter):
             raise Fault(Kind.NOT_FOUND, f"there is no datacenter {wanted.datacenter}, or the user may not see it")
         views = _views(content, wanted.vm_folders)
-        stores = [self._store(content, datacenter, path) for path in wanted.stores.values()]
-        places = [place for place, _ in stores]
-        place = replace(places[0], others=tuple(places[1:]))
+        stores = find_stores(content, datacenter, wanted, self._aliases)
+        place = present(content, stub, stores, wanted.folder.strip("/"))
         memo = Memo(wanted.whole_look)
-        found = {place.name: datastore for place, datastore in stores}
-        return Open(stub, content, datacenter, found, views, place, self._wires, memo, self._sieve)
-
-    def _store(self, content: Any, datacenter: vim.Datacenter, name: str) -> tuple[Place, vim.Datastore]:
-        path = f"{self._settings.datacenter}/datastore/{name}"
-        datastore = content.searchIndex.FindByInventoryPath(path)
-        if not isinstance(datastore, vim.Datastore):
-            raise Fault(Kind.NOT_FOUND, f"there is no datastore {path}, or the user may not see it")
-        summary = datastore.summary
-        folder, url = self._settings.folder.strip("/"), str(summary.url or "")
-        # The name as vCenter has it: in inventory paths some characters are written otherwise.
-        place = Place(ref_of(datastore), str(summary.name), folder, url=url)
-        if isinstance(datastore.parent, vim.StoragePod):
-            log.warning(
-                "datastore.cluster",
-                datastore=place.name,
-                why="it is in a datastore cluster: Storage DRS moves and renames disks; switch it off for these VMs",
-            )
-        if shows_ids(datastore):
-            if (told := alias_of(content, datacenter, place)) is not None:
-                self._aliases[place.name] = told
-            alias = self._aliases.get(place.name)
-            place = replace(place, aliases=(alias,) if alias else ())
-        return place, datastore
+        return Open(stub, content, datacenter, stores, views, place, self._wires, memo, self._sieve)
 
 
 def _views(content: Any, folders: Sequence[str]) -> tuple[vim.view.ContainerView, ...]:

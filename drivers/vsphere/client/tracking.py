@@ -19,12 +19,11 @@ import structlog
 from pyVmomi import vim, vmodl
 
 from drivers.shared.faults import CallError
-from drivers.vsphere.client.parts import Collector, properties_of, ref_of, translated
+from drivers.vsphere.client.parts import PAGE, Collector, properties_of, ref_of, translated
 from drivers.vsphere.inventory import Datastore, Host, Vm
 
 log = structlog.get_logger()
 Entity = Vm | Host | Datastore
-PAGE = 100  # objects in one answer: vCenter gives no more
 # What makes vCenter name an object. Values are not needed, and not decoded: see `without_values`.
 _WATCHED = {
     vim.VirtualMachine: (

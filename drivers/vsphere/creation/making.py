@@ -7,7 +7,7 @@ it is, also after the settings name another one first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from controller.model import DiskId, DriverOption, Spec, VolumeKey
 from drivers.base import Created, CreateOutcome, Refused
@@ -17,6 +17,7 @@ from drivers.vsphere.async_session import Calls
 from drivers.vsphere.creation.copying import Copier
 from drivers.vsphere.faults import Fault, Kind, is_kind
 from drivers.vsphere.inventory import Place, keys_of
+from drivers.vsphere.placing import choose
 from drivers.vsphere.settings import DISK_FORMATS, DiskFormat, Settings
 
 DISKFORMAT, DATASTORE, STORAGE_POLICY = "diskformat", "datastore", "storage-policy"
@@ -39,7 +40,13 @@ def policy_of(spec: Spec, settings: Settings) -> str | None:
 
 
 class Maker:
-    def __init__(self, calls: Calls, settings: Settings, copier: Copier) -> None:
+    """``hosts``: those of the swarm's VMs, each with the name of a VM on it. It may raise `CallError`."""
+
+    def __init__(
+        self, calls: Calls, settings: Settings, copier: Copier, hosts: Callable[[], Awaitable[Mapping[str, str]]]
+    ) -> None:
+        self._hosts = hosts
+        self._tried: dict[VolumeKey, str] = {}  # of this process: which member of a datastore cluster was chosen
         self._calls = calls
         self._settings = settings
         self._copier = copier
@@ -47,13 +54,13 @@ class Maker:
     async def create(self, key: VolumeKey, spec: Spec) -> CreateOutcome:
         size, disk_format = -(-spec.size_bytes // KIB), self._format(spec)
         try:
-            disk = await self._disk(key, spec)
+            at = await self._where(key, spec, 0 if disk_format == "thin" else size)
         except CallError as error:
             return not_begun(error)  # a folder made or not made harms nobody
-        if isinstance(disk, Refused):
-            return disk
+        if isinstance(at, Refused):
+            return at
+        disk = at.disk(key)
         try:
-            at = (await self._calls.place()).of(disk)
             policy = await self._policy(spec)
             if isinstance(policy, Refused):
                 return await self._copier.existing_or(disk, size, policy)
@@ -62,39 +69,51 @@ class Maker:
             await self._calls.create_disk(disk, size, disk_format, policy)
         except CallError as error:
             return await self._copier.existing(disk, size) if is_kind(error, Kind.EXISTS) else failure(error)
+        self._tried.pop(key, None)
         return Created(disk)
 
-    async def _disk(self, key: VolumeKey, spec: Spec) -> DiskId | Refused:
-        """The one that is there, or that is to be made. Makes the folders: without them no search is possible."""
+    async def _where(self, key: VolumeKey, spec: Spec, need_kib: int) -> Place | Refused:
+        """The datastore where the disk is, or is to be made. Makes the folders: without them no search is possible."""
         place = await self._calls.place()
-        at = self._chosen(place, spec)
-        if isinstance(at, Refused):
-            return at
-        await self._calls.make_folder(at or place.each[0])
-        if at is not None or not place.others:
-            return (at or place).disk(key)  # if it is there, making it is refused
-        found = [disk for each in place.each if (disk := await self._found(each, key)) is not None]
+        members, said = self._meant(place, spec), DATASTORE in dict(spec.for_driver)
+        if isinstance(members, Refused):
+            return members
+        area = members if said else place.each
+        if len(area) == 1:
+            await self._calls.make_folder(area[0])
+            return area[0]  # if the disk is there, making it is refused
+        found = [disk for each in area if (disk := await self._found(each, key)) is not None]
         if len(found) > 1:
             return Refused(
                 f"there are {' and '.join(found)}: which one is meant?",
                 cure="give all but one another name with the datastore browser, or say the datastore",
             )
-        return found[0] if found else place.disk(key)
+        return place.of(found[0]) if found else await self._choice(key, members, need_kib)
+
+    async def _choice(self, key: VolumeKey, members: Sequence[Place], need_kib: int) -> Place | Refused:
+        """Of a datastore cluster, the same again where a call under this key was in doubt."""
+        if len(members) == 1:
+            return members[0]
+        told, hosts = await self._calls.members(members), await self._hosts()
+        chosen = choose(told, hosts, need_kib * KIB, self._tried.get(key, ""))
+        if isinstance(chosen, str):
+            return Refused(
+                f"no datastore of {members[0].pod} will do: {chosen}",
+                cure="mount them on all hosts where the swarm's VMs may run, or make room",
+            )
+        self._tried[key] = chosen.name
+        return next(each for each in members if each.name == chosen.name)
 
     async def _found(self, at: Place, key: VolumeKey) -> DiskId | None:
         await self._calls.make_folder(at)
         disk = at.disk(key)
         return disk if await self._copier.has(at, disk) else None
 
-    def _chosen(self, place: Place, spec: Spec) -> Place | Refused | None:
-        """The datastore that the options say; None: they say none."""
-        said = dict(spec.for_driver).get(DATASTORE)
-        if said is None:
-            return None
-        stores = dict(zip(self._settings.stores, place.each, strict=True))
-        if (found := stores.get(said)) is not None:
-            return found
-        return Refused(
+    def _meant(self, place: Place, spec: Spec) -> tuple[Place, ...] | Refused:
+        """The datastore that the options say, else that of the settings; or the members of a datastore cluster."""
+        stores = tuple(self._settings.stores)
+        said = dict(spec.for_driver).get(DATASTORE, stores[0])
+        return place.meant(said) or Refused(
             f"the datastore {said} is not among those of the settings ({', '.join(stores)})",
             cure=f"take one of them, or put {said} into datastores of the settings",
         )
@@ -126,17 +145,18 @@ class Maker:
 
     async def clone(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
         """On the source's datastore, if the options say no other one."""
+        size = -(-spec.size_bytes // KIB)
         try:
-            place = await self._calls.place()
+            beside = (await self._calls.place()).of(source)
             policy = await self._policy(spec)  # given when it is attached
+            at = await self._where(key, spec, size) if DATASTORE in dict(spec.for_driver) else beside
         except CallError as error:
             return not_begun(error)
-        at = self._chosen(place, spec)
         if isinstance(at, Refused):
             return at
         if isinstance(policy, Refused):
             return policy
-        return await self._copier.clone(at or place.of(source), key, -(-spec.size_bytes // KIB), source)
+        return await self._copier.clone(at, key, size, source)
 
     async def keys(self, beginning: str) -> Sequence[VolumeKey]:
         """Of all datastores; those on several are told once. Raises `CallError`."""

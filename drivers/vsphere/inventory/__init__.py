@@ -13,12 +13,31 @@ from drivers.vsphere.inventory.holders import (
     ours,
     power,
     powers,
+    unpinned,
     unread_vms,
     whole,
 )
-from drivers.vsphere.inventory.identity import find, identity, shows_uuids, stamp, stamped_as_another
+from drivers.vsphere.inventory.identity import (
+    find,
+    identity,
+    named,
+    names,
+    shows_uuids,
+    stamp,
+    stamped_as_another,
+    swarms,
+)
 from drivers.vsphere.inventory.keys import ENABLE_UUID_KEY, EPOCH_KEY, KEPT_KEYS, SLOT_KEY, VM_KEY, Pin, pinned, pins
-from drivers.vsphere.inventory.place import Place, by_id, key_of, keys_of, parse_path, unfinished_pattern
+from drivers.vsphere.inventory.place import (
+    OWNERS,
+    Place,
+    by_id,
+    key_of,
+    keys_of,
+    owners_of,
+    parse_path,
+    unfinished_pattern,
+)
 from drivers.vsphere.inventory.values import (
     CONNECTED,
     SUSPENDED,
@@ -30,6 +49,7 @@ from drivers.vsphere.inventory.values import (
     Host,
     Inventory,
     Vm,
+    renewed,
 )
 
 __all__ = [
@@ -37,6 +57,7 @@ __all__ = [
     "ENABLE_UUID_KEY",
     "EPOCH_KEY",
     "KEPT_KEYS",
+    "OWNERS",
     "SLOT_KEY",
     "SUSPENDED",
     "VM_KEY",
@@ -58,19 +79,25 @@ __all__ = [
     "keys_of",
     "listing",
     "moved",
+    "named",
+    "names",
     "normal_uuid",
     "odd",
     "orders",
     "ours",
+    "owners_of",
     "parse_path",
     "pinned",
     "pins",
     "power",
     "powers",
+    "renewed",
     "shows_uuids",
     "stamp",
     "stamped_as_another",
+    "swarms",
     "unfinished_pattern",
+    "unpinned",
     "unread_vms",
     "whole",
 ]

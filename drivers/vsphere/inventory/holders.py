@@ -9,7 +9,7 @@ from controller.model import Attachment, AttachmentState, DiskId, Power, VmId
 from drivers.base import Listing
 from drivers.shared.smbios import orders
 from drivers.vsphere.inventory.identity import identity, stamp, stamped_as_another
-from drivers.vsphere.inventory.keys import Pin, pins
+from drivers.vsphere.inventory.keys import Pin, Slots, pins
 from drivers.vsphere.inventory.place import Place
 from drivers.vsphere.inventory.values import CONNECTED, SUSPENDED, Disk, Inventory, Vm
 
@@ -23,6 +23,19 @@ def ours(vm: Vm, place: Place) -> dict[DiskId, Disk]:
             if name is not None:
                 found[name] = disk
     return found
+
+
+def unpinned(vm: Vm, place: Place) -> dict[Slots, Pin]:
+    """Of our disks on a VM those without a pin, with the slots that they are in."""
+    buses = {controller.key: controller.bus for controller in vm.controllers}
+    known = {} if stamped_as_another(vm) else pins(vm)
+    return {
+        (buses[disk.controller], disk.unit): pin
+        for name, disk in ours(vm, place).items()
+        if disk.controller in buses and (buses[disk.controller], disk.unit) not in known
+        if not any(place.pin(name).fits(each) for each in known.values())
+        for pin in [place.pin(name)]
+    }
 
 
 def moved(vm: Vm, place: Place) -> dict[DiskId, Disk]:
@@ -96,7 +109,10 @@ def odd(vms: Sequence[Vm], place: Place) -> dict[DiskId, str]:
 
 def _moved(disk: DiskId, now: str, vm: str) -> str:
     if now == disk:
-        return f"{disk} is on {vm}, and the settings do not name its datastore any more: name it in datastores again"
+        return (
+            f"{disk} is on {vm}, and the settings do not name its datastore any more (or it left its "
+            "datastore cluster): name it in datastores again"
+        )
     return (
         f"{disk} is on {vm} as {now}: Storage vMotion or Storage DRS has moved it. Move it back: detach it by hand, "
         f"move the file to {disk} with the datastore browser, and attach it again; switch Storage DRS off for this VM"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from controller.model import Epoch, VmId
 from drivers.shared.smbios import normal_uuid, orders
@@ -20,6 +20,11 @@ def identity(vm: Vm) -> VmId:
 def stamped_as_another(vm: Vm) -> bool:
     """What is noted on it is about the VM that it was cloned from."""
     return VM_KEY in vm.extra and normal_uuid(vm.extra[VM_KEY]) not in orders(vm.uuid)
+
+
+def swarms(vm: Vm, nodes: Collection[VmId]) -> bool:
+    """Whether it is a VM of the swarm, as far as can be told: one of its nodes', or one that has or had a disk."""
+    return bool(orders(vm.uuid) & set(nodes)) or (VM_KEY in vm.extra and not stamped_as_another(vm))
 
 
 def stamp(vm: Vm) -> Epoch | None:
@@ -43,3 +48,14 @@ def find(vms: Sequence[Vm], wanted: VmId) -> Vm | str:
 
 def shows_uuids(vm: Vm) -> bool:
     return vm.disk_uuids or vm.extra.get(ENABLE_UUID_KEY.lower(), "").strip().lower() in {"true", "1", "yes"}
+
+
+def names(vms: Sequence[Vm], vm: VmId) -> list[str]:
+    """Under which vCenter knows it."""
+    return [each.name for each in named(vms, [vm])]
+
+
+def named(vms: Sequence[Vm], wanted: Sequence[VmId]) -> list[Vm]:
+    """All that may be one of these."""
+    ids = set(wanted)
+    return [vm for vm in vms if ids & orders(vm.uuid)]

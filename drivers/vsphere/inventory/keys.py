@@ -56,11 +56,19 @@ def pins(vm: Vm) -> dict[Slots, Pin]:
     return found
 
 
-def pinned(vm: Vm, add: Mapping[Slots, Pin], remove: Collection[Pin] = ()) -> tuple[tuple[str, str], ...]:
-    """The settings to write: of the controllers whose pins change."""
+def pinned(
+    vm: Vm, add: Mapping[Slots, Pin], remove: Collection[Pin] = (), *, inherited: bool = False
+) -> tuple[tuple[str, str], ...]:
+    """
+    The settings to write: of the controllers whose pins change.
+
+    ``inherited``: the pins that are there are of the VM that this one was cloned from. They go, before its own stamp
+    would make them this one's.
+    """
     before = pins(vm)
     gone = (*remove, *add.values())
-    after = {slot: pin for slot, pin in before.items() if not any(pin.fits(each) for each in gone)} | dict(add)
+    kept = {} if inherited else {at: pin for at, pin in before.items() if not any(pin.fits(each) for each in gone)}
+    after = kept | dict(add)
     changed = sorted({slot[0] for slot in {*before, *after} if before.get(slot) != after.get(slot)})
     return tuple((PIN_KEYS[bus], _text(after, bus)) for bus in changed if bus < len(PIN_KEYS))
 

@@ -12,6 +12,8 @@ from drivers.vsphere.inventory.keys import Pin
 from drivers.vsphere.inventory.values import Datastore, File, Found
 
 _UNFINISHED = "_copy"
+_OWNER = "_swarm"  # of an empty disk that names the swarm to which the folder belongs
+OWNERS = f"{_OWNER}.*"
 _PATH = re.compile(r"^\[(?P<datastore>[^\]]+)\] *(?P<path>.+)$")
 
 
@@ -27,8 +29,15 @@ def unfinished_pattern(key: VolumeKey) -> str:
 def keys_of(found: Iterable[Found], beginning: str) -> list[VolumeKey]:
     """Of descriptors of whole disks; a disk's data is in a file of its own beside, which some servers list too."""
     names = (each.name.removesuffix(".vmdk") for each in found)
-    whole = (name for name in names if not name.endswith("-flat") and not name.startswith(f"{_UNFINISHED}."))
+    others = (f"{_UNFINISHED}.", f"{_OWNER}.")
+    whole = (name for name in names if not name.endswith("-flat") and not name.startswith(others))
     return sorted(VolumeKey(name) for name in whole if name.startswith(beginning))
+
+
+def owners_of(found: Iterable[Found]) -> frozenset[str]:
+    """The swarms that noted themselves among these files."""
+    names = (each.name.removesuffix(".vmdk") for each in found if each.name.startswith(f"{_OWNER}."))
+    return frozenset(name.split(".")[1] for name in names if not name.endswith("-flat"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,7 @@ class Place:
 
     ``aliases``: other names of the folder in file names (vSAN shows a UUID in its place). ``twins``: managed object IDs
     under which other datacenters know the same storage. Both are of the first datastore; ``others`` have none in turn.
+    ``option``: how the settings name this datastore; ``pod``: how they name a datastore cluster that it is in now.
     """
 
     datastore: str  # managed object ID
@@ -47,11 +57,22 @@ class Place:
     url: str = ""
     twins: frozenset[str] = frozenset()
     others: tuple[Place, ...] = ()
+    option: str = ""
+    pod: str = ""
 
     @property
     def each(self) -> tuple[Place, ...]:
         """One for each datastore, the first one first."""
         return (replace(self, others=()), *self.others)
+
+    @property
+    def several(self) -> bool:
+        """Whether a disk's name alone does not say where it is, or will not when a datastore cluster has grown."""
+        return bool(self.others or self.pod)
+
+    def meant(self, said: str) -> tuple[Place, ...]:
+        """The datastores that the settings mean by this name; several of a datastore cluster."""
+        return tuple(each for each in self.each if said in {each.option, each.pod})
 
     def among(self, datastores: Iterable[Datastore]) -> Place:
         found = tuple(datastores)
@@ -75,7 +96,7 @@ class Place:
         return DiskId(f"[{self.name}] {self.folder}/{key}.vmdk")
 
     def pin(self, disk: DiskId) -> Pin:
-        return Pin(key_of(disk), self.of(disk).name if self.others else "")
+        return Pin(key_of(disk), self.of(disk).name if self.several else "")
 
     def pinned(self, pin: Pin) -> list[DiskId]:
         """What a pinned disk may be called: of a pin without a datastore it may be on any."""
@@ -85,6 +106,10 @@ class Place:
     def unfinished(self, key: VolumeKey, token: str) -> DiskId:
         """For a copy under way: no key begins like it, and the token makes it the one call's own."""
         return DiskId(f"[{self.name}] {self.folder}/{_UNFINISHED}.{token}.{key}.vmdk")
+
+    def owner(self, swarm: str) -> DiskId:
+        """The note of a swarm that the folder is its own."""
+        return DiskId(f"[{self.name}] {self.folder}/{_OWNER}.{swarm}.vmdk")
 
     def find(self, file: File) -> DiskId | None:
         """Our name for a file of ours, else None."""

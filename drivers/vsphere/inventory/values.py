@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 CONNECTED = "connected"
@@ -101,7 +101,14 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file in our folder; its size is None where the server does not tell."""
+    """A file in our folder; its size, and what it takes in the datastore, are None where the server does not tell."""
 
     name: str
     size_kib: int | None
+    used_bytes: int | None = None
+
+
+def renewed(vms: Sequence[Vm], fresh: Sequence[Vm]) -> tuple[Vm, ...]:
+    """``vms``, in their order, with what was read of some since."""
+    by_ref = {vm.ref: vm for vm in fresh}
+    return tuple(by_ref.get(vm.ref, vm) for vm in vms)

@@ -61,7 +61,7 @@ class _Probe:
             self.names.name("vm", vm.name)
         await self.ask("first look by updates", "1.8: requests and seconds", self._look)
         await self.ask("look at what has not changed", "1.8: requests and seconds", self._look)
-        await self.ask("settings by name", "1.8: is no user data fetched?", lambda: self.calls.run(client.keyed))
+        await self.ask("settings by name", "1.8: is no user data fetched?", lambda: self.calls.run(client.reads_by_key))
         await self.ask("datastore", "1.6, 1.10: how our folder is shown", lambda: self.calls.run(client.datastore))
         await self.ask("VMs", "1.2, 1.4, 1.17: what is not read, and which flags are set", self._tell_vms)
         some = self.now.vms[0].ref if self.now.vms else None

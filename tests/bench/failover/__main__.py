@@ -92,6 +92,8 @@ def main() -> int:
     options.add_argument("--roles", default="follower", help="of worker, follower, leader; with commas")
     options.add_argument("--delays", default="5s,0s", help="restart_policy.delay of all services; with commas")
     options.add_argument("--heartbeat", default="5s")
+    options.add_argument("--detect", default="swarm", help="swarm, or gate: with fence power-off")
+    options.add_argument("--grace", type=float, default=10.0)
     options.add_argument("--lines", type=Path, help="a file to which each round is added as a line of JSON")
     options.add_argument("--show", type=Path, nargs="+", help="measure nothing: the table of these files of lines")
     options.add_argument("--plot", type=Path, help="where to write the plot (SVG)")
@@ -104,7 +106,7 @@ def main() -> int:
     delays = chosen.delays.split(",")
     settings = DrillSettings(
         name=chosen.name, subnet=chosen.subnet, heartbeat=chosen.heartbeat, delay=delays[0],
-        workers=1 if "worker" in roles else 0,
+        workers=1 if "worker" in roles else 0, detect=chosen.detect, grace=chosen.grace,
     )  # fmt: skip
     once = [(fault, role, delay) for delay, fault, role in product(delays, chosen.faults.split(","), roles)]
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -111,9 +112,10 @@ async def test_redfish_tells_two_systems_behind_one_bmc_apart_by_their_uuids(sit
     one, other = site.vms
     site.host.stop(other)
     for settings in (site.redfish(), site.redfish(machines=[{"url": site.url, "vm": one}])):
-        ours = create_redfish(settings)
-        assert await ours.power([one]) == {one: Power.ON}
-        await ours.close()
+        async with AsyncExitStack() as stack:
+            ours = create_redfish(settings)
+            stack.push_async_callback(ours.close)
+            assert await ours.power([one]) == {one: Power.ON}
 
 
 async def test_redfish_refuses_a_machine_that_the_settings_name_and_the_bmc_has_not(site: BmcSite) -> None:
@@ -121,9 +123,10 @@ async def test_redfish_refuses_a_machine_that_the_settings_name_and_the_bmc_has_
     one = site.vms[0]
     site.host.stop(one)
     machine = {"url": site.url, "vm": stranger, "system": f"/redfish/v1/Systems/{one}"}
-    ours = create_redfish(site.redfish(machines=[machine]))
-    assert await ours.power([stranger]) == {stranger: Power.UNKNOWN}
-    await ours.close()
+    async with AsyncExitStack() as stack:
+        ours = create_redfish(site.redfish(machines=[machine]))
+        stack.push_async_callback(ours.close)
+        assert await ours.power([stranger]) == {stranger: Power.UNKNOWN}
 
 
 async def test_a_machine_whose_hypervisor_is_away_is_unknown(site: BmcSite, driver: Made) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from controller.app import open_storage
 from controller.model import Epoch, Power, Spec, VolumeKey
+from controller.parts import open_storage
 from controller.settings import parse
 from drivers.base import Created, Done
 from tests.bmc.site import BmcSite, seen_off

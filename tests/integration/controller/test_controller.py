@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,10 +18,13 @@ from typing import Any
 
 import pytest
 
+from controller.cli.remote import FOLDER, HOST
 from controller.protocol.client import ControllerClient, ControllerRefused
 from controller.protocol.identity import client_context
 from controller.protocol.messages import Hello, Sync
 from tests.support.dockerd import OneNodeSwarm
+from tests.support.operators import People
+from tests.support.ports import free_port
 
 VM = "00000000-0000-4000-8000-00000000000a"
 CONFIG = """\
@@ -45,10 +47,10 @@ class Running:
     port: int
     certificates: Path
 
-    def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def cli(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "controller.cli.main", *arguments],
-            env=self.environment,
+            env={**self.environment, **more},
             capture_output=True,
             text=True,
             timeout=60,
@@ -75,9 +77,7 @@ class Running:
 
 @contextmanager
 def controller(swarm: OneNodeSwarm, folder: Path, extra: str = MEMORY) -> Iterator[Running]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
+    port = free_port()
     config = folder / "reberth.toml"
     config.write_text(
         CONFIG.format(port=port, folder=folder, docker=swarm.url, certificates=swarm.certificates, extra=extra)
@@ -125,6 +125,23 @@ async def test_a_volume_is_made_told_about_and_removed(swarm: OneNodeSwarm, tmp_
                     await asyncio.sleep(0.1)
         missing = running.cli("explain", "data")
         assert (missing.returncode, "there is no volume 'data'" in missing.stderr) == (3, True)
+
+
+def test_a_person_with_a_certificate_asks_from_afar_and_is_named(swarm: OneNodeSwarm, tmp_path: Path) -> None:
+    """The manager is known by the certificate that a real Swarm gave it."""
+    people = People.with_ca(tmp_path / "operators", swarm.certificates / "swarm-root-ca.crt")
+    port, alice, bob = free_port(), people.issue("alice", "operator"), people.issue("bob")
+    extra = f'operators_file = "{people.file}"\noperators_port = {port}\n{MEMORY}'
+    with controller(swarm, tmp_path, extra) as running:
+        running.until_acting()
+        far = {HOST: f"127.0.0.1:{port}", "REBERTH_CONFIG": "", "REBERTH_DOOR": "/nowhere"}
+        looking = running.cli("pause", "--reason", "x", **far, **{FOLDER: str(bob)})
+        assert (looking.returncode, "is for looking only" in looking.stderr) == (1, True), looking
+        acting = running.cli("pause", "--reason", "new switches", **far, **{FOLDER: str(alice)})
+        assert acting.returncode == 0, acting.stderr
+        for told in (running.cli("status"), running.cli("status", **far, **{FOLDER: str(bob)})):
+            assert "new switches, says alice (certificate)" in told.stdout, told
+        assert running.cli("resume", **far, **{FOLDER: str(alice)}).returncode == 0
 
 
 async def test_a_stop_ends_long_polls_and_the_process_within_seconds(swarm: OneNodeSwarm, tmp_path: Path) -> None:
@@ -176,9 +193,7 @@ def test_the_dead_are_confirmed_only_where_swarm_does_not_see_them_live(swarm: O
 def test_programs_and_browsers_read_on_the_metrics_port(
     swarm: OneNodeSwarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("REBERTH_METRICS_PORT", str(port))
 
     def read(path: str) -> bytes:

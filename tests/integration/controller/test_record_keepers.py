@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import aiodocker
 
 from controller.model import BootId, Epoch, NodeId, Spec, VmId, VolumeName, VolumeRecord
-from controller.records.base import Leadership, NodeRecord
+from controller.records.base import Leadership, NodeRecord, RecordsUnavailable
 from controller.records.keepers import LABEL, MOST
 from controller.records.swarm import SwarmRecords
 from controller.volumes.naming import volume_key
@@ -87,3 +88,35 @@ async def test_more_records_than_one_service_can_name_are_kept_by_several(docker
 
     assert len(await docker.services.list(filters={"label": LABEL})) == 2
     assert await swept(docker) == 0
+
+
+async def test_records_that_are_kept_and_removed_at_once_are_in_nobody_s_way(docker: aiodocker.Docker) -> None:
+    """A stack with several volumes makes looks, and so keepers, one after the other while the last one still writes."""
+    records = SwarmRecords(docker)
+    made = [await records.create_volume(volume(f"v{number}")) for number in range(4)]
+    await asyncio.gather(*(records.keep() for _ in range(4)))
+    (keeper,) = await docker.services.list(filters={"label": LABEL})
+    assert len(keeper["Spec"]["TaskTemplate"]["ContainerSpec"]["Configs"]) == 4
+
+    await asyncio.gather(*(records.delete_volume(each) for each in made if isinstance(each, VolumeRecord)))
+    assert await records.volumes() == {}
+
+
+async def test_a_keeper_that_another_controller_changes_in_that_moment_is_no_bug(docker: aiodocker.Docker) -> None:
+    """Whoever loses says so, and tries again; nothing else may come out of it."""
+    every = [SwarmRecords(docker) for _ in range(3)]
+    made = [await every[0].create_volume(volume(f"v{number}")) for number in range(3)]
+
+    for _ in range(5):
+        ends = await asyncio.gather(*(each.keep() for each in every), return_exceptions=True)
+        assert [end for end in ends if end is not None and not isinstance(end, RecordsUnavailable)] == []
+    while ends := [
+        end
+        for end in await asyncio.gather(
+            *(each.delete_volume(one) for each, one in zip(every, made, strict=True) if isinstance(one, VolumeRecord)),
+            return_exceptions=True,
+        )
+        if end is not None
+    ]:
+        assert all(isinstance(end, RecordsUnavailable) for end in ends), ends
+    assert await every[0].volumes() == {}

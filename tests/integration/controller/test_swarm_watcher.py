@@ -69,6 +69,7 @@ async def until_claimed(watcher: SwarmWatcher, pokes: Pokes) -> SwarmSnapshot:
 async def test_a_swarm_of_one_node_is_seen_as_it_is(docker: aiodocker.Docker) -> None:
     watcher = SwarmWatcher(docker, Pokes())
     me = await watcher.me()
+    assert await watcher.cluster() == (await docker.system.info())["Swarm"]["Cluster"]["ID"]
     found = await watcher.snapshot()
     node = found.nodes[me]
 

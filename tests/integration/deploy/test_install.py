@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -107,6 +108,18 @@ def test_a_rotated_secret_is_made_under_a_new_name_and_used(site: Site) -> None:
     assert used == ["reberth-storage-2"]
 
 
+def test_the_operators_ca_is_given_to_the_controllers_and_goes_with_them(site: Site, tmp_path: Path) -> None:
+    subprocess.run(["sh", str(SCRIPT.with_name("operators.sh")), "ca", "--folder", str(tmp_path / "o")], check=True)
+    file = tmp_path / "o" / "operators.pem"
+    site.install("--with", "operators", "--secret", f"reberth-operators={file}")
+    (service,) = json.loads(" ".join(site.docker("service", "inspect", "reberth_controller")))
+    spec = service["Spec"]["TaskTemplate"]["ContainerSpec"]
+    assert "REBERTH_OPERATORS_FILE=/run/secrets/operators" in spec["Env"]
+    assert "reberth-operators" in [each["SecretName"] for each in spec["Secrets"]]
+    site.script("uninstall", "--yes")
+    assert site.there() == NOTHING
+
+
 def test_an_upgrade_needs_the_new_image_only_and_keeps_settings_and_secrets(site: Site) -> None:
     site.install()
     site.script("--image", "registry.invalid/reberth:2", "--no-wait")
@@ -178,3 +191,19 @@ def test_a_broken_daemon_json_is_left_as_it_is(site: Site) -> None:
     files = {"REBERTH_SYSCTL_FILE": str(sysctl), "REBERTH_DAEMON_FILE": str(daemon)}
     assert "is not JSON" in site.script("node", code=1, more=files)
     assert daemon.read_text() == '{"log-driver": '
+
+
+@pytest.mark.parametrize("option", ["userns", "rootless"])
+def test_a_docker_that_cannot_have_reberth_is_refused_before_anything_is_made(
+    site: Site, tmp_path: Path, option: str
+) -> None:
+    """Swarm would reject each task, with a word about host networking: no doctor ever runs there."""
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    told = f"*SecurityOptions*) echo '[name=seccomp,profile=builtin name={option}]' ;;"
+    docker.write_text(f'#!/bin/sh\ncase "$*" in {told} *) exec {shutil.which("docker")} "$@" ;; esac\n')
+    docker.chmod(0o755)
+    more = {"PATH": f"{docker.parent}:{os.environ['PATH']}"}
+    said = site.script(*BASE, "--config", str(site.settings), code=1, more=more)
+    assert {"userns": "remaps user namespaces", "rootless": "runs rootless"}[option] in said
+    assert site.there() == NOTHING

@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import shutil
-import socket
 import subprocess
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
@@ -22,6 +21,7 @@ from controller.model import Epoch
 from controller.reconciler.state import LoopState
 from deploy.lab.debian.packages import install
 from tests.support.executors import Leading
+from tests.support.ports import free_port
 
 PROJECT = Path(__file__).resolve().parents[3]
 RULES = PROJECT / "deploy" / "monitoring" / "reberth.rules.yml"
@@ -89,9 +89,7 @@ def test_the_dashboard_is_json_with_a_query_in_each_panel() -> None:
 async def test_a_real_prometheus_scrapes_a_controller_and_loads_the_alerts(
     folder: Path, controller: tuple[str, int]
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     target = "{}:{}".format(*controller)
     settings = {
         "global": {"scrape_interval": "1s"},

@@ -24,6 +24,7 @@ from deploy.drill.proxy.call_meaning import Step, StopPoint, When
 from deploy.drill.proxy.fault_proxy import FaultProxy
 from deploy.drill.proxy.values import Act, Wiring
 from deploy.lab.kernel import processes
+from tests.support.ports import free_port
 
 ATTACH = "/v1/vms/vm1/attach"
 BODY = b'{"disks": ["d1"], "epoch": 3}'
@@ -93,11 +94,6 @@ class Scenario:
             return answer.status, answer.read()
         finally:
             connection.close()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ import pytest
 from controller.gate.gate import Gate
 from controller.gate.jobs import GateError
 from controller.gate.kernel import filesystem
-from controller.gate.kernel.device import open_device
 from controller.gate.kernel.disk_check import TAIL_BYTES, Wanted
 from controller.gate.unmount_job import UnmountJob
 from controller.gate.volume import TAKEN_OVER_SECONDS
@@ -222,7 +221,7 @@ async def test_a_first_mount_that_was_cut_off_is_done_again(tmp_path: Path, ext4
     """The record still says that it was never mounted: the source's label and its own are both taken."""
     async with copied(tmp_path, ext4) as (controller, gate):
         if labelled:
-            found = open_device([ext4.copy.name], ext4.copy.by_id)
+            found = await host(tmp_path).find([ext4.copy.name])
             assert found is not None
             uuid, own, old = ext4.source.fs_uuid, ext4.copy.fs_uuid, ext4.source.fs_uuid
             wanted = Wanted("ext4", uuid, ext4.copy.size, may_format=False, label=own, source_label=old)

@@ -13,7 +13,6 @@ import pytest
 from controller.gate.gate import Gate
 from controller.gate.jobs import GateError
 from controller.gate.kernel import filesystem
-from controller.gate.kernel.device import open_device
 from controller.gate.kernel.disk_check import Wanted
 from tests.support.gate_rig import MIB, Disk, FakeController, crash, disk, host, running, until
 
@@ -161,7 +160,7 @@ async def test_of_two_devices_that_a_disk_may_have_the_one_that_answers_is_taken
         with ghost.image.open("r+b") as image:
             image.truncate(0)
         for names, loop in (([ghost.name, spare.name], spare.loop), ([ghost.name], ghost.loop)):
-            found = open_device(names, spare.by_id)
+            found = await host(tmp_path).find(names)
             assert found is not None
             found.close()
             assert found.path == loop
@@ -169,7 +168,7 @@ async def test_of_two_devices_that_a_disk_may_have_the_one_that_answers_is_taken
 
 async def test_crash_inside_mkfs_is_made_good_by_whoever_gets_the_disk_next(tmp_path: Path, spare: Disk) -> None:
     """Remains without a superblock are ours if the disk's own label says so, and only then."""
-    found = open_device([spare.name], spare.by_id)
+    found = await host(tmp_path).find([spare.name])
     assert found is not None
     wanted = Wanted("ext4", spare.fs_uuid, spare.size, may_format=True)
     await filesystem.prepare(found, wanted, lambda _: None, lambda: None)

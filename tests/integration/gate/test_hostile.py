@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -11,7 +12,11 @@ from pathlib import Path
 import pytest
 
 from controller.gate.jobs import GateError
-from tests.support.gate_rig import Disk, FakeController, host, running
+from controller.gate.kernel.disk_check import TAIL_BYTES
+from controller.gate.kernel.filesystem import write_label
+from controller.model import VolumeName
+from controller.volumes.naming import volume_key
+from tests.support.gate_rig import MIB, Disk, FakeController, disk, host, running, until
 
 pytestmark = pytest.mark.usefixtures("own_mounts")
 
@@ -80,7 +85,7 @@ async def test_nameplate_that_leads_elsewhere_is_replaced_and_what_it_leads_to_i
 
     async with asyncio.timeout(30), running(host(tmp_path), controller, tmp_path) as gate:
         await gate.mount(VOLUME, "a")
-        target = tmp_path / "volumes" / spare.grant().key
+        target = tmp_path / "volumes" / spare.grant(VOLUME).key
         assert victim.read_text() == "untouched"
         plate = await host(tmp_path).nameplate(target)
         assert plate is not None
@@ -94,7 +99,7 @@ async def test_gate_without_memory_is_not_held_by_what_is_in_the_place_of_a_name
     """Reading a FIFO would keep the gate, and every volume of the node, asleep for ever."""
     async with running(host(tmp_path), controller, tmp_path) as gate:
         await gate.mount(VOLUME, "a")
-    plate = tmp_path / "volumes" / spare.grant().key / ".reberth"
+    plate = tmp_path / "volumes" / spare.grant(VOLUME).key / ".reberth"
     plate.unlink()
     make: dict[str, Callable[[], object]] = {
         "link": lambda: plate.symlink_to(tmp_path / "state" / "gate.json"),
@@ -134,15 +139,129 @@ async def test_a_folder_in_the_place_of_a_file_of_ours_ends_in_a_reason_or_in_a_
             await gate.unmount(VOLUME, "a")
 
 
-async def test_nameplate_that_names_another_volume_s_place_is_not_believed(
+LIES = {
+    "place and name": {"name": "other", "key": volume_key(VolumeName("other")), "serial": 7},
+    "name": {"name": "other", "key": volume_key(VolumeName(VOLUME)), "serial": 2**62},
+    "no name": {"name": "../../etc", "key": volume_key(VolumeName(VOLUME)), "serial": 7},
+    "place": {"name": VOLUME, "key": volume_key(VolumeName("other")), "serial": 7},
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+async def test_nameplate_that_names_another_volume_holds_its_own_volume_and_no_other(
+    tmp_path: Path, spare: Disk, controller: FakeController, lie: str
+) -> None:
+    """Believed, its own volume would be called unmounted under a container that writes."""
+    with disk(tmp_path, "second") as second:
+        controller.grant(second.grant("third"))
+        async with running(host(tmp_path), controller, tmp_path) as gate:
+            await gate.mount(VOLUME, "a")
+            await gate.mount("third", "c")
+        plate = tmp_path / "volumes" / spare.grant(VOLUME).key / ".reberth"
+        plate.write_text(json.dumps(LIES[lie]))
+        (tmp_path / "state" / "gate.json").unlink()
+
+        async with running(host(tmp_path), controller, tmp_path) as gate, asyncio.TaskGroup() as tasks:
+            assert [(one.name, one.state) for one in gate.volumes.report()] == [("third", "mounted")]
+            for name in (VOLUME, "other"):
+                controller.release(name, 9)
+            await until(lambda: controller.history("other")[-1:] == [("unmounted", 9)])
+            said = controller.said(VOLUME)
+            assert said is not None
+            assert (said.state, said.users) == ("mounted", (0,))
+            assert "names another volume" in (said.problem or "")
+
+            controller.grant(spare.grant(VOLUME, serial=10, void=9, may_format=False))
+            successor = tasks.create_task(gate.mount(VOLUME, "b"))
+            await until(lambda: "an earlier container" in gate.volumes.volume(VOLUME).reason)
+            await gate.unmount(VOLUME, "a")
+            assert await successor == tmp_path / "volumes" / spare.grant(VOLUME).key / "data"
+            await gate.unmount(VOLUME, "b")
+            await gate.unmount("third", "c")
+            assert host(tmp_path).mounted() == {}
+
+
+@pytest.mark.parametrize("fstype", ["ext4", "xfs"])
+@pytest.mark.parametrize("forged", ["label", "file system", "both"])
+async def test_a_disk_that_bears_another_volume_s_marks_is_refused_and_that_one_is_mounted(
+    tmp_path: Path, spare: Disk, fstype: str, forged: str
+) -> None:
+    """Root on a worker writes the other's label, and the other's UUID, on the disk of its own volume."""
+    controller = FakeController()
+    with disk(tmp_path, "victim", 512 * MIB) as victim, disk(tmp_path, "hostile", 512 * MIB) as hostile:
+        for one, name in ((victim, "victim"), (hostile, "hostile")):
+            controller.grant(one.grant(name, fstype=fstype))
+        async with running(host(tmp_path), controller, tmp_path) as gate:
+            for name in ("victim", "hostile"):
+                (await gate.mount(name, "a") / name).write_text(name)
+                await gate.unmount(name, "a")
+            if forged != "file system":
+                write_label(hostile.loop, victim.fs_uuid, hostile.size - TAIL_BYTES)
+            if forged != "label":
+                change_uuid(hostile, fstype, victim.fs_uuid)
+            for one, name in ((victim, "victim"), (hostile, "hostile")):
+                controller.grant(one.grant(name, serial=2, fstype=fstype, may_format=False))
+            with pytest.raises(GateError, match=victim.fs_uuid):
+                await gate.mount("hostile", "b")
+            assert [each.name for each in (await gate.mount("victim", "b")).iterdir()] == ["victim"]
+            assert [each.state for each in gate.volumes.report() if each.name == "hostile"] == ["unmounted"]
+            await gate.unmount("victim", "b")
+
+
+def change_uuid(one: Disk, fstype: str, uuid: str) -> None:
+    if fstype == "ext4":
+        one.run("e2fsck", "-f", "-p")
+        one.run("tune2fs", "-f", "-U", uuid)
+    else:
+        one.run("xfs_admin", "-U", uuid)
+
+
+@pytest.mark.parametrize("fstype", ["ext4", "xfs"])
+async def test_a_stranger_with_a_volume_s_uuid_that_is_mounted_on_the_node_holds_it_no_longer_than_that(
+    tmp_path: Path, spare: Disk, fstype: str
+) -> None:
+    """
+    The kernel mounts no second xfs of one UUID. That stays so: it also keeps the same disk from being mounted under a
+    second device name. Root there can hold the volume by it, and read why; nothing of either disk is harmed.
+    """
+    controller = FakeController()
+    with disk(tmp_path, "victim", 512 * MIB) as victim, disk(tmp_path, "hostile", 512 * MIB) as hostile:
+        controller.grant(victim.grant(VOLUME, fstype=fstype))
+        async with running(host(tmp_path), controller, tmp_path) as gate:
+            (await gate.mount(VOLUME, "a") / "row").write_text("kept")
+            await gate.unmount(VOLUME, "a")
+            hostile.run(f"mkfs.{fstype}", "-q", *MKFS_UUID[fstype].format(victim.fs_uuid).split())
+            where = tmp_path / "by root"
+            where.mkdir()
+            subprocess.run(["mount", "-t", fstype, hostile.loop, where], check=True)  # noqa: ASYNC221 -- a moment
+            controller.grant(victim.grant(VOLUME, serial=2, fstype=fstype, may_format=False))
+            if fstype == "xfs":
+                with pytest.raises(GateError, match="could not be mounted"):
+                    await gate.mount(VOLUME, "b")
+            subprocess.run(["umount", where], check=True)  # noqa: ASYNC221 -- a moment
+            controller.grant(victim.grant(VOLUME, serial=3, fstype=fstype, may_format=False))
+            assert (await gate.mount(VOLUME, "b") / "row").read_text() == "kept"
+            await gate.unmount(VOLUME, "b")
+
+
+MKFS_UUID = {"ext4": "-U {0}", "xfs": "-m uuid={0}"}
+
+
+async def test_a_file_system_with_many_names_in_its_root_is_handed_out_as_any_other(
     tmp_path: Path, spare: Disk, controller: FakeController
 ) -> None:
-    """A disk speaks for itself only."""
-    async with running(host(tmp_path), controller, tmp_path) as gate:
-        await gate.mount(VOLUME, "a")
-    plate = tmp_path / "volumes" / spare.grant().key / ".reberth"
-    plate.write_text('{"name":"other","key":"k-other","serial":7}')
-    (tmp_path / "state" / "gate.json").unlink()
+    """Nothing looks through what a disk brings along."""
 
-    async with running(host(tmp_path), controller, tmp_path) as gate:
-        assert gate.volumes.report() == ()
+    def leave(root: Path) -> None:
+        for number in range(10_000):
+            (root / f"{number}{'x' * 200}").touch()
+        deep = root / "data"
+        for _ in range(200):
+            deep = deep / "d"
+        deep.mkdir(parents=True)
+
+    left_on(spare, tmp_path, leave)
+    async with asyncio.timeout(60), running(host(tmp_path), controller, tmp_path) as gate:
+        path = await gate.mount(VOLUME, "a")
+        assert [each.name for each in path.iterdir()] == ["d"]
+        await gate.unmount(VOLUME, "a")

@@ -53,7 +53,7 @@ async def disabled(directory: Path, controller: FakeController, spare: Disk) -> 
         process = ending.__enter__()
         await until((directory / "writes").exists)
     try:
-        await host(directory).unmount(directory / "volumes" / spare.grant().key)
+        await host(directory).unmount(directory / "volumes" / spare.grant(VOLUME).key)
         controller.release(VOLUME, 4)
         controller.syncs.clear()
         yield process

@@ -57,6 +57,42 @@ async def test_broken_file_system_is_told_and_mended_when_its_container_ends(
         await gate.unmount(VOLUME, "b")
 
 
+@pytest.mark.parametrize(
+    ("fstype", "broken"), [("ext4", True), ("ext4", False), ("xfs", False)], ids=["error", "somebody", "somebody, xfs"]
+)
+async def test_a_gate_without_memory_says_of_a_read_only_file_system_only_what_the_kernel_shows(
+    tmp_path: Path, fstype: str, broken: bool
+) -> None:
+    """
+    It may be mounted so because somebody wants it; an error shows in the file system alone, not in its mount. An xfs
+    that was shut down does not even say whose it is: its disk is a stray then.
+    """
+    with disk(tmp_path, size=400 * MIB) as made:
+        await _without_memory(tmp_path, made, fstype, broken=broken)
+
+
+async def _without_memory(tmp_path: Path, made: Disk, fstype: str, *, broken: bool) -> None:
+    controller = FakeController()
+    controller.grant(made.grant(VOLUME, fstype=fstype))
+    async with running(host(tmp_path), controller, tmp_path) as gate:
+        path = await gate.mount(VOLUME, "a")
+        if broken:
+            break_it(made, fstype, path)
+        else:
+            subprocess.run(["mount", "-o", "remount,ro", path.parent], check=True)  # noqa: ASYNC221 -- a moment
+    (tmp_path / "state" / "gate.json").unlink()
+    controller.syncs.clear()
+    async with running(host(tmp_path), controller, tmp_path) as gate:
+        told = ("after an error", True) if broken else ("no memory of how it was mounted", False)
+
+        def truly() -> bool:
+            said = controller.said(VOLUME)
+            return said is not None and (told[0] in (said.problem or ""), said.suffers) == (True, told[1])
+
+        await until(truly)
+        await gate.unmount(VOLUME, "a")
+
+
 async def test_full_volume_can_be_mounted_again(tmp_path: Path, spare: tuple[Disk, str]) -> None:
     """Whoever can make room is the container: it must get in."""
     made, fstype = spare

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.model import Attachment, DiskId, Epoch, Spec, VolumeKey
+from controller.model import Attachment, DiskId, Epoch, Power, Spec, VolumeKey
 from drivers.base import Done, DriverError, Refused
 from drivers.libvirt.client import Host
 from drivers.libvirt.driver import LibvirtDriver
@@ -116,7 +116,7 @@ async def test_a_vm_without_a_virtio_scsi_controller_is_refused_with_the_cure(si
     disk, vm = await new_disk(ours), running(site.hosts[0], controller="")
     (refused,) = await ours.attach([disk], vm, ONE)
     assert isinstance(refused, Refused)
-    assert "<controller type='scsi' model='virtio-scsi'/>" in refused.why
+    assert "<controller type='scsi' model='virtio-scsi'/>" in (refused.cure or "")
 
 
 async def test_a_file_that_somebody_put_there_is_not_overwritten(site: Site, ours: LibvirtDriver) -> None:
@@ -170,7 +170,7 @@ async def test_a_disk_under_a_snapshot_is_refused_because_its_newest_data_is_els
 ) -> None:
     disk, vm = await new_disk(ours), running(site.hosts[0])
     await ours.attach([disk], vm, ONE)
-    (target,) = [each.target for each in Host(0, settings(site)).seat(vm).holds((await ours._look()).pool)[disk]][:1]
+    (target,) = [each.target for each in Host(0, settings(site)).seat(vm).holds((await ours._look()).pools)[disk]][:1]
     over = site.pool / "over.qcow2"
     snapshot = (
         f"<domainsnapshot><disks><disk name='{target}' snapshot='external'><source file='{over}'/></disk></disks>"
@@ -181,3 +181,23 @@ async def test_a_disk_under_a_snapshot_is_refused_because_its_newest_data_is_els
     (refused,) = await ours.detach([disk], vm, ONE)
     assert isinstance(refused, Refused)
     assert "snapshot" in refused.why
+
+
+async def test_a_vm_that_the_settings_do_not_name_gets_no_disk_and_is_not_switched_off(
+    site: Site, ours: LibvirtDriver
+) -> None:
+    """Also not for a node that says it is that VM. A disk of ours that is on it can be taken from there."""
+    disk, stray = await new_disk(ours), await new_disk(ours, "stray")
+    named, strange = running(site.hosts[0]), running(site.hosts[1])
+    assert await ours.attach([stray], strange, ONE) == [Done()]
+    bound = LibvirtDriver(settings(site, vms=(site.hosts[0].domain(named).name(),)))
+    (refused,) = await bound.attach([disk], strange, ONE)
+    assert isinstance(refused, Refused)
+    assert site.hosts[1].domain(strange).name() in refused.why
+    assert isinstance(await bound.power_off(strange), Refused)
+    assert await ours.power([strange]) == {strange: Power.ON}
+    assert "none of those in `vms`" in (await bound.concerns({named: "one", strange: "two"}))[strange][0]
+    assert await bound.detach([stray], strange, ONE) == [Done()]
+    assert await bound.attach([disk], named, ONE) == [Done()]
+    assert await bound.power_off(named) is Power.OFF
+    await bound.close()

@@ -108,7 +108,7 @@ async def test_errors_of_libvirt_have_the_kinds_that_were_measured(site: Site, o
     with pytest.raises(Fault) as no_domain:
         host.seat(VmId("ffffffff-0000-4000-8000-000000000000"))
     with pytest.raises(Fault) as no_volume:
-        host.files.delete(DiskId("/nowhere/reberth-none.qcow2"))
+        host.files["reberth"].delete(DiskId("/nowhere/reberth-none.qcow2"))
     seat = host.seat(vm)
     site.hosts[0].stop(vm)
     with pytest.raises(Fault) as off:

@@ -139,3 +139,23 @@ async def test_a_killed_vm_is_seen_off_its_disk_moves_on_and_it_starts_again_wit
     first.start(old)
     assert [(each.disk, each.vm) for each in (await ours.list_attachments()).attachments] == [(created.disk, new)]
     await ours.close()
+
+
+@pytest.mark.parametrize("image", ["qcow2", "raw"])
+async def test_what_a_guest_gives_back_makes_the_file_of_its_disk_smaller_again(site: Site, image: str) -> None:
+    ours, host = driver(site, format=image), site.hosts[0]
+    vm = guest(host, site)
+    created = await ours.create(VolumeKey("thin"), Spec(48 * 2**20))
+    assert isinstance(created, Created)
+    await up(host, vm)
+    assert await ours.attach([created.disk], vm, ONE) == [Done()]
+    await says(host, vm, "FILLED")
+    full = taken(Path(created.disk))
+    await says(host, vm, "GIVEN")
+    assert (full >= 32 * 2**20, taken(Path(created.disk)) < 4 * 2**20) == (True, True)
+    await ours.close()
+
+
+def taken(disk: Path) -> int:
+    """Bytes of the storage."""
+    return disk.stat().st_blocks * 512

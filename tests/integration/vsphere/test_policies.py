@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from structlog.testing import capture_logs
 
-from controller.model import Spec, VolumeKey
+from controller.model import Power, Spec, VolumeKey
 from drivers.base import Created, Done, Refused, declared
 from drivers.vsphere import create
 from drivers.vsphere.driver import VsphereDriver
@@ -112,3 +112,28 @@ async def test_a_host_in_maintenance_mode_is_told_of_before_a_disk_has_to_go_the
     assert rig.admin.wait(host.EnterMaintenanceMode(0)) is None
     ((sentence,),) = (await rig.driver.concerns(nodes)).values()
     assert "maintenance mode" in sentence
+
+
+async def test_a_vm_that_the_settings_do_not_name_gets_no_disk_and_is_not_switched_off(rig: VsphereFaultsRig) -> None:
+    """Also not for a node that says it is that VM. A disk of ours that is on it can be taken from there."""
+    disk, stray, ours, strange = (
+        await new_disk(rig),
+        await new_disk(rig, "stray"),
+        await rig.add_vm(),
+        await rig.add_vm(),
+    )
+    assert await rig.driver.attach([stray], strange, ONE) == [Done()]
+    driver = create(rig.simulator.settings(vms=[rig.admin.vm(ours).name]))
+    assert isinstance(driver, VsphereDriver)
+    (refused,) = await driver.attach([disk], strange, ONE)
+    assert isinstance(refused, Refused)
+    assert rig.admin.vm(strange).name in refused.why
+    assert refused.cure is not None
+    assert isinstance(await driver.power_off(strange), Refused)
+    assert await rig.driver.power([strange]) == {strange: Power.ON}
+    assert any("none of those in `vms`" in each for each in (await driver.concerns({strange: "host"}))[strange])
+    assert not any("`vms`" in each for each in (await driver.concerns({ours: "host"})).get(ours, ()))
+    assert await driver.detach([stray], strange, ONE) == [Done()]
+    assert await driver.attach([disk], ours, ONE) == [Done()]
+    assert await driver.power_off(ours) is Power.OFF
+    await driver.close()

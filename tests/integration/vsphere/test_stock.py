@@ -90,7 +90,7 @@ async def test_a_vm_that_does_not_show_uuids_gets_no_disk_and_the_reason_names_t
     rig.admin.set_extra(rig.admin.vm(vm), disk_EnableUUID="FALSE")
     (refused,) = await rig.driver.attach([disk], vm, ONE)
     assert isinstance(refused, Refused)
-    assert "disk.EnableUUID = TRUE" in refused.why
+    assert "disk.EnableUUID = TRUE" in (refused.cure or "")
     assert list((await rig.driver.list_attachments()).attachments) == []
 
 
@@ -156,7 +156,7 @@ async def test_the_watch_goes_on_after_its_session_was_ended(rig: VsphereRig) ->
 
 async def test_a_name_that_does_not_exist_is_named_in_the_error(rig: VsphereRig) -> None:
     assert "no datacenter Nowhere" in await reads(rig.simulator, datacenter="Nowhere")
-    assert "no datastore DC0/datastore/Nothing" in await reads(rig.simulator, datastore="Nothing")
+    assert "no datastore or datastore cluster DC0/datastore/Nothing" in await reads(rig.simulator, datastore="Nothing")
 
 
 async def test_a_server_with_a_certificate_of_another_ca_is_not_spoken_to(rig: VsphereRig) -> None:

@@ -88,6 +88,21 @@ async def test_a_disk_that_storage_vmotion_moved_is_still_its_vm_s_and_the_cure_
         assert await rig.driver.attach([disk], other, TWO) == [Done()]
 
 
+async def test_a_disk_attached_by_hand_is_known_after_a_move_once_a_leader_has_stamped_it() -> None:
+    """Without a pin it is known by its path alone, which Storage vMotion changes."""
+    async with VsphereFaultsRig() as rig:
+        disk, vm, other = await new_disk(rig), await rig.add_vm(), await rig.add_vm()
+        assert rig.admin.attach(vm, disk, 9) is None
+        assert await rig.driver.attach([disk], vm, ONE) == [Done()]
+        await rig.fault("move", vm=rig.admin.name(vm), file=disk, to=MOVED)
+        listed = await rig.driver.list_attachments()
+        assert [(each.disk, each.vm, each.state) for each in listed.attachments] == [
+            (disk, vm, AttachmentState.UNCERTAIN)
+        ]
+        assert MOVED in listed.odd[disk]
+        assert isinstance((await rig.driver.attach([disk], other, TWO))[0], Refused)
+
+
 async def test_what_vcenter_gave_up_waiting_for_is_looked_for() -> None:
     for fault in ("Timedout", "SystemError"):
         async with VsphereFaultsRig() as rig:

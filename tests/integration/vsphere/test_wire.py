@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
+from drivers.base import DriverError
+from drivers.vsphere import create
 from drivers.vsphere.client.transport import Wires
 from drivers.vsphere.settings import Settings
 from tests.vcsim.server import certificate, thumbprint
@@ -47,10 +50,16 @@ class _Echo(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
+    with _served(_Echo) as found:
+        yield found
+
+
+@contextmanager
+def _served(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
     cert, key = certificate()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
-    with HTTPServer(("127.0.0.1", 0), _Echo) as server:
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -104,6 +113,33 @@ def test_another_threads_answers_are_not_shortened(port: int) -> None:
 def test_a_fault_is_not_shortened(port: int) -> None:
     with wires(port) as made, made.shortening(lambda _: b""):
         assert post(made, port, "/fail") == (500, None, b"one two")
+
+
+class _Newer(_Echo):
+    """A vCenter whose first answer has a field that this pyVmomi does not know."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = (
+            b'<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body>'
+            b'<RetrieveServiceContentResponse xmlns="urn:vim25"><returnval><rootFolder type="Folder">f</rootFolder>'
+            b"<ofTomorrow>1</ofTomorrow></returnval></RetrieveServiceContentResponse></soapenv:Body></soapenv:Envelope>"
+        )
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+async def test_what_is_not_known_in_an_answer_of_a_newer_server_is_no_answer_and_no_bug(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s")
+    raw = {"host": "127.0.0.1", "user_file": str(secret), "password_file": str(secret), "datacenter": "d"}
+    with _served(_Newer) as port:
+        driver = create({**raw, "port": port, "datastore": "s", "thumbprint": thumbprint()})
+        with pytest.raises(DriverError, match="ofTomorrow"):
+            await driver.list_attachments()
+        await driver.close()
 
 
 def test_an_answer_that_cannot_be_unpacked_is_an_error_of_the_connection(port: int) -> None:

@@ -79,10 +79,19 @@ def test_an_older_service_that_is_misconfigured_lets_a_good_one_start() -> None:
 
 
 def test_who_has_the_volume_is_told_of_its_own_mistake_and_nobody_takes_it_away() -> None:
-    claim = both(task("t2", on="n2"), holder="pg", pg=task("t1", Spec=mounting(mount(size="2g"))))
+    claim = both(task("t2", on="n2"), holder="pg", pg=task("t1", Spec=mounting(mount(fstype="xfs"))))
 
     assert (claim.node, task_ids(claim)) == ("n1", ["t1"])
     assert "with other options" in (claim.conflict or "")
+
+
+@pytest.mark.parametrize(("size", "wished"), [("2g", 2 << 30), ("512m", 1 << 29), ("1g", 0)])
+def test_another_size_of_who_has_the_volume_is_a_wish_and_no_conflict_since_its_old_task_has_ended_by_then(
+    size: str, wished: int
+) -> None:
+    claim = both(task("t2", on="n2"), holder="pg", pg=task("t1", Spec=mounting(mount(size=size))))
+
+    assert (claim.conflict, task_ids(claim), claim.wished) == (None, ["t1"], wished)
 
 
 def test_services_that_are_all_misconfigured_are_all_told() -> None:

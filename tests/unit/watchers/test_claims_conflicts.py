@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
-from controller.model import FencePolicy, Spec, VolumeName
+from controller.model import Claim, FencePolicy, Spec, VolumeName
 from tests.support.swarm_json import (
     GIB,
+    Json,
     conflict,
     mount,
     mounting,
@@ -92,3 +95,21 @@ def test_a_name_that_cannot_be_told_is_a_conflict_under_the_name_as_written(sour
 
     assert set(found) == {source}
     assert why in conflict(found)
+
+
+def both_of(mode: Json, first: int = 0, second: int = 0) -> Mapping[VolumeName, Claim]:
+    tasks = [task("t1", on="n1", Slot=first), task("t2", on="n2", Slot=second)]
+    return seen(tasks, [service(Mode=mode)])
+
+
+@pytest.mark.parametrize("mode", [{"Global": {}}, {"GlobalJob": {}}])
+def test_a_global_service_on_one_volume_is_told_that_it_is_global_and_what_to_do(mode: Json) -> None:
+    assert "is global, with a task for each node" in conflict(both_of(mode))
+    assert "mode: replicated" in conflict(both_of(mode))
+    assert only(seen([task(Slot=0)], [service(Mode=mode)])).conflict is None, "on one node only"
+
+
+def test_a_job_with_several_tasks_at_once_on_one_volume_is_told_how_to_run_one_after_the_other() -> None:
+    mode = {"ReplicatedJob": {"MaxConcurrent": 2, "TotalCompletions": 4}}
+    assert "--max-concurrent 1" in conflict(both_of(mode, 1, 2))
+    assert only(seen([task(Slot=3)], [service(Mode=mode)])).conflict is None

@@ -15,7 +15,6 @@ from tests.support.swarm_json import (
 from watchers.claims import Known, claims, decode_node, leader_of, may_mount
 from watchers.docker_json import (
     DecodeError,
-    Remembered,
     info_from,
     nodes_from,
     services_from,
@@ -41,6 +40,8 @@ def test_real_info_tells_the_own_node() -> None:
     swarm = info_from(recorded("info")).swarm
 
     assert (swarm.node_id, swarm.control_available) == ("vrwv0nkbolch83n2y0iixnahv", True)
+    assert swarm.cluster is not None
+    assert swarm.cluster.id == "dcaqsv77yyy1ygqsol6tcx1ak"
 
 
 def test_real_services_that_may_mount_volumes_of_ours_are_found() -> None:
@@ -98,19 +99,6 @@ def test_a_managers_address_is_the_one_that_others_reach() -> None:
 def test_an_answer_of_another_form_is_told() -> None:
     with pytest.raises(DecodeError, match="/nodes"):
         nodes_from(said({"id": "n1"}))
-
-
-def test_only_an_answer_that_changed_is_read_again() -> None:
-    answers: list[bytes] = []
-
-    def note(answer: bytes) -> str:
-        answers.append(answer)
-        return answer.decode()
-
-    read = Remembered(note)
-
-    assert [read(b"a"), read(b"a"), read(b"b"), read(b"a")] == ["a", "a", "b", "a"]
-    assert answers == [b"a", b"b", b"a"]
 
 
 def test_the_label_of_a_dead_node_is_seen_only_with_its_value_and_under_its_name() -> None:

@@ -45,7 +45,7 @@ def datastore(now: Open) -> str:
     return ", ".join(f"{name}: {value}" for name, value in parts.items())
 
 
-def keyed(now: Open) -> bool | None:
+def reads_by_key(now: Open) -> bool | None:
     """Whether single advanced settings are answered for; None before the first look."""
     return now.memo.keyed
 

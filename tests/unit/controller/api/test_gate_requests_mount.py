@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from controller.protocol import endpoints
 from controller.protocol.answers import Status
 from controller.protocol.messages import (
@@ -14,14 +12,9 @@ from controller.protocol.messages import (
     Orders,
     VolumeReport,
 )
-from tests.support.api_site import OPTIONS, TASK, mount, site, swarm_ca, sync, why
+from tests.support.api_site import OPTIONS, TASK, mount, site, sync, why
 from tests.support.certificates import SwarmCa
 from tests.support.shell import DATA
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> SwarmCa:
-    return swarm_ca(tmp_path_factory.mktemp("ca"))
 
 
 async def test_a_worker_gets_the_volume_of_the_task_that_swarm_placed_there(ca: SwarmCa, tmp_path: Path) -> None:
@@ -67,3 +60,4 @@ async def test_a_container_outside_of_swarm_is_told_so(ca: SwarmCa, tmp_path: Pa
         await place.ask("a", endpoints.CREATE_VOLUME, CreateVolume(DATA, OPTIONS))
         status, told = why(await place.ask("b", endpoints.MOUNT, mount("b", wait=10.0)))
         assert (status, "not for `docker run`" in told) == (Status.FORBIDDEN, True)
+        assert "`docker volume rm data` removes it again" in told, "Docker made a disk for it"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from controller.model import Node, NodeId, NodeState, VmId
 from controller.protocol import endpoints
 from controller.protocol.answers import Status
@@ -16,14 +14,9 @@ from controller.protocol.messages import (
     MountRequest,
     Orders,
 )
-from tests.support.api_site import site, swarm_ca, sync, why
+from tests.support.api_site import site, sync, why
 from tests.support.certificates import SwarmCa
 from tests.support.shell import DATA
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> SwarmCa:
-    return swarm_ca(tmp_path_factory.mktemp("ca"))
 
 
 async def test_a_node_cannot_speak_for_the_vm_of_another_living_node(ca: SwarmCa, tmp_path: Path) -> None:

@@ -20,13 +20,8 @@ from controller.protocol.messages import (
     Redirect,
     Sync,
 )
-from tests.support.api_site import site, swarm_ca, sync, why
+from tests.support.api_site import site, sync, why
 from tests.support.certificates import SwarmCa
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> SwarmCa:
-    return swarm_ca(tmp_path_factory.mktemp("ca"))
 
 
 async def test_a_message_of_another_version_is_refused_as_such(ca: SwarmCa, tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from controller.model import DriverOption, Phase, VolumeName
+from controller.model import DriverOption, NodeId, Phase, VolumeName
 from controller.protocol import endpoints
 from controller.protocol.answers import Rejection, Status
 from controller.protocol.messages import (
@@ -20,14 +21,9 @@ from controller.protocol.messages import (
     Volume,
     Volumes,
 )
-from tests.support.api_site import OPTIONS, site, swarm_ca, why
+from tests.support.api_site import OPTIONS, TASK, site, why
 from tests.support.certificates import SwarmCa
 from tests.support.shell import DATA, FakeCluster
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> SwarmCa:
-    return swarm_ca(tmp_path_factory.mktemp("ca"))
 
 
 @pytest.mark.parametrize(
@@ -106,6 +102,24 @@ async def test_a_volume_is_removed_by_the_worker_that_has_it_or_a_manager(ca: Sw
         assert (status, "volume data is not on node host-c" in told) == (Status.FORBIDDEN, True)
         assert place.cluster.record().phase is Phase.READY
         assert await place.ask("b", endpoints.REMOVE_VOLUME, RemoveVolume(DATA)) == Empty()
+
+
+async def test_a_removed_volume_has_its_name_as_long_as_a_task_of_that_node_mounts_it(
+    ca: SwarmCa, tmp_path: Path
+) -> None:
+    """An external one: after a no, Docker would start the container on an empty local volume."""
+    async with site(ca, tmp_path) as place:
+        await place.granted("b")
+        removed = replace(place.cluster.record(), phase=Phase.DELETING, grants=(), delete_at=1e12)
+        place.cluster.store.volumes[DATA] = removed
+        await place.look()
+        assert isinstance(await place.ask("b", endpoints.GET_VOLUME, GetVolume(DATA)), Volume)
+        assert why(await place.ask("c", endpoints.GET_VOLUME, GetVolume(DATA)))[0] == Status.MISSING
+        place.cluster.swarm.wants[DATA] = (TASK, NodeId("c"))  # it has not been looked at since
+        assert isinstance(await place.ask("c", endpoints.GET_VOLUME, GetVolume(DATA)), Volume)
+        del place.cluster.swarm.wants[DATA]
+        await place.look()
+        assert why(await place.ask("b", endpoints.GET_VOLUME, GetVolume(DATA)))[0] == Status.MISSING
 
 
 async def test_every_node_learns_all_names_and_nothing_else(ca: SwarmCa, tmp_path: Path) -> None:

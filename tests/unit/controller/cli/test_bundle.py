@@ -7,10 +7,9 @@ import tarfile
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from controller.cli.bundle import LEFT_OUT, packed, paths_in, scrubbed, secrets_in, without_secrets
-from tests.support.api_site import site, swarm_ca
+from tests.support.api_site import site
 from tests.support.certificates import SwarmCa
 from tests.support.terminal import reberth
 
@@ -23,11 +22,6 @@ password_file = "{password}"
 password = "pasted by mistake"
 url = "https://anna:hunter22@vcenter.example"
 """
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> SwarmCa:
-    return swarm_ca(tmp_path_factory.mktemp("ca"))
 
 
 def unpacked(bundle: Path) -> dict[str, str]:
@@ -54,9 +48,8 @@ async def test_a_bundle_has_all_that_is_known_and_none_of_the_secrets(ca: SwarmC
         made = await reberth(place.door, *words, REBERTH_CONFIG=str(config), REBERTH_STORAGE_VSPHERE_TOKEN="tok-12345")
         assert made.returncode == 0, made.stderr
     files = unpacked(bundle)
-    assert {"versions.json", "status.json", "doctor.json", "history.json", "plan.json", "volumes/0000.json"} <= set(
-        files
-    )
+    assert {"versions.json", "status.json", "doctor.json", "upgrade.json", "history.json", "plan.json"} <= set(files)
+    assert "volumes/0000.json" in files
     assert msgspec.json.decode(files["status.json"])["volumes"][0]["volume"] == "data"
     assert msgspec.json.decode(files["settings.json"])["file"]["metrics_listen"] == "127.0.0.1"
     assert str(secret) in files["settings.json"]

@@ -24,8 +24,9 @@ def parted() -> StatusView:
 @pytest.mark.parametrize(
     ("found", "health", "words"),
     [
-        (status(line("ok"), line("working"), line("starting"), line("kept")), Health.OK, "4 volumes, m1 acts"),
+        (status(line("ok"), line("working"), line("kept")), Health.OK, "3 volumes, m1 acts"),
         (status(line("waiting")), Health.WARNING, "data waiting: reason of data"),
+        (status(line("starting")), Health.WARNING, "data starting: reason of data"),
         (status(line("refused")), Health.WARNING, "data refused: reason of data"),
         (status(line("unknown")), Health.WARNING, "data unknown"),
         (status(paused="storage work"), Health.WARNING, "paused: storage work"),

@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
 import yaml
 
-from tests.support.api_site import Site, site, swarm_ca
-from tests.support.certificates import SwarmCa
+from tests.support.api_site import Site
 from tests.support.terminal import reberth
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> SwarmCa:
-    return swarm_ca(tmp_path_factory.mktemp("ca"))
-
-
-@pytest.fixture
-async def place(ca: SwarmCa, tmp_path: Path) -> AsyncIterator[Site]:
-    async with site(ca, tmp_path) as made:
-        await made.granted()
-        yield made
 
 
 async def test_an_answer_ends_with_0_and_has_every_form(place: Site) -> None:
@@ -65,3 +50,5 @@ async def test_the_versions_of_both_ends_are_told_with_each_gate(place: Site) ->
     assert found["command"] == found["acting"]
     assert found["holder"] == "host-a"
     assert set(found["gates"]) == {"host-a", "host-b", "host-c"}
+    assert found["gate_versions"] == {"host-b": "test"}
+    assert "gate of host-b: test, " in (await reberth(place.door, "version")).stdout

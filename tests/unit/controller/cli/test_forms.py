@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.cli.forms import Form, written
@@ -21,7 +21,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)  # a busy machine is no error
 @given(VALUES)
 def test_yaml_reads_back_as_what_json_says(value: object) -> None:
     text = written(value, Form.YAML)

@@ -17,6 +17,7 @@ from controller.model import (
     Attachment,
     Claim,
     Confirmation,
+    Detect,
     DiskId,
     Epoch,
     FencePolicy,
@@ -29,6 +30,8 @@ from controller.model import (
     VmId,
     VolumeKey,
 )
+from controller.volumes.naming import disk_key, volume_key
+from drivers.base import Room
 from tests.support.healthy_swarm import (
     DATA,
     DB,
@@ -142,6 +145,10 @@ SEEDS: dict[str, Fault] = {
     "clock-offset": reported("w1", clock_offset=-90.0),
     "local-volume": reported("w1", local_volumes=("data", "other")),
     "tcp-retries2": reported("m2", tcp_retries2=15),
+    "mtu-differs": reported("w1", mtu=1400),
+    "docker-space": reported("w1", root_free=900 << 20),
+    "gate-version": reported("w1", gate_version="0.0.9"),
+    "storage-space": lambda facts: replace(facts, rooms=(Room("the pool reberth", 9 << 30, 100 << 30),)),
     "vm-shared": world(nodes={**NODES, NodeId("w1"): TWIN}, attachments=()),
     "vm-settings": lambda facts: replace(facts, concerns={VmId("vm-w1"): ("disk.EnableUUID is not set",)}),
     "label-left": spec("w1", labels={"reberth": "down"}),
@@ -178,11 +185,20 @@ SEEDS: dict[str, Fault] = {
     "disk-unknown": world(
         attachments=(Attachment(DiskId("disk"), VmId("vm-w1")), Attachment(DiskId("what"), VmId("vm-m1")))
     ),
+    "volume-full": lambda facts: replace(facts, full={"data": "volume data is 93% full, 71 MiB are left"}),
+    "disk-unrecorded": lambda facts: replace(
+        world(volumes={}, attachments=())(facts), keys=(disk_key(volume_key(DATA), "older"),)
+    ),
     "vm-full": also(capable(max_disks_per_vm=1)),
     "idle-on-drained": spec("w1", **AWAY),
     "setback": lambda facts: replace(facts, setbacks={"data": "the storage refused to attach: no room"}),
     "nowhere-to-go": world(nodes={NodeId("w1"): Node(NodeId("w1"), "w1", NodeState.READY, vm=VmId("vm-w1"))}),
     "storm-always": lambda facts: replace(facts, policy=replace(facts.policy, max_down_fraction=0.2)),
+    "detect-idle": lambda facts: replace(facts, policy=replace(facts.policy, detect=Detect.GATE)),
+    "detect-deaf": also(
+        swarm(services=(own("controller"), DB, KEEPER)),
+        lambda facts: replace(facts, policy=replace(facts.policy, detect=Detect.GATE, fence=FencePolicy.POWER_OFF)),
+    ),
     "vm-refused": world(refused={NodeId("w1"): "VM vm-w1 is that of node m1, which lives"}),
     "node-left-behind": left_behind,
     "confirmed-dead": world(confirmations=(Confirmation(NodeId("w1"), VmId("vm-w1"), None, "fire", "ann"),)),
@@ -193,7 +209,11 @@ SEEDS: dict[str, Fault] = {
     "xfs-small": world(volumes={DATA: replace(RECORD, spec=Spec(512 << 20, "xfs"))}),
 }
 # What comes with a fault by its nature.
-WITH = {"quorum-at-risk": {"manager-unreachable"}, "engine-old": {"engines-differ"}}
+WITH = {
+    "quorum-at-risk": {"manager-unreachable"},
+    "engine-old": {"engines-differ"},
+    "detect-deaf": {"no-node-service"},
+}
 
 
 def codes(facts: Facts) -> set[str]:
@@ -229,6 +249,49 @@ def test_the_worst_comes_first() -> None:
     assert [each.severity.value for each in found] == ["error", "warning", "note"]
 
 
+def test_a_newer_gate_is_told_that_controllers_come_first() -> None:
+    (finding,) = examine(reported("w1", gate_version="9.0")(HEALTHY), CHECKS)
+    assert (finding.code, finding.subject) == ("gate-version", "w1")
+    assert finding.cure.startswith("Controllers come first")
+
+
+def test_the_mtu_of_most_managers_counts_and_without_a_manager_s_word_none_does() -> None:
+    assert [each.subject for each in examine(reported("m2", mtu=9000)(HEALTHY), CHECKS)] == ["m2"]
+    silent = also(*(reported(name, mtu=None) for name in ("m1", "m2", "m3")))
+    assert codes(silent(reported("w1", mtu=1400)(HEALTHY))) == set()
+
+
+def test_much_room_is_enough_also_where_it_is_a_small_part() -> None:
+    assert codes(replace(HEALTHY, rooms=(Room("the pool", 100 << 30, 100 << 40),))) == set()
+
+
+@pytest.mark.parametrize(
+    ("image", "found"), [("postgres:17-alpine", True), ("postgres:18", False), ("postgres", False), ("mysql", True)]
+)
+def test_a_folder_above_the_one_that_an_image_declares_is_told_where_it_declares_that_one(
+    image: str, found: bool
+) -> None:
+    """From 18 on PostgreSQL's image wants its volume at /var/lib/postgresql, and starts with no other."""
+    target = "/var/lib" if image == "mysql" else "/var/lib/postgresql"
+    assert codes(container(image=image, mounts=(mount(target=target),))(HEALTHY)) == (
+        {"mount-above"} if found else set()
+    )
+
+
 def test_every_code_is_in_the_document() -> None:
     document = (Path(__file__).resolve().parents[4] / "docs" / "doctor.md").read_text()
     assert [code for code in SEEDS if f"`{code}`" not in document] == []
+
+
+def external(source: str) -> Fault:
+    """The database, pinned, with this name and no driver."""
+    named = Container("ours/db:1", mounts=(mount(source=source, driver=""),))
+    return database(container_spec=named, placement=Placement(("node.hostname == w1",)))
+
+
+@pytest.mark.parametrize(("source", "ours"), [("data", True), ("da{{.Task.Slot}}", True), ("other", False)])
+def test_a_service_that_names_only_an_external_volume_of_ours_is_looked_at_like_any_other(
+    source: str, ours: bool
+) -> None:
+    assert ({"constraint-missing", "service-pinned"} <= codes(external(source)(HEALTHY))) is ours
+    assert ("service-pinned" in codes(external(source)(HEALTHY))) is ours

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.gate.jobs import GateError
 from controller.protocol import messages
 from tests.support.fake_host import FakeHost, grant
 from tests.support.gate_rig import FakeController, running
@@ -126,6 +127,31 @@ async def test_disk_that_does_not_show_up_is_looked_for_again(tmp_path: Path) ->
         await call
 
 
+async def test_a_disk_that_answers_no_read_is_looked_for_anew_before_it_is_taken_for_the_volumes(
+    tmp_path: Path,
+) -> None:
+    """It may be the ghost that the hypervisor left when it took this very disk; the true one is hidden behind it."""
+    host, controller = FakeHost(silent=True), FakeController()
+    controller.grant(grant())
+    async with running(host, controller, tmp_path) as gate, asyncio.TaskGroup() as tasks:
+        call = tasks.create_task(gate.mount("data", "a"))
+        await asyncio.sleep(2)
+        assert (host.rescues, host.checks) == (0, 0)
+        await asyncio.sleep(3)
+        assert (host.rescues, host.checks) == (1, 0)
+        host.silent = False
+        await call
+        assert host.checks == 1
+
+
+async def test_a_disk_that_stays_silent_is_tried_all_the_same_so_that_its_own_error_is_told(tmp_path: Path) -> None:
+    host, controller = FakeHost(silent=True), FakeController()
+    controller.grant(grant())
+    async with running(host, controller, tmp_path) as gate:
+        await gate.mount("data", "a")
+        assert (host.rescues, host.checks) == (2, 1)
+
+
 async def test_nobody_is_let_in_beside_a_container_whose_grant_is_void(tmp_path: Path) -> None:
     """It used a permission that the controller had given up, and somebody waits for its end; sharers are not void."""
     controller = FakeController()
@@ -155,3 +181,12 @@ async def test_permission_that_a_newer_one_calls_void_is_not_used_when_it_comes_
         assert volume.spent(grant(serial=2)) is not None
         assert volume.spent(grant(serial=4, task="task3", void=2)) is None
         assert volume.report().floor == 2
+
+
+async def test_a_disk_that_answers_no_look_for_it_ends_the_mount_with_that_reason(tmp_path: Path) -> None:
+    """Within the time that lets Swarm take another node; the look that hangs is under way once."""
+    host, controller = FakeHost(stalled=frozenset({"8:16"})), FakeController()
+    controller.grant(grant())
+    async with running(host, controller, tmp_path) as gate:
+        with pytest.raises(GateError, match=r"this node gets no answer from it .a question to the disk 8:16"):
+            await gate.mount("data", "a")

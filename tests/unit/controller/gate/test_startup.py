@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from controller.gate.jobs import GateError
+from controller.gate.kernel.mount_table import Mount
+from controller.gate.volume import FORGET_SECONDS
 from controller.model import BootId
-from controller.protocol.machine import Machine
+from controller.protocol.machine import Machine, MachineUnknown
 from tests.support.fake_host import FakeHost, grant
 from tests.support.gate_rig import VM, FakeController, running
 
@@ -36,6 +39,26 @@ async def test_a_disk_that_hangs_keeps_no_gate_asleep_that_remembers(tmp_path: P
     async with running(host, controller, tmp_path) as gate:
         await asyncio.sleep(30)
         assert gate.awake
+
+
+async def test_a_gate_that_cannot_work_owns_the_names_that_it_knows_and_mounts_none(tmp_path: Path) -> None:
+    """After an error Docker would take an external volume for nobody's, and make an empty local one."""
+
+    def unknown() -> Machine:
+        raise MachineUnknown("the machine tells no UUID")
+
+    controller = FakeController()
+    controller.grant(grant())
+    async with running(FakeHost(), controller, tmp_path) as gate:
+        await gate.create("data", {"size": "1GiB"})
+    async with running(FakeHost(), controller, tmp_path, unknown) as gate:
+        found = await gate.get("data")
+        assert found is not None
+        assert (found.mountpoint, "the machine tells no UUID" in found.reason) == (None, True)
+        with pytest.raises(GateError, match="cannot work yet"):
+            await gate.get("another")
+        with pytest.raises(GateError, match="cannot work yet"):
+            await gate.mount("data", "a")
 
 
 async def test_a_disk_that_is_in_use_after_a_reboot_is_nobody_s_from_before(tmp_path: Path) -> None:
@@ -71,3 +94,23 @@ async def test_a_damaged_file_is_set_aside_and_ends_no_gate(tmp_path: Path, dama
     async with running(FakeHost(), FakeController(), tmp_path) as gate:
         assert gate.awake
         assert (tmp_path / "state" / "gate.bad").read_bytes() == DAMAGED[damage]
+
+
+async def test_a_mount_that_tells_no_name_is_that_of_the_volume_in_whose_place_it_is(tmp_path: Path) -> None:
+    """Of that one alone, and only until it is unmounted: also after the gate has forgotten it."""
+    host, controller = FakeHost(), FakeController()
+    target = (tmp_path / "volumes").resolve() / grant().key
+    host.table[target] = Mount(target, "8:16", "ext4", "/dev/fake")
+    for name in ("data", "other"):
+        controller.release(name, 7)
+    async with running(host, controller, tmp_path) as gate:
+        await asyncio.sleep(5)
+        assert controller.history("other") == [("unmounted", 7)]
+        assert {state for state, _ in controller.history("data")} == {"mounted"}
+        await gate.unmount("data", "some container")
+        controller.releases.clear()
+        await asyncio.sleep(2 * FORGET_SECONDS)
+        assert [each.name for each in gate.volumes] == []
+        controller.release("data", 8)
+        await asyncio.sleep(5)
+        assert {state for state, serial in controller.history("data") if serial == 8} == {"unmounted"}

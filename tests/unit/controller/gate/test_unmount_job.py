@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from controller.gate.gate import Gate
+from controller.gate.jobs import GateError
 from controller.protocol import messages
 from tests.support.fake_host import FakeHost, grant
 from tests.support.gate_rig import FakeController, running
@@ -43,6 +46,69 @@ async def test_stall_of_the_storage_takes_nothing_from_a_container_and_is_told(t
         said = controller.said("data")
         assert said is not None
         assert (said.state, said.problem) == ("mounted", None)
+
+
+async def test_a_disk_that_answers_no_read_is_told_until_it_does_and_holds_no_other_volume(tmp_path: Path) -> None:
+    """A read that hangs is no good news. The other volumes, the reports and Docker's questions go on."""
+    async with mounted(tmp_path) as (gate, host, controller):
+        assert not said(controller).suffers
+        host.disks |= {"other": "8:32"}
+        host.stalled = frozenset({"8:16"})
+        await asyncio.sleep(10)
+        assert (said(controller).state, said(controller).suffers) == ("mounted", True)
+        assert "its disk does not answer: a question to the disk 8:16" in (said(controller).problem or "")
+        assert host.removed == []
+
+        host.disks.pop("disk")
+        controller.grant(msgspec.structs.replace(grant(), volume="web", key="web", by_id=("other",)))
+        assert (await gate.mount("web", "w")).name == "data"
+        assert {each.name for each in await gate.listed()} == {"data", "web"}
+        found = await gate.get("data")
+        assert found is not None
+        assert "does not answer" in found.reason
+        with pytest.raises(GateError, match=r"data is not ready after 95 s: its disk does not answer"):
+            await gate.mount("data", "another")
+
+        host.stalled = frozenset()
+        await asyncio.sleep(5)
+        assert (said(controller).problem, said(controller).suffers) == (None, False)
+
+
+async def test_what_is_done_to_a_mount_for_long_is_told(tmp_path: Path) -> None:
+    """An unmount that hangs in the kernel says nothing by itself."""
+    async with mounted(tmp_path) as (gate, host, controller):
+        host.hung = asyncio.Event()
+        with pytest.raises(GateError, match="still being unmounted"):
+            await gate.unmount("data", "a")
+        await asyncio.sleep(30)
+        assert "has been under way for more than a minute" in (said(controller).problem or "")
+        assert said(controller).suffers
+        host.hung.set()
+        await asyncio.sleep(5)
+        assert (said(controller).state, said(controller).problem) == ("unmounted", None)
+
+
+READ_ONLY = {  # the mount; whether the gate knows how it was mounted: what it may say
+    "after an error": (True, True, "turned read-only after an error"),
+    "after an error, and the gate knows nothing": (True, False, "turned read-only after an error"),
+    "by somebody": (False, True, "which this volume is not meant to be"),
+    "by whomever": (False, False, "no memory of how it was mounted"),
+}
+
+
+@pytest.mark.parametrize("name", READ_ONLY)
+async def test_of_a_read_only_file_system_no_more_is_told_than_is_known(tmp_path: Path, name: str) -> None:
+    """It is an alarm, unless it may be as it is meant."""
+    failed, knows, told = READ_ONLY[name]
+    async with mounted(tmp_path) as (gate, host, controller):
+        if not knows:
+            state = msgspec.structs.replace(gate.volumes.volume("data").stored, read_only=None)
+            await gate._store.edit("data", lambda _: state)
+        (path,) = host.table
+        host.table[path] = replace(host.table[path], read_only=True, failed=failed)
+        await asyncio.sleep(5)
+        assert told in (said(controller).problem or "")
+        assert said(controller).suffers is (failed or knows)
 
 
 async def test_disk_that_was_taken_from_the_vm_is_unmounted_though_it_cannot_be_flushed(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ from controller.model import BootId, VmId
 from controller.node.docker_engine import EngineError, Info, User
 from controller.node.installer import Gate
 from controller.node.plugin_config import Installed
-from controller.node.service import HELLO_SECONDS, RETRY_SECONDS, NodeService, plugin_settings
-from controller.protocol.client import ControllerUnreachable
+from controller.node.service import HELLO_SECONDS, RETRY_SECONDS, UNWANTED_SECONDS, NodeService, plugin_settings
+from controller.protocol.answers import Status
+from controller.protocol.beats import Beat, Pace
+from controller.protocol.client import ControllerRefused, ControllerUnreachable
 from controller.protocol.machine import Machine, MachineUnknown
-from controller.protocol.messages import Hello
+from controller.protocol.messages import EngineReport, Hello
 
 pytestmark = pytest.mark.looptime
 VM = Machine(VmId("vm-1"), BootId("boot-1"))
@@ -60,6 +62,17 @@ class FakeControllers:
     failures: int = 0
     heard: list[tuple[float, Hello]] = field(default_factory=list)
 
+    beats: list[float] = field(default_factory=list)
+    every: float = 0.0
+    refusal: Exception | None = None
+
+    async def beat(self, beat: Beat) -> Pace:
+        assert beat == Beat("vm-1", "boot-1")
+        self.beats.append(asyncio.get_running_loop().time())
+        if self.refusal is not None:
+            raise self.refusal
+        return Pace(self.every)
+
     async def hello(self, hello: Hello) -> None:
         if self.failures:
             self.failures -= 1
@@ -100,6 +113,61 @@ async def test_a_report_that_fails_is_tried_again_soon() -> None:
     assert len(controllers.heard) == 1
 
 
+@dataclass
+class OlderControllers(FakeControllers):
+    """They do not know a field of the report."""
+
+    async def hello(self, hello: Hello) -> None:
+        if hello.engine is not None:
+            raise ControllerRefused("the request is not understood", Status.BAD)
+        await super().hello(hello)
+
+
+async def test_an_older_controller_is_told_what_it_understands() -> None:
+    """While controllers are upgraded a newer node is known to the older ones, without its report."""
+    controllers = OlderControllers()
+    one = service(FakeDocker(plugin=Installed(True, "c")), controllers)
+
+    async def report() -> EngineReport:
+        return EngineReport(mtu=1500)
+
+    one.report = report
+    await run_for(1, one)
+
+    assert [hello for _, hello in controllers.heard][-1] == Hello("vm-1", "boot-1", "swarm01", "running", 7)
+
+
+async def test_what_else_is_refused_is_not_asked_again_at_once() -> None:
+    class Strict(FakeControllers):
+        async def hello(self, hello: Hello) -> None:
+            self.heard.append((0.0, hello))
+            raise ControllerRefused("you are not of this swarm", Status.FORBIDDEN)
+
+    controllers = Strict()
+    one = service(FakeDocker(plugin=Installed(True, "c")), controllers)
+
+    async def report() -> EngineReport:
+        return EngineReport(mtu=1500)
+
+    one.report = report
+    await run_for(1, one)
+
+    assert all(hello.engine is not None for _, hello in controllers.heard)
+
+
+async def test_a_word_without_a_report_that_is_refused_has_nothing_to_leave_out() -> None:
+    class Strange(FakeControllers):
+        async def hello(self, hello: Hello) -> None:
+            self.heard.append((asyncio.get_running_loop().time(), hello))
+            raise ControllerRefused("the request is not understood", Status.BAD)
+
+    controllers = Strange()
+    await run_for(RETRY_SECONDS * 3, service(FakeDocker(plugin=Installed(True, "c")), controllers))
+
+    later = [round(at) for at, _ in controllers.heard if at > 1]  # at the start the gate's state is news at once
+    assert later == [3, 6]
+
+
 async def test_a_docker_that_fails_is_told_and_asked_again() -> None:
     """The reason reaches the controller; when Docker answers again the gate is made."""
     docker, controllers = FakeDocker(failures=2), FakeControllers()
@@ -137,3 +205,32 @@ def test_the_plugins_settings_come_from_docker_and_the_services_own_environment(
         {"REBERTH_PORT": "7000"},
         None,
     )
+
+
+@pytest.mark.parametrize(
+    ("every", "refusal", "beats"),
+    [
+        (1.0, None, [0, 1, 2, 3, 4]),
+        (15.0, None, [0]),
+        (0.0, None, [0]),
+        (0.0, ControllerRefused("there is no /v1/beat", Status.MISSING), [0]),
+        (0.0, ControllerRefused("you are not believed", Status.CONFLICT), [0, 3]),
+        (0.0, ControllerUnreachable("no controller could answer"), [0, 1, 2, 3, 4]),
+    ],
+    ids=["wanted", "wanted seldom", "not wanted", "an older controller", "refused", "nobody answers"],
+)
+async def test_a_node_beats_at_the_pace_that_the_controller_wants(
+    every: float, refusal: Exception | None, beats: list[int]
+) -> None:
+    """Also while its Docker does not answer: the beat says that the node lives, and nothing else."""
+    controllers = FakeControllers(every=every, refusal=refusal)
+
+    await run_for(4.5, service(FakeDocker(failures=10), controllers))
+
+    assert [round(at) for at in controllers.beats] == beats
+
+
+async def test_a_controller_that_wants_no_beats_is_asked_again_after_a_minute() -> None:
+    controllers = FakeControllers()
+    await run_for(UNWANTED_SECONDS + 1, service(FakeDocker(), controllers))
+    assert [round(at) for at in controllers.beats] == [0, UNWANTED_SECONDS]

@@ -98,20 +98,23 @@ def test_a_grant_is_dropped_with_a_proof_that_says_who_saw_what(w: World, found:
     assert act(w, CUTTING) == DropGrants(V, volume.grants, found)
 
 
+KNOWN = replace(record(), place=vm(1))
+
+
 def free(**more: object) -> World:
     """On VM 1 without a grant, wanted on node 2."""
-    return world(on(1), volume=record(), **{"wanted": MOVED} | more)  # type: ignore[arg-type]
+    return world(on(1), volume=KNOWN, **{"wanted": MOVED} | more)  # type: ignore[arg-type]
 
 
 ABOUT_NO_GRANT = {
-    "its gate is silent": (free(gates=[gate(1, age=41.0)]), ON_RECORD),
+    "its gate is silent": (free(gates=[gate(1, age=41.0)], nodes=[DOWN]), ON_RECORD),
     "its gate knows nothing of the volume": (free(), ON_RECORD),
     "its gate says that it is not mounted": (
         free(gates=[SAID]),
         proof(EvidenceKind.RELEASED, "gate", "the gate on node swarm01 (VM vm1) says that it is not mounted"),
     ),
-    "its gate said so long ago": (free(gates=[replace(SAID, age=41.0)]), ON_RECORD),
-    "its gate said mounted long ago": (free(gates=[replace(MOUNTED, age=41.0)]), ON_RECORD),
+    "its gate said so long ago": (free(gates=[replace(SAID, age=41.0)], nodes=[DOWN]), ON_RECORD),
+    "its gate said mounted long ago": (free(gates=[replace(MOUNTED, age=41.0)], nodes=[DOWN]), ON_RECORD),
     "a person said that it is dead": (free(nodes=[LONG], confirmations=(WORD,)), CONFIRMED),
     "a person said so of another boot": (
         free(nodes=[LONG], confirmations=(replace(WORD, boot=BootId("b0")),)), ON_RECORD
@@ -139,7 +142,8 @@ def test_a_disk_without_a_grant_is_taken_with_the_best_proof_there_is(w: World, 
 
 def test_a_vm_without_a_node_is_named_by_itself() -> None:
     """After `docker node rm` the VM may still have the disk."""
-    action = act(replace(world(on(9), volume=record(), wanted=MOVED), gates={vm(2): gate(2)}))
+    known = replace(record(), place=vm(9))
+    action = act(replace(world(on(9), volume=known, wanted=MOVED), gates={vm(2): gate(2)}))
 
     assert isinstance(action, Detach)
     assert action.evidence == Evidence(

@@ -7,14 +7,15 @@ from dataclasses import replace
 import pytest
 
 from controller.model import BootId, Node, NodeId, NodeState, Policy, Power, World
-from controller.planner.node_labels import LabelChange, label_changes, unconstrained
+from controller.planner.node_labels import LabelChange, unconstrained
+from tests.support.plans import labels
 from tests.support.worlds import POLICY, V, claim, gate, node, vm, world
 
 OFF = {vm(1): Power.OFF}
 
 
 def changes(found: World, policy: Policy = POLICY) -> list[tuple[NodeId, bool]]:
-    return [(each.node, each.put) for each in label_changes(found, policy)]
+    return [(each.node, each.put) for each in labels(found, policy)]
 
 
 def labelled(state: NodeState = NodeState.READY, **more: object) -> Node:
@@ -26,7 +27,7 @@ def dead(**more: object) -> World:
 
 
 def test_a_node_that_swarm_calls_ready_gets_the_label_when_its_vm_is_seen_off() -> None:
-    (change,) = label_changes(dead(), POLICY)
+    (change,) = labels(dead())
     assert (change.node, change.put, change.hostname) == (NodeId("n1"), True, "swarm01")
     assert "powered off" in change.why
 
@@ -93,7 +94,7 @@ def test_a_label_that_is_there_is_not_put_again() -> None:
 
 def test_a_ready_node_whose_gate_speaks_in_its_present_boot_loses_the_label_whoever_put_it() -> None:
     found = world(nodes=[labelled()], power={vm(1): Power.ON})
-    (change,) = label_changes(found, POLICY)
+    (change,) = labels(found)
     assert change == LabelChange(NodeId("n1"), "swarm01", put=False, why="the node is ready again")
     assert changes(replace(found, power={})) == [(NodeId("n1"), False)]
     drained = world(nodes=[labelled(available=False)], power={vm(1): Power.ON})

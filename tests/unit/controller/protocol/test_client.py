@@ -216,3 +216,15 @@ async def test_an_address_that_took_no_connection_is_not_asked_again_for_a_while
             await made.close()
         for each in taken:
             each.close()
+
+
+async def test_where_nobody_listens_on_any_manager_it_is_said_that_drained_ones_run_no_controller() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        free = f"127.0.0.1:{taken.getsockname()[1]}"
+    async with client(free) as asking:
+        with pytest.raises(ControllerUnreachable, match="drained manager runs no controller: `docker node ls`"):
+            await asking.get("data")
+    async with serving(answer(500, messages.Problem("a bug"))) as ill, client(free, ill) as asking:
+        with pytest.raises(ControllerUnreachable) as told:
+            await asking.get("data")
+    assert "drained" not in told.value.why

@@ -27,7 +27,7 @@ from controller.planner.actions import Action, Attach, DeleteDisk, Detach, DropG
 from controller.planner.plan import plan
 from controller.reconciler.record_writer import PROGRESS, Setback
 from drivers.memory_storage import Fault
-from tests.support.executors import Desk
+from tests.support.executors import BoundDriver, Desk
 from tests.support.worlds import CUTS, DISK, EPOCH, POLICY, V, claim, grant, node, on, record, vm, world
 
 REVOKED = record(grant(1), serial=2)
@@ -135,6 +135,15 @@ async def test_a_vm_that_is_not_seen_off_after_its_power_off_is_a_setback() -> N
     end = await desk.do(world(on(1), volume=REVOKED), Fence(V, vm(1), NodeId("n1"), "It is down."))
 
     assert end == Setback("power-off of VM vm1: VM vm1 was not seen off afterwards")
+
+
+async def test_a_power_off_that_the_settings_forbid_is_a_setback_with_the_cure() -> None:
+    desk = Desk(REVOKED, 1)
+    desk.use(BoundDriver(desk.storage))
+    end = await desk.do(world(on(1), volume=REVOKED), Fence(V, vm(1), NodeId("n1"), "It is down."))
+
+    assert end == Setback("power-off of VM vm1 was refused: VM vm1 is not in the settings", cure="Name it there.")
+    assert desk.storage.vms[vm(1)].power is Power.ON
 
 
 def act(w: World, **policy: object) -> Action:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from controller.model import (
+    DiskId,
     Epoch,
     HistoryEntry,
     Intent,
     Moment,
     Operation,
     Phase,
+    Spec,
+    VmId,
+    VolumeKey,
+    VolumeRecord,
 )
-from controller.planner.actions import DeleteDisk, Detach, Fence, Revoke
+from controller.planner.actions import Attach, CreateDisk, DeleteDisk, Detach, Fence, Revoke
 from controller.reconciler.executor import _leaves
-from controller.reconciler.record_writer import Setback
+from controller.reconciler.record_writer import PROGRESS, Broken, Setback
 from controller.records.base import RecordsUnavailable
 from controller.records.memory import Call as RecordCall
 from controller.records.memory import Fault as RecordFault
+from drivers.base import CreateOutcome, Done, DriverError, Outcome
+from drivers.memory import MemoryDriver
 from drivers.memory_storage import Fault
 from tests.support.executors import Desk
 from tests.support.two_volumes import FENCE, GIVE, GIVE_WEB, NO_RAFT, TAKE, W, both
@@ -89,3 +97,72 @@ async def test_records_that_cannot_be_reached_are_one_reason_for_every_volume() 
 
     assert await desk.all(w, GIVE, GIVE_WEB) == dict.fromkeys((V, W), Setback(NO_RAFT))
     assert desk.storage.calls == []
+
+
+NEW, DOOMED = record(phase=Phase.CREATING, disk=None, formatted=False), record(phase=Phase.DELETING)
+CALLS = [(NEW, CreateDisk(V)), (DOOMED, DeleteDisk(V)), (record(), GIVE), (record(), TAKE)]
+
+
+@pytest.mark.parametrize(("volume", "action"), CALLS, ids=["create", "delete", "attach", "detach"])
+@pytest.mark.parametrize("fault", [*Fault])
+async def test_only_a_call_that_surely_did_not_happen_leaves_no_doubt(
+    volume: VolumeRecord, action: CreateDisk | DeleteDisk | Attach | Detach, fault: Fault
+) -> None:
+    """A driver that meets a bug in its call may have asked before: as in doubt as one that got no answer."""
+    desk = Desk(volume)
+    desk.storage.fail(action_of(action), fault)
+    end = await desk.do(world(volume=volume), action)
+
+    surely = fault in {Fault.REFUSED, Fault.UNREACHABLE}
+    intent = desk.kept.intent
+    assert isinstance(end, Broken if fault is Fault.BROKEN else Setback)
+    assert (None if intent is None else intent.in_doubt) is (None if surely else True)
+
+
+def action_of(action: CreateDisk | DeleteDisk | Attach | Detach) -> Operation:
+    kinds = {
+        CreateDisk: Operation.CREATE,
+        DeleteDisk: Operation.DELETE,
+        Attach: Operation.ATTACH,
+        Detach: Operation.DETACH,
+    }
+    return kinds[type(action)]
+
+
+class StrangeDriver(MemoryDriver):
+    """It does what it is told, and answers what its contract does not know."""
+
+    async def delete(self, disk: DiskId) -> Outcome:
+        await super().delete(disk)
+        return None  # type: ignore[return-value]
+
+    async def attach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
+        return [*await super().attach(disks, vm, epoch), Done()]
+
+    async def detach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
+        raise TimeoutError
+
+    async def create(self, key: VolumeKey, spec: Spec) -> CreateOutcome:
+        raise DriverError("it could not be read")
+
+
+@pytest.mark.parametrize(("volume", "action"), CALLS, ids=["create", "delete", "attach", "detach"])
+async def test_what_no_contract_knows_leaves_a_doubt(
+    volume: VolumeRecord, action: CreateDisk | DeleteDisk | Attach | Detach
+) -> None:
+    """An answer that is none, one too many, an error of reading out of a change, a timeout that is not ours."""
+    desk = Desk(volume)
+    desk.use(StrangeDriver(desk.storage))
+    end = await desk.do(world(volume=volume), action)
+
+    assert isinstance(end, Broken)
+    assert desk.kept.intent is not None
+    assert desk.kept.intent.in_doubt
+
+
+async def test_a_power_driver_with_a_bug_is_told_and_the_next_look_sees_what_it_did() -> None:
+    desk = Desk(record())
+    desk.storage.fail(Operation.POWER_OFF, Fault.BROKEN)
+
+    assert isinstance(await desk.do(world(volume=record()), FENCE), Broken)
+    assert await desk.do(world(volume=desk.kept), FENCE) == PROGRESS

@@ -16,7 +16,7 @@ from controller.settings import Settings, parse
 from drivers.memory_storage import CAPABILITIES, Fault, MemoryStorage
 from tests.support.shell import DATA, FakeCluster, Scene, scene
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.looptime(idle_step=0.05)  # a call left open would let time go on by milliseconds
 COPY = VolumeName("copy")
 OPTIONS = {"clone-from": DATA}
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from controller.model import DiskId, Epoch, NodeId, Policy, VmId, VolumeName, World
+from controller.model import DiskId, Epoch, NodeId, VmId, VolumeName
 from controller.planner.actions import Alarm, Wait
+from controller.planner.context import WorldIndex
 from controller.planner.invariants import violations
 from controller.planner.plan import Decision, plan
 from controller.protocol.messages import Sync, VolumeReport
@@ -80,7 +81,7 @@ async def test_an_action_that_meets_a_bug_is_its_volumes_alarm_and_the_others_go
             play.want("a", volume=WEB)
             await play.until(("a",), WEB)
             await asyncio.sleep(5)
-        assert told(play, DATA) == "internal error in attach (KeyError: 'scsi9:0')"
+        assert told(play, DATA) == "attach is in doubt: internal error in the driver (KeyError: 'scsi9:0')"
         assert any(each["event"] == "internal.error" and each.get("exc_info") for each in logs)
 
         cluster.driver.bad = None
@@ -90,10 +91,11 @@ async def test_an_action_that_meets_a_bug_is_its_volumes_alarm_and_the_others_go
 async def test_a_decision_that_meets_a_bug_is_its_volumes_alarm_and_the_others_go_on() -> None:
     cluster = FakeCluster()
 
-    def planner(world: World, policy: Policy) -> Sequence[Decision]:
+    def planner(index: WorldIndex, _: object) -> Sequence[Decision]:
+        world = index.world
         bad = [each for each in (world.volumes or {}).values() if each.name == DATA]
         broken = {each.name: replace(each, grants=None) for each in bad}  # type: ignore[arg-type] # what no type allows
-        return plan(replace(world, volumes={**(world.volumes or {}), **broken}), policy)
+        return plan(replace(world, volumes={**(world.volumes or {}), **broken}), index.policy)
 
     cluster.planner = planner
     async with scene(cluster) as play:
@@ -106,7 +108,7 @@ async def test_a_decision_that_meets_a_bug_is_its_volumes_alarm_and_the_others_g
 async def test_a_bug_about_no_volume_in_particular_holds_all_and_ends_nothing() -> None:
     cluster = FakeCluster()
 
-    def planner(world: World, policy: Policy) -> Sequence[Decision]:
+    def planner(index: WorldIndex, _: object) -> Sequence[Decision]:
         raise AssertionError("never")
 
     async with scene(cluster) as play:

@@ -50,6 +50,7 @@ async def test_a_grant_is_written_with_all_that_the_gate_will_be_held_to() -> No
     new = Grant(TaskId("t2"), NodeId("n1"), vm(1), BootId("b1"), EPOCH, Serial(5), 1000.0)
     kept = desk.kept
     assert (kept.serial, kept.grants, kept.intent, kept.service) == (5, (grant(1, "t1", 4), new), None, "db")
+    assert kept.place == vm(1)
     assert kept.history[-1] == HistoryEntry(Moment.GRANTED, 1000.0, EPOCH, "task t2, serial 5", "swarm01")
 
 

@@ -8,12 +8,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from controller.model import (
+    Attachment,
+    DiskId,
     Epoch,
     HistoryEntry,
     Intent,
     Moment,
     Operation,
     Phase,
+    VmId,
     VolumeName,
     VolumeRecord,
 )
@@ -103,6 +106,28 @@ async def test_an_intent_that_is_there_already_is_not_written_again(
     assert (found is volume) is not written
     assert found.intent == (wanted if written else ATTACHED)
     assert (Call.REPLACE_VOLUME in desk.records.calls) is written
+
+
+@pytest.mark.parametrize(
+    ("operation", "there", "place"),
+    [
+        (Operation.ATTACH, (), vm(2)),
+        (Operation.ATTACH, (on(2),), vm(1)),
+        (Operation.ATTACH, (on(2, disk=DiskId("another")),), vm(2)),
+        (Operation.DETACH, (), vm(1)),
+    ],
+    ids=["brought", "stamped", "brought beside another disk", "taken"],
+)
+async def test_the_place_is_where_the_disk_was_last_asked_to_be_brought(
+    operation: Operation, there: tuple[Attachment, ...], place: VmId
+) -> None:
+    """Written before the call, so that one in doubt is known to be ours; a new stamp brings nothing."""
+    volume = replace(record(), place=vm(1))
+    desk, intent = Desk(volume), replace(ATTACHED, operation=operation, vm=vm(2))
+    found = await desk.writer.intend(world(*there, volume=volume), volume, intent)
+
+    assert isinstance(found, VolumeRecord)
+    assert found.place == place
 
 
 async def test_a_deleted_record_is_gone_from_the_state() -> None:

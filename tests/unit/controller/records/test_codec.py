@@ -7,7 +7,18 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from controller.model import DiskId, FencePolicy, Handout, Phase, Source, Spec, VolumeKey, VolumeName, VolumeRecord
+from controller.model import (
+    DiskId,
+    FencePolicy,
+    Handout,
+    Phase,
+    Source,
+    Spec,
+    VmId,
+    VolumeKey,
+    VolumeName,
+    VolumeRecord,
+)
 from controller.records.base import UnreadableRecord
 from controller.records.codec import Content, Stored, decode_volume, volume_content
 
@@ -18,6 +29,7 @@ COPY = replace(PLAIN, spec=replace(PLAIN.spec, source=SOURCE))
 THICK = replace(PLAIN, spec=replace(PLAIN.spec, for_driver=(("diskformat", "eagerzeroedthick"),)))
 READ_ONLY = replace(PLAIN, spec=replace(PLAIN.spec, source=SOURCE, read_only=True))
 
+BROUGHT = replace(PLAIN, place=VmId("vm-1"))
 REMOVED = replace(PLAIN, phase=Phase.DELETING, delete_at=1_700_000_000.0)
 
 
@@ -25,7 +37,7 @@ def stored(content: Content, facts: bytes | None = None) -> Stored:
     return Stored("c1", "reberth.volume.b-1", facts or content.facts, content.state, 0)
 
 
-@pytest.mark.parametrize("record", [PLAIN, COPY, OWNED, REMOVED, READ_ONLY, THICK], ids=str)
+@pytest.mark.parametrize("record", [PLAIN, COPY, OWNED, REMOVED, READ_ONLY, THICK, BROUGHT], ids=str)
 def test_a_record_is_read_back_as_it_was_written(record: VolumeRecord) -> None:
     assert decode_volume(stored(volume_content(record))) == record
 

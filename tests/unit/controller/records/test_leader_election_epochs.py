@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
+import structlog
 
 from controller.model import Epoch, NodeId
 from controller.records.leader_election import Leader
@@ -49,3 +51,14 @@ async def test_whoever_acts_does_not_wait_for_an_answer_about_swarms_leader() ->
         await asyncio.sleep(120)
         assert one.epoch == 1
         task.cancel()
+
+
+async def test_a_record_of_who_acts_that_cannot_be_read_is_said_once_by_whoever_stands_by() -> None:
+    """Nothing is done for any volume meanwhile: without a word nobody would know why."""
+    records, clock = MemoryRecords(), asyncio.get_running_loop().time
+    records.reachable = False
+    leader = Leader(records, NodeId("n1"), "a:1", lambda: leader_of([NodeId("n1")]), lambda _: None, clock)
+    with structlog.testing.capture_logs() as logs, suppress(TimeoutError):
+        async with asyncio.timeout(60):
+            await leader.run()
+    assert [each["event"] for each in logs] == ["leadership.unread"]

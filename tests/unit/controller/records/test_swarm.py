@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, cast
 
 import aiodocker
 import pytest
 
-from controller.model import Epoch, NodeId
+from controller.model import Epoch, NodeId, VolumeKey, VolumeName
 from controller.names import LEADER_CONFIG
 from controller.records.base import Leadership, RecordsUnavailable, Stale
-from controller.records.codec import STATE_LABEL, leader_content
+from controller.records.codec import STATE_LABEL, leader_content, volume_content
 from controller.records.swarm import SwarmRecords
+from tests.support.worlds import record
 
 RECORD = Leadership(Epoch(1), NodeId("n1"), "a:1", version=7)
 
@@ -75,3 +80,50 @@ async def test_docker_says_out_of_sequence_with_a_status_that_means_nothing() ->
 async def test_whatever_leaves_a_write_in_doubt_is_unavailable_and_never_stale(error: Exception, why: str) -> None:
     with pytest.raises(RecordsUnavailable, match=why):
         await records(FakeConfigs(error)).replace_leadership(RECORD)
+
+
+class FakeLists:
+    """A Docker that has these configs, and answers with their bytes."""
+
+    def __init__(self, *configs: dict[str, Any]) -> None:
+        self.answer = json.dumps(configs).encode()
+
+    @asynccontextmanager
+    async def _query(self, _path: str, *, params: object) -> AsyncIterator[FakeLists]:
+        assert params is not None
+        yield self
+
+    async def read(self) -> bytes:
+        return self.answer
+
+
+def volume_config(name: str, version: int) -> dict[str, Any]:
+    content = volume_content(replace(record(), name=VolumeName(name), key=VolumeKey(name)))
+    spec = {
+        "Name": f"reberth.volume.{name}",
+        "Labels": {STATE_LABEL: content.state.decode()},
+        "Data": base64.b64encode(content.facts).decode(),
+    }
+    return {"ID": f"id-{name}", "Version": {"Index": version}, "Spec": spec}
+
+
+async def test_records_are_read_anew_only_when_docker_answers_anything_else() -> None:
+    """Then only those whose version changed. Of a list that did not change the records are the very same."""
+    docker = FakeLists(volume_config("a", 1), volume_config("b", 1))
+    made = SwarmRecords(cast("aiodocker.Docker", docker))
+    first = await made.volumes()
+    assert (await made.volumes()).readable is first.readable
+
+    docker.answer = FakeLists(volume_config("a", 1), volume_config("b", 2)).answer
+    second = await made.volumes()
+    assert {name: each.version for name, each in second.items()} == {"a": 1, "b": 2}
+    assert second[VolumeName("a")] is first[VolumeName("a")]
+
+    docker.answer = FakeLists({**volume_config("a", 2), "Spec": {"Name": "reberth.volume.a"}}).answer
+    third = await made.volumes()
+    assert (list(third), list(third.unreadable)) == ([], ["a"])
+    docker.answer = b"{"
+    with pytest.raises(RecordsUnavailable, match="unknown form"):
+        await made.volumes()
+    docker.answer = FakeLists(volume_config("a", 3)).answer
+    assert [each.version for each in (await made.volumes()).values()] == [3]

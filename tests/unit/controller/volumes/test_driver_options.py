@@ -72,6 +72,14 @@ def test_a_name_with_a_place_says_where_the_disk_is_made(
     assert with_place(name, options, PLACED) == found
 
 
+def test_a_pool_is_a_place_as_a_datastore_is() -> None:
+    pools = (DriverOption("pool", ("main", "fast"), "main", "of the disk", copies=True),)
+    assert with_place("data@fast", {}, pools) == {"pool": "fast"}
+    assert refusal(spec({"size": "1GiB", "pool": "fast"}), pools, "data@fast") is None
+    assert "say one of them" in str(refusal(spec({"size": "1GiB", "pool": "main"}), pools, "data@fast"))
+    assert "pool 'slow' is unknown: use main or fast" in str(refusal(spec({"size": "1GiB", "pool": "slow"}), pools))
+
+
 def test_where_no_driver_has_places_a_name_with_an_at_sign_is_one_like_any_other() -> None:
     assert with_place("data@DS", {}, DECLARED) == {}
     assert refusal(Spec(2**30), DECLARED, "data@DS") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -173,3 +174,32 @@ async def test_an_order_whose_answer_never_came_counts_as_what_is_read_after_it(
         assert await made.power_off(VM) is Power.OFF
     finally:
         await made.close()
+
+
+def _shake_hands(listener: socket.socket, context: ssl.SSLContext) -> socket.socket:
+    """With one client, which is answered no more after that."""
+    client, _ = listener.accept()
+    return socket.socket(fileno=context.wrap_socket(client, server_side=True).detach())
+
+
+def _ended(peer: socket.socket) -> bool:
+    """Whether the client's end of the connection ends, whatever it sends before."""
+    peer.settimeout(10)
+    while peer.recv(4096):
+        pass
+    return True
+
+
+async def test_a_connection_to_a_bmc_that_is_stuck_ends_with_its_driver(certificate: Path) -> None:
+    """It says goodbye in TLS, and would wait for the other side's; some BMCs have few connections to give."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        shaking = asyncio.get_running_loop().run_in_executor(None, _shake_hands, listener, context)
+        files = {each + "_file": str(certificate / each) for each in ("user", "password")}
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        made = create({"machines": [{"url": url}], "ca_file": str(certificate / "cert.pem"), **files, "deadline": 2})
+        assert await made.power([VM]) == {VM: Power.UNKNOWN}
+        with await shaking as peer:
+            await made.close()
+            assert await asyncio.to_thread(_ended, peer)

@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 
-from controller.model import Attachment, DiskId, Epoch, VmId
+from controller.model import Attachment, AttachmentState, DiskId, Epoch, VmId
 from drivers.base import Done, Listing, Refused
-from drivers.libvirt.decide import Look, Step, attachments, joined, listing, to_attach, to_detach
-from drivers.libvirt.inventory import HeldDisk, HostView, Pool, Seat, Side
+from drivers.libvirt.decide import Look, Step, attachments, listing, to_attach, to_detach
+from drivers.libvirt.faults import Fault, Kind
+from drivers.libvirt.inventory import HeldDisk, Seat, Side
+from drivers.libvirt.looking.pools import Pool, Pools, Unusable, only
 from drivers.libvirt.standing import Standing
 
 POOL = Pool("reberth", "dir", "/pool", active=True)
+FAST = Pool("fast", "dir", "/fast", active=True)
+LOST = Unusable("lost", Fault(Kind.NO_POOL, "a has no storage pool lost"))
 DISK, OTHER = DiskId("/pool/reberth-a.qcow2"), DiskId("/pool/reberth-b.qcow2")
 ONE, TWO, THREE = VmId("one"), VmId("two"), VmId("three")
 HELD = HeldDisk((DISK,), "sdb", "scsi", "ua-reberth-1-x", unit=1)
@@ -29,8 +33,8 @@ def seat(
     return Seat(host, vm, f"name of {vm}", live, kept, standing=stands, **more)
 
 
-def look(*seats: Seat, lost: tuple[str, ...] = ()) -> Look:
-    return Look(POOL, seats, lost)
+def look(*seats: Seat, lost: tuple[str, ...] = (), pools: Pools = only(POOL)) -> Look:  # noqa: B008 - it is frozen
+    return Look(pools, seats, lost)
 
 
 def refusal(step: Step) -> str:
@@ -95,14 +99,40 @@ def test_a_path_outside_of_the_pool_is_refused() -> None:
         assert isinstance(outcome, Refused)
 
 
-def test_hosts_that_do_not_share_one_folder_are_not_one_storage_system() -> None:
-    def view(uri: str, pool: Pool) -> HostView:
-        return HostView(uri, pool, ())
+def test_a_disk_in_any_pool_of_the_settings_is_attached_and_detached() -> None:
+    both, other = Pools("reberth", (POOL, FAST)), DiskId("/fast/reberth-a.qcow2")
+    held = seat(ONE, side(HeldDisk((other,), "sdb", "scsi")), side(HeldDisk((other,), "sdb", "scsi")))
+    assert attachments(look(held, pools=both)) == [Attachment(other, ONE)]
+    assert to_detach(look(held, pools=both), [other], ONE, Epoch(1)).todo == (other,)
+    assert to_attach(look(held, pools=both), [DISK], ONE, Epoch(1)).todo == (DISK,)
+    assert "not one of our files in /pool (pool reberth)" in refusal(to_detach(look(held), [other], ONE, Epoch(1)))
 
-    other, volumes = Pool("reberth", "dir", "/elsewhere", active=True), Pool("reberth", "logical", "/vg", active=True)
-    assert isinstance(joined([view("a", POOL), view("b", POOL)]), Look)
-    assert "same shared folder" in str(joined([view("a", POOL), view("b", other)]))
-    assert "works on files only" in str(joined([view("a", volumes)]))
+
+def test_a_disk_that_we_attached_from_a_pool_that_no_host_shows_is_uncertain_and_left_alone() -> None:
+    """Of the others all is known."""
+    other = DiskId("/lost/reberth-a.qcow2")
+    ours, anybodys = HeldDisk((other,), "sdb", "scsi", "ua-reberth-1-x"), HeldDisk(("/else/reberth-b",), "sdc", "scsi")
+    found = look(seat(ONE, side(HELD, ours, anybodys), None), pools=Pools("reberth", (POOL,), (LOST,)))
+    listed = listing(found)
+    assert set(listed.attachments) == {Attachment(DISK, ONE), Attachment(other, ONE, AttachmentState.UNCERTAIN)}
+    assert listed.unread == ()
+    assert listed.seen == {ONE}
+    assert listed.odd == {other: f"{other} lies in no pool that can be used now: a has no storage pool lost"}
+    for step in (to_attach(found, [other], ONE, Epoch(1)), to_detach(found, [other], ONE, Epoch(1))):
+        assert "has no storage pool lost" in refusal(step)
+    assert to_detach(found, [DISK], ONE, Epoch(1)).todo == (DISK,)
+
+
+def test_a_host_that_does_not_show_a_pool_gets_no_disk_of_it_and_gives_those_that_it_has() -> None:
+    gap = {(0, "fast"): Fault(Kind.NO_POOL, "a has no storage pool fast")}
+    pools, disk = Pools("reberth", (POOL, FAST), gaps=gap), DiskId("/fast/reberth-a.qcow2")
+    held = side(HeldDisk((disk,), "sdb", "scsi"))
+    here, there, has = seat(ONE, side(), side()), seat(TWO, side(), side(), host=1), seat(THREE, held, held)
+    assert "a has no storage pool fast" in refusal(to_attach(look(here, pools=pools), [disk], ONE, Epoch(1)))
+    assert to_attach(look(here, pools=pools), [DISK], ONE, Epoch(1)).todo == (DISK,)
+    assert to_attach(look(there, pools=pools), [disk], TWO, Epoch(1)).todo == (disk,)
+    assert to_attach(look(has, pools=pools), [disk], THREE, Epoch(1)).known == {disk: Done()}
+    assert to_detach(look(has, pools=pools), [disk], THREE, Epoch(1)).todo == (disk,)
 
 
 def test_a_saved_vm_has_the_disks_that_are_in_the_image_of_its_memory() -> None:
@@ -148,3 +178,14 @@ def test_a_vm_that_runs_on_no_host_that_answers_is_not_changed_while_one_is_lost
     assert "may run on another one: b does not answer" in refusal(to_detach(found, [DISK], ONE, Epoch(1)))
     runs = look(seat(ONE, side(HELD), side(HELD)), lost=("b does not answer",))
     assert to_detach(runs, [DISK], ONE, Epoch(1)).todo == (DISK,)
+
+
+def test_a_vm_without_a_controller_gets_no_disk_until_a_person_gave_it_one() -> None:
+    """Waiting cannot help: who mounts is told at once, so that Swarm tries another node."""
+    step = to_attach(look(seat(ONE, Side((), None, {}), side())), [DISK], ONE, Epoch(1))
+    (outcome,) = step.known.values()
+
+    assert isinstance(outcome, Refused)
+    assert outcome.why == "VM name of one has no virtio-scsi controller"
+    assert outcome.cure is not None
+    assert "model='virtio-scsi'" in outcome.cure

@@ -8,7 +8,8 @@ from controller.model import DiskId, VmId
 from drivers.base import Refused
 from drivers.libvirt.decide import Look
 from drivers.libvirt.growing import Resize, to_resize
-from drivers.libvirt.inventory import HeldDisk, Pool, Seat, Side
+from drivers.libvirt.inventory import HeldDisk, Seat, Side
+from drivers.libvirt.looking.pools import Pool, only
 from drivers.libvirt.standing import Standing
 
 POOL = Pool("reberth", "dir", "/pool", active=True)
@@ -19,7 +20,7 @@ UNDER = Side((HeldDisk(("/elsewhere/over.qcow2", DISK), "sdb", "scsi"),))
 
 
 def look(*seats: Seat) -> Look:
-    return Look(POOL, seats)
+    return Look(only(POOL), seats)
 
 
 def test_the_host_of_the_running_vm_makes_its_disk_larger() -> None:

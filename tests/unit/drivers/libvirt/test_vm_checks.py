@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from controller.model import VmId
 from drivers.libvirt.decide import Look
-from drivers.libvirt.inventory import Pool, Seat, Side
+from drivers.libvirt.faults import Fault, Kind
+from drivers.libvirt.inventory import Seat, Side
+from drivers.libvirt.looking.pools import Pool, Pools, Unusable, only
 from drivers.libvirt.standing import Standing
 from drivers.libvirt.vm_checks import concerns
 
@@ -14,7 +16,7 @@ GOOD = Seat(0, ONE, "swarm01", Side((), 0), Side((), 0))
 
 
 def about(*seats: Seat, lost: tuple[str, ...] = ()) -> tuple[str, ...]:
-    return concerns(Look(POOL, seats, lost), ONE)
+    return concerns(Look(only(POOL), seats, lost), ONE)
 
 
 def test_a_vm_that_runs_with_a_controller_and_a_configuration_is_no_concern() -> None:
@@ -39,3 +41,18 @@ def test_each_concern_names_the_vm_and_the_cure() -> None:
 def test_a_vm_that_no_host_knows_is_a_concern_only_when_all_hosts_answer() -> None:
     assert "add its host" in about()[0]
     assert about(lost=("b does not answer",)) == ()
+
+
+def test_a_pool_that_a_vm_s_host_does_not_show_is_a_concern_of_that_vm_alone() -> None:
+    gap = {(1, "fast"): Fault(Kind.NO_POOL, "b has no storage pool fast: define it there")}
+    fast, lost = Pool("fast", "dir", "/fast", active=True), Unusable("lost", Fault(Kind.OTHER, "nobody shows it"))
+    there = Seat(1, ONE, "swarm01", Side((), 0), Side((), 0))
+    pools = Pools("reberth", (POOL, fast), gaps=gap)
+
+    assert concerns(Look(pools, (GOOD,)), ONE) == ()
+    assert concerns(Look(pools, (there,)), ONE) == (
+        "VM swarm01 can get no disk of the pool fast: b has no storage pool fast: define it there",
+    )
+    assert concerns(Look(Pools("reberth", (POOL,), (lost,)), (GOOD,)), ONE) == (
+        "VM swarm01 can get no disk of the pool lost: nobody shows it",
+    )

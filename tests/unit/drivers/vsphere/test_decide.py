@@ -139,3 +139,25 @@ def test_a_detach_takes_the_pin_of_its_disk_away_and_leaves_the_others() -> None
     pins = {"reberth.vm": ID, "reberth.disks.0": "1:one 2:two"}
     change = detach_change(vm(disks=(HELD,), extra=pins), ID, EPOCH, [ONE], PLACE)
     assert dict(change.extra)["reberth.disks.0"] == "2:two"
+
+
+BUS = (Controller(1000, 0, paravirtual=True, taken=frozenset({1, 2, 3})),)
+
+
+def test_a_new_stamp_pins_the_disks_that_are_there_without_a_pin_and_leaves_the_pins_that_are() -> None:
+    """Those that were attached by hand, or by a version without pins: else a move makes them disks of nobody."""
+    second = Disk(2002, 1000, 2, (File("datastore-1", "reberth/two.vmdk"),))
+    strange = Disk(2003, 1000, 3, (File("datastore-1", "other/three.vmdk"),))
+    noted = {"reberth.vm": ID, "reberth.epoch": "4", "reberth.disks.0": "2:two"}
+    change = attach_change(vm(disks=(HELD, second, strange), controllers=BUS, extra=noted), ID, EPOCH, [], [], PLACE)
+    assert dict(change.extra) == {"reberth.epoch": "5", "reberth.vm": ID, "reberth.disks.0": "1:one 2:two"}
+
+
+def test_what_a_clone_brought_along_goes_with_its_first_own_stamp() -> None:
+    """Its pins name disks of the VM that it was made from: as its own they would be disks that were moved to it."""
+    noted = {"reberth.vm": TWIN, "reberth.epoch": "4", "reberth.disks.0": "3:theirs"}
+    for change in (
+        attach_change(vm(controllers=BUS, extra=noted), ID, EPOCH, [ONE], [Slot(0, 4, 1000)], PLACE),
+        detach_change(vm(disks=(HELD,), controllers=BUS, extra=noted), ID, EPOCH, [ONE], PLACE),
+    ):
+        assert "theirs" not in dict(change.extra)["reberth.disks.0"]

@@ -231,4 +231,8 @@ async def test_a_disk_for_which_there_is_no_room_is_refused_and_the_others_are_a
     nearly = Controller(1000, 0, paravirtual=True, taken=frozenset(range(15)))
     full = [Controller(1000 + bus, bus, paravirtual=True, taken=frozenset(range(16))) for bus in (1, 2, 3)]
     outcomes = await VCenter(controllers=(nearly, *full)).attach(ONE, TWO)
-    assert outcomes == [Done(), Refused("one has no free place for another disk")]
+    done, refused = outcomes
+    assert done == Done()
+    assert isinstance(refused, Refused)
+    assert refused.why == "one has no free place for another disk"
+    assert refused.cure is not None, "waiting cannot help: Swarm should try another node"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.vsphere.inventory import Controller, Vm
@@ -20,7 +20,6 @@ def places(vm: Vm, per_controller: int = 15) -> list[str]:
     return [str(slot) for slot in free_slots(vm, per_controller)]
 
 
-@settings(deadline=None)  # a busy machine is no error
 @given(st.lists(units, max_size=4), st.sampled_from([15, 64]))
 def test_every_free_slot_is_offered_once_and_no_taken_one(taken: list[frozenset[int]], per_controller: int) -> None:
     slots = free_slots(vm(*taken), per_controller)

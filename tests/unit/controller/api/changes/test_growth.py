@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from controller.model import DiskId, Moment
@@ -43,6 +45,20 @@ async def test_a_volume_in_use_grows_and_its_stack_file_may_say_the_old_or_the_n
             refused = await play.one.volume_requests.create(CreateVolume(DATA, {"size": size}))
             assert isinstance(refused, Rejection), size
             assert ("`reberth grow` on a manager" in refused.why) is (size == "4GiB")
+
+
+async def test_while_a_disk_grows_it_is_known_that_it_does_and_not_after_any_end() -> None:
+    async with scene() as play:
+        await used(play)
+        play.cluster.storage.seconds = 5.0
+        async with asyncio.TaskGroup() as group:
+            group.create_task(grow(play, "2GiB"))
+            await asyncio.sleep(2)
+            assert play.one.state.growing == {DATA}
+        assert play.one.state.growing == set()
+        play.cluster.storage.fail(Reading.GROW, Fault.UNREACHABLE)
+        assert isinstance(await grow(play, "3GiB"), Rejection)
+        assert play.one.state.growing == set()
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST_AFTER, Fault.LOST_BEFORE, Fault.UNREACHABLE])

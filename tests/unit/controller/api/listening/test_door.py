@@ -6,7 +6,7 @@ import asyncio
 import resource
 import socket
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 
 import pytest
 from aiohttp import web
@@ -18,7 +18,7 @@ HOST, WORKER, OTHER = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 
 
 @asynccontextmanager
-async def port(turnstile: Turnstile, idle: float = 30.0) -> AsyncIterator[int]:
+async def port(turnstile: Turnstile, idle: float = 30.0, unread: float = 30.0) -> AsyncIterator[int]:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(text="here")
 
@@ -27,7 +27,7 @@ async def port(turnstile: Turnstile, idle: float = 30.0) -> AsyncIterator[int]:
     runner = runner_of(application, idle=idle, shutdown=0.1)
     await runner.setup()
     try:
-        await open_port(runner, HOST, 0, limits=Limits(turnstile))
+        await open_port(runner, HOST, 0, limits=Limits(turnstile, unread=unread))
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
@@ -123,3 +123,20 @@ def test_a_container_with_few_files_keeps_some_for_everything_else() -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 512
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def test_a_connection_whose_answers_nobody_reads_ends_by_itself() -> None:
+    """Else whoever asks and never reads keeps them in the controller's memory for ever."""
+    turnstile = Turnstile()
+    async with port(turnstile, unread=1.0) as number, asyncio.timeout(60):
+        with socket.create_connection((HOST, number)) as silent:
+            silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            silent.setblocking(False)
+            left = memoryview(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 200_000)
+            begun = len(left)
+            while turnstile.inside or len(left) == begun:
+                with suppress(BlockingIOError, ConnectionError):
+                    left = left[silent.send(left) :]
+                await asyncio.sleep(0.01)
+        assert left  # it was not the last answer
+        assert await answered(number, OTHER)

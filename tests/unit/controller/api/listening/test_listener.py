@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from controller.api.listening.door import Turnstile
-from controller.api.listening.listener import Limits, open_addresses, open_port
+from controller.api.listening.listener import Limits, everywhere, open_addresses, open_port
 
 HOST = "127.0.0.1"
 
@@ -82,3 +82,10 @@ async def test_a_peer_that_never_shows_a_certificate_is_not_kept() -> None:
         reader, writer = await asyncio.open_connection(HOST, port)
         assert await reader.read() == b""
         writer.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "listens"), [("[fd00::7]:7490", "::"), ("10.0.0.7:7490", "0.0.0.0"), ("m1:1", "0.0.0.0")]
+)
+def test_a_node_whose_own_address_is_of_ipv6_is_listened_to_there(address: str, listens: str) -> None:
+    assert everywhere(address) == listens

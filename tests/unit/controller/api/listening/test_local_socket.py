@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from controller.model import Node, NodeId, NodeState
 from controller.protocol import operator
@@ -14,14 +13,9 @@ from controller.protocol.messages import (
     Empty,
 )
 from controller.protocol.operator import Explain
-from tests.support.api_site import site, swarm_ca
+from tests.support.api_site import site
 from tests.support.certificates import SwarmCa
 from tests.support.shell import DATA
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> SwarmCa:
-    return swarm_ca(tmp_path_factory.mktemp("ca"))
 
 
 async def test_the_door_explains_to_root_alone(ca: SwarmCa, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from controller.api.metrics.state_collector import StateCollector
 from controller.model import TaskId
 from controller.protocol.operator import Pause
+from drivers.base import Room
 from tests.support.shell import Scene, scene
 
 pytestmark = pytest.mark.looptime
@@ -35,6 +36,21 @@ async def test_a_volume_is_told_with_its_state_its_node_and_its_size() -> None:
         labels = {"volume": "data", "node": "host-a", "service": "service-data", "fstype": "ext4", "disk": str(disk)}
         assert found.get_sample_value("reberth_volume_info", labels) == 1
         assert found.get_sample_value("reberth_volume_size_bytes", {"volume": "data"}) == 1 << 30
+
+
+async def test_the_room_of_the_storage_and_what_a_disk_takes_there_are_told_where_the_storage_tells_them() -> None:
+    async with scene() as play:
+        await play.make()
+        play.want("a")
+        await play.until(("a",))
+        disk = play.cluster.record().disk
+        assert disk is not None
+        assert registry(play).get_sample_value("reberth_volume_allocated_bytes", {"volume": "data"}) is None
+        play.one.state.rooms = (Room("a pool", 1, 4, {disk: 7}),)
+        found = registry(play)
+        assert found.get_sample_value("reberth_storage_free_bytes", {"place": "a pool"}) == 1
+        assert found.get_sample_value("reberth_storage_size_bytes", {"place": "a pool"}) == 4
+        assert found.get_sample_value("reberth_volume_allocated_bytes", {"volume": "data"}) == 7
 
 
 async def test_states_that_no_volume_is_in_are_told_as_zero_so_that_alerts_can_rest_on_them() -> None:

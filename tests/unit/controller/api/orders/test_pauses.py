@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from controller.api.orders.pauses import received, sent
-from controller.model import NodeId, NodeState, PausedPart, VmId, VolumeName
+from controller.model import Epoch, Intent, NodeId, NodeState, Operation, PausedPart, VmId, VolumeName
 from controller.protocol.answers import Rejection, Status
 from controller.protocol.operator import MOST_PAUSED, Explain, Pause, Told
 from controller.protocol.views import Explanation, PausedView, StatusView
@@ -68,6 +68,23 @@ async def test_a_paused_volume_stays_where_it_is_although_its_node_died_until_th
         assert place.cluster.record().grants == before
         place.one.lead.paused_parts = ()  # as the real one tells it from that second on
         await place.until(("b",))
+
+
+async def test_of_a_paused_volume_not_even_the_record_is_tidied_up_until_the_pause_ends() -> None:
+    async with scene() as place:
+        await place.make()
+        place.want("a")
+        await place.until(("a",))
+        await asyncio.sleep(5)
+        await said(place, Pause("it is copied", volume=DATA))
+        record = place.cluster.record()
+        settled = Intent(Operation.ATTACH, place.one.lead.epoch or Epoch(0), VmId("vm-a"))
+        place.cluster.store.volumes[DATA] = replace(record, intent=settled)
+        await asyncio.sleep(60)
+        assert place.cluster.record().intent == settled
+        await said(place, Pause(volume=DATA))
+        await asyncio.sleep(60)
+        assert place.cluster.record().intent is None
 
 
 async def test_what_is_not_there_or_not_paused_is_refused_with_what_is() -> None:

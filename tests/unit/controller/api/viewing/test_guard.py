@@ -12,17 +12,12 @@ from controller.api.viewing.guard import Guard, token_of
 from controller.api.viewing.openapi import PATH
 from controller.api.viewing.reads import READS
 from controller.settings import Settings, SettingsError, parse
-from tests.support.api_site import site, swarm_ca
+from tests.support.api_site import site
 from tests.support.certificates import SwarmCa
 from tests.support.viewing import View, viewing
 
 TOKEN = "c0ffee00c0ffee00c0ffee00"
 HERE = {"Host": "localhost:7491"}
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> SwarmCa:
-    return swarm_ca(tmp_path_factory.mktemp("ca"))
 
 
 @pytest.fixture

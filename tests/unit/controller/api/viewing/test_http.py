@@ -12,6 +12,8 @@ import pytest
 from controller.api.viewing.openapi import PATH, document
 from controller.api.viewing.reads import READS
 from controller.model import Node, NodeId, NodeState
+from controller.protocol import operator
+from controller.protocol.messages import Empty
 from tests.support.api_site import Site, site, swarm_ca
 from tests.support.certificates import SwarmCa
 from tests.support.viewing import View, viewing
@@ -22,13 +24,6 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> SwarmCa:
     made = swarm_ca(tmp_path_factory.mktemp("ca"))
     made.issue("m2", "swarm-manager")
     return made
-
-
-@pytest.fixture
-async def place(ca: SwarmCa, tmp_path: Path) -> AsyncIterator[Site]:
-    async with site(ca, tmp_path) as made:
-        await made.granted()
-        yield made
 
 
 @pytest.fixture
@@ -51,6 +46,15 @@ async def test_the_objects_are_read_as_the_commands_show_them(client: View) -> N
     assert (await read(client, "/v1/history?volume=data"))[1] == {"moves": []}
     assert (await read(client, "/v1/status"))[1]["holder"] == "host-a"
     assert "findings" in (await read(client, "/v1/doctor"))[1]
+
+
+async def test_a_program_learns_whether_to_wait_with_an_upgrade_as_the_command_says_it(
+    place: Site, client: View
+) -> None:
+    status, found = await read(client, "/v1/upgrade")
+    said = msgspec.json.decode((await place.knock(operator.UPGRADE, Empty()))[1])
+    assert (status, found) == (200, said)
+    assert found["verdict"] in {"done", "go on", "wait"}
 
 
 async def test_what_is_not_there_or_cannot_be_meant_is_said(client: View) -> None:

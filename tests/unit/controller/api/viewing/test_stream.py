@@ -12,16 +12,11 @@ import aiohttp
 import pytest
 
 from controller.api.viewing.stream import MOST
-from tests.support.api_site import Site, site, swarm_ca
+from tests.support.api_site import Site, site
 from tests.support.certificates import SwarmCa
 from tests.support.viewing import viewing
 
 ACCEPT = {"Accept": "text/event-stream"}
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> SwarmCa:
-    return swarm_ca(tmp_path_factory.mktemp("ca"))
 
 
 @pytest.fixture
@@ -87,7 +82,8 @@ async def test_only_the_events_of_the_volume_that_was_asked_for_are_told(place: 
 
 
 async def test_so_many_may_follow_and_one_more_may_when_one_has_gone(place: Site) -> None:
-    async with viewing(place) as client:
+    """It is seen that one has gone, also where nothing is to be written to it."""
+    async with viewing(place, alive=3600.0) as client:
         streams = [await client.session.get("/v1/events", headers=ACCEPT) for _ in range(MOST)]
         assert {each.status for each in streams} == {200}
         async with client.session.get("/v1/events", headers=ACCEPT) as answer:

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from tests.support.api_site import site, swarm_ca
+from tests.support.api_site import site
 from tests.support.certificates import SwarmCa
 from tests.support.terminal import reberth
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> SwarmCa:
-    return swarm_ca(tmp_path_factory.mktemp("ca"))
 
 
 async def test_a_volume_and_a_node_are_paused_shown_and_resumed(ca: SwarmCa, tmp_path: Path) -> None:

@@ -34,7 +34,6 @@ from controller.planner.actions import (
     Refuse,
     Revoke,
     Wait,
-    kind,
 )
 from controller.planner.foresight.foresee import Step, applied, foresee
 from controller.planner.foresight.supposed import node_died, task_moved
@@ -63,7 +62,7 @@ NOW = world(on(1), volume=record(grant(1)), wanted=running(claim(1)), gates=[gat
 
 
 def words(steps: tuple[Step, ...]) -> list[str]:
-    return [kind(each.decision.action) for each in steps]
+    return [each.decision.action.kind for each in steps]
 
 
 def dies(power: Power, policy: Policy = POLICY, now: World = NOW) -> tuple[Step, ...]:
@@ -144,7 +143,7 @@ GRANTED = GrantMount(V, TaskId("t2"), NodeId("n1"), vm(1), BootId("b1"), Serial(
         Attach(V, DISK, vm(2), "because"),
         replace(GRANTED, task=TaskId("t1")),
     ],
-    ids=kind,
+    ids=lambda action: action.kind,
 )
 def test_what_is_done_for_one_volume_leaves_the_others_as_they_are(action: Action) -> None:
     later = applied(BESIDE, action)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller.model import BootId, GateView, NodeId, Power, VmId
-from controller.reconciler.nodes.power_readings import IN_FLIGHT, LISTEN, PowerJudge, Readings
+from controller.reconciler.nodes.power_readings import IN_FLIGHT, LISTEN, PowerJudge, Readings, of_one_moment
 
 VM = VmId("vm1")
 FRESH = 40.0
@@ -81,10 +81,8 @@ def test_what_was_said_before_a_vm_was_off_is_no_word_of_its_any_more_also_when_
 def test_a_vm_is_asked_for_from_when_it_was_off_until_it_is_seen_on() -> None:
     by = PowerJudge(FRESH)
     judge(by, Power.OFF, 100.0)
-    judge(by, Power.UNKNOWN, 101.0)
-    assert by.off == {VM}
-    judge(by, Power.ON, 102.0)
-    assert by.off == frozenset()
+    assert judge(by, Power.UNKNOWN, 101.0).off == {VM}
+    assert judge(by, Power.ON, 102.0).off == frozenset()
 
 
 def test_powers_that_could_not_be_read_stay_unread_and_the_gates_words_count_as_before() -> None:
@@ -93,3 +91,22 @@ def test_powers_that_could_not_be_read_stay_unread_and_the_gates_words_count_as_
     found = by.judge(None, {VM: said(6.0)}, frozenset(), 101.0, 101.0)
     assert found.power is None
     assert found.gates == {}
+
+
+A, B, C = VmId("a"), VmId("b"), VmId("c")
+
+
+def test_a_power_counts_only_where_the_answer_with_the_attachments_knew_it_too() -> None:
+    """A VM whose host was lost while the list was read may be shown there without its disks."""
+    read = {A: Power.ON, B: Power.OFF, C: Power.ON}
+    with_list = {A: Power.ON, B: Power.UNKNOWN}
+    assert of_one_moment(read, with_list) == {A: Power.ON, B: Power.UNKNOWN, C: Power.UNKNOWN}
+
+
+def test_the_newer_power_counts_where_both_know_it() -> None:
+    assert of_one_moment({A: Power.OFF}, {A: Power.ON}) == {A: Power.OFF}
+
+
+def test_storage_whose_list_has_no_powers_is_asked_for_them_alone() -> None:
+    assert of_one_moment({A: Power.OFF}, None) == {A: Power.OFF}
+    assert of_one_moment(None, {A: Power.OFF}) is None

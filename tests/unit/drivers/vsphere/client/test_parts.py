@@ -9,7 +9,9 @@ import pytest
 from pyVmomi import vim
 
 from drivers.vsphere.client.parts import alias_of, shows_ids
+from drivers.vsphere.client.stores import find_stores
 from drivers.vsphere.inventory import Place
+from drivers.vsphere.settings import Settings
 
 URL = "ds:///vmfs/volumes/vsan:52-a1/"
 PLACE = Place("datastore-1", "vsanDatastore", "reberth", url=URL)
@@ -71,3 +73,23 @@ def test_a_folder_whose_name_cannot_be_told_is_no_login_lost(server: Server) -> 
 )
 def test_what_a_datastore_says_that_it_can_counts_before_its_type(kind: str, can: bool | None, expected: bool) -> None:
     assert shows_ids(datastore(kind, can)) is expected
+
+
+def test_a_folders_name_that_cannot_be_told_now_stays_what_it_was_at_the_login_before() -> None:
+    """A degraded vSAN at a failover must not make all disks those of nobody."""
+    known: dict[str, str] = {}
+    raw = {"host": "h", "user_file": "u", "password_file": "p", "datacenter": "DC", "datastore": "vsanDatastore"}
+    settings = Settings.parse(raw)
+    shown = datastore("vsan", False)
+    shown.summary = SimpleNamespace(name="vsanDatastore", url=URL, type="vsan")
+    parts = {"summary": shown.summary, "capability": shown.capability, "parent": None}
+    store: Any = type("Store", (vim.Datastore,), parts)
+    for server in (Server(), Server(made=False, refuses=True)):
+        content: Any = SimpleNamespace(
+            searchIndex=SimpleNamespace(FindByInventoryPath=lambda _: store("datastore-1")),
+            datastoreNamespaceManager=server,
+            fileManager=server,
+        )
+        (place,) = find_stores(content, None, settings, known)
+        assert isinstance(place, Place)
+        assert place.aliases == ("5a0b1c2d-0000",)

@@ -10,7 +10,8 @@ import pytest
 from pyVmomi import vim, vmodl
 from structlog.testing import capture_logs
 
-from drivers.vsphere.client.tracking import PAGE, Entity, Tracker, without_values
+from drivers.vsphere.client.parts import PAGE
+from drivers.vsphere.client.tracking import Entity, Tracker, without_values
 from drivers.vsphere.inventory import Vm
 
 Collector = vmodl.query.PropertyCollector

@@ -85,3 +85,17 @@ def test_a_pin_tells_the_datastore_where_there_are_several() -> None:
     assert PLACE.pin(DISK) == Pin(key_of(DISK))
     assert TWO.pin(DiskId("[SAN 2] reberth/data.vmdk")) == Pin(key_of(DISK), "SAN 2")
     assert TWO.pinned(Pin(key_of(DISK))) == [DISK, "[SAN 2] reberth/data.vmdk"]
+
+
+def test_the_only_member_of_a_datastore_cluster_is_pinned_by_its_name() -> None:
+    """Others may come."""
+    alone = replace(PLACE, pod="POD")
+    assert alone.pin(DISK) == Pin(key_of(DISK), "DS")
+
+
+def test_the_settings_mean_a_datastore_by_its_own_name_or_by_that_of_its_cluster() -> None:
+    one, two = replace(PLACE, pod="POD"), Place("datastore-2", "SAN", "reberth", option="SAN", pod="POD")
+    place = replace(one, others=(two,))
+    assert [each.name for each in place.meant("POD")] == ["DS", "SAN"]
+    assert [each.name for each in place.meant("SAN")] == ["SAN"]
+    assert place.meant("DS") == ()

@@ -6,15 +6,15 @@ Only where the driver can tell. Nothing is decided by it, so a look now and then
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 import structlog
 
 from controller.model import VmId, World
+from controller.reconciler.inspecting.inspection import again_and_again, answer
 from controller.reconciler.state import LoopState
 from controller.records.base import Acting
-from drivers.base import DriverError, Inspector
+from drivers.base import Inspector
 
 EACH = 60.0  # seconds from one inspection to the next
 
@@ -31,20 +31,13 @@ class VmChecks:
 
     async def run(self) -> None:
         """For ever, while we act."""
-        while True:
-            if self._acting.epoch is not None and self._state.world is not None:
-                await self.inspect(self._state.world)
-                await asyncio.sleep(EACH)
-            else:
-                await self._state.changed.wait(EACH)
+        await again_and_again(self._state, self._acting, EACH, self.inspect)
 
     async def inspect(self, world: World) -> None:
         """What cannot be read now is not news: the loop says so where it matters."""
         names = {node.vm: node.hostname for node in (world.nodes or {}).values() if node.vm is not None}
-        try:
-            async with asyncio.timeout(self._deadline):
-                found = await self._inspector.concerns(names) if names else {}
-        except (DriverError, TimeoutError):
+        found = await answer("the VMs", lambda: self._inspector.concerns(names), self._deadline) if names else {}
+        if found is None:
             return
         for vm, sentences in found.items():
             for sentence in sentences:

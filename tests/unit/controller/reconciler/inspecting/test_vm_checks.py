@@ -11,8 +11,8 @@ import structlog
 
 from controller.api.status import status
 from controller.model import Epoch, Node, NodeId, NodeState, VmId, World
+from controller.reconciler.inspecting.vm_checks import EACH, VmChecks
 from controller.reconciler.state import LoopState, Observation
-from controller.reconciler.vm_checks import EACH, VmChecks
 from drivers.base import DriverError
 from tests.support.executors import Leading
 from tests.support.worlds import POLICY
@@ -90,3 +90,13 @@ async def test_only_who_acts_inspects_and_once_a_minute() -> None:
         await asyncio.sleep(3 * EACH)
         assert len(hypervisor.asked) == 3
         task.cancel()
+
+
+async def test_a_bug_of_the_driver_ends_no_controller_for_the_sake_of_advice() -> None:
+    class Odd(Hypervisor):
+        async def concerns(self, nodes: Mapping[VmId, str]) -> Mapping[VmId, Sequence[str]]:
+            raise KeyError("a VM without a name")
+
+    with structlog.testing.capture_logs() as logs:
+        await VmChecks(Odd(), state(), Leading(ONE), 10.0).inspect(WORLD)
+    assert [each["event"] for each in logs] == ["internal.error"]

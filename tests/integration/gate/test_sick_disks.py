@@ -1,0 +1,129 @@
+"""Disks that answer nothing, or with errors, under real file systems: what is told, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from controller.gate.gate import Gate
+from controller.gate.kernel.subprocesses import Stalled
+from tests.support.gate_rig import MIB, Disk, FakeController, disk, host, running, until
+from tests.support.sick_disk import SickDisk, sick_disk
+
+pytestmark = pytest.mark.usefixtures("own_mounts")
+
+SIZES = {"ext4": 64 * MIB, "xfs": 400 * MIB}
+
+
+def told(controller: FakeController, volume: str, what: str) -> bool:
+    said = controller.said(volume)
+    return said is not None and what in (said.problem or "") and said.suffers
+
+
+def well(controller: FakeController, volume: str) -> bool:
+    said = controller.said(volume)
+    return said is not None and said.problem is None and not said.suffers
+
+
+async def use_another(gate: Gate, controller: FakeController, spare: Disk) -> None:
+    """A volume of the same node, from its Mount to its Unmount, and what Docker asks of all."""
+    controller.grant(spare.grant("other", may_format=True))
+    path = await gate.mount("other", "w")
+    (path / "row").write_text("written")
+    async with asyncio.timeout(5):
+        assert {each.name for each in await gate.listed()} == {"data", "other"}
+        assert (await gate.get("data")) is not None
+    await gate.unmount("other", "w")
+    await until(lambda: controller.history("other")[-1] == ("unmounted", 1))
+
+
+@pytest.mark.parametrize("fstype", SIZES)
+async def test_a_disk_that_stalls_is_told_until_it_answers_and_holds_nobody_else(tmp_path: Path, fstype: str) -> None:
+    """Its read sits in the kernel. Hours of it cost no more threads than a minute."""
+    controller = FakeController()
+    with sick_disk(tmp_path, size=SIZES[fstype]) as sick, disk(tmp_path, "vol2") as spare:
+        controller.grant(sick.grant("data", fstype=fstype))
+        async with running(host(tmp_path), controller, tmp_path) as gate:
+            path = await gate.mount("data", "a")
+            (path / "row").write_text("kept")
+            os.sync()
+            sick.stall()
+            await until(lambda: told(controller, "data", "its disk does not answer: a read from the disk"), 60)
+
+            threads = threading.active_count()
+            await use_another(gate, controller, spare)
+            for _ in range(20):
+                await gate.get("data")
+            await asyncio.sleep(10)  # some more looks
+            assert threading.active_count() <= threads + 3  # the usage of it, and the other volume's last
+
+            sick.go_on()
+            await until(lambda: well(controller, "data"))
+            assert (path / "row").read_text() == "kept"
+            await gate.unmount("data", "a")
+
+
+async def test_a_device_that_hangs_beside_the_disk_is_passed_by(tmp_path: Path) -> None:
+    """A hypervisor may leave the device of a disk that it took, dead, under a name of the one that came since."""
+    with sick_disk(tmp_path, "ghost") as ghost, disk(tmp_path, "vol2") as spare:
+        ghost.stall()
+        found = await host(tmp_path).find([ghost.name, spare.name])
+        assert found is not None
+        found.close()
+        assert found.path == spare.loop
+        with pytest.raises(Stalled, match="a read from the disk"):
+            await host(tmp_path).find([ghost.name])
+
+
+BROKEN = {"no room below": errno.ENOSPC, "broken": errno.EIO}
+
+
+def write_until_it_fails(path: Path) -> int:
+    """Rows as a database commits them; how many were acknowledged before the first error."""
+    with (path / "rows").open("ab", buffering=0) as file:
+        for number in range(100_000):
+            try:
+                file.write(b"%07d\n" % number)
+                os.fsync(file.fileno())
+            except OSError:
+                return number
+    raise AssertionError("it never failed")
+
+
+@pytest.mark.parametrize("why", BROKEN)
+@pytest.mark.parametrize("fstype", SIZES)
+async def test_storage_that_refuses_writes_is_told_and_mended_with_the_next_container(
+    tmp_path: Path, fstype: str, why: str
+) -> None:
+    """A thin pool below is full, or a disk broken: every row that was acknowledged is there afterwards."""
+    controller = FakeController()
+    with sick_disk(tmp_path, size=SIZES[fstype]) as sick:
+        controller.grant(sick.grant("data", fstype=fstype))
+        async with running(host(tmp_path), controller, tmp_path) as gate:
+            path = await gate.mount("data", "a")
+            sick_later(sick, BROKEN[why])
+            kept = await asyncio.to_thread(write_until_it_fails, path)
+            with suppress(OSError):
+                (path / "more").write_text("for the journal")
+            await until(lambda: told(controller, "data", "after an error"), 90)
+
+            sick.mend()
+            await gate.unmount("data", "a")
+            controller.grant(sick.grant("data", serial=2, fstype=fstype, may_format=False))
+            path = await gate.mount("data", "b")
+            rows = (path / "rows").read_bytes().split()
+            assert rows[:kept] == [b"%07d" % number for number in range(kept)]
+            (path / "again").write_text("writable")
+            await until(lambda: well(controller, "data"))
+            await gate.unmount("data", "b")
+
+
+def sick_later(sick: SickDisk, number: int) -> None:
+    """After a while of good service."""
+    threading.Timer(1.0, lambda: sick.fail("write", number)).start()
