@@ -24,6 +24,7 @@ from deploy.drill.swarm.scenario import Scenario
 from deploy.drill.testbed import Testbed
 from deploy.drill.workload.client import CommitClient
 from deploy.lab.lab import Lab
+from tests.drills.stuck import StuckNodes
 
 COMMAND = re.compile(r"`((?:reberth|docker) [^`]+)`")
 WITHIN = 300.0  # seconds for a database to be back
@@ -144,7 +145,7 @@ class Disaster:
     def power_on_all(self) -> None:
         for node in self.lab.nodes:
             self.lab.power_on(node.name)
-        wait_for(self.scenario.cluster.all_ready, WITHIN)
+        wait_for(StuckNodes(self.scenario.cluster, self.lab).all_ready, WITHIN)
 
     def lose_records(self) -> None:
         """Somebody sweeps up by force: the services that keep the records, and then all that no service names."""

@@ -58,13 +58,14 @@ def _machines(name: str) -> list[str]:
         if lab is None:
             return []
         powers = {node.name: lab.power(node.name) for node in lab.nodes}
-        engines = [line for node, power in powers.items() if power == "on" for line in _engine(lab, node)]
+        engines = [line for node, power in powers.items() if power == "on" for line in engine(lab, node)]
         return [*(f"{node} is {power}" for node, power in powers.items()), *engines]
     except (LabError, OSError, subprocess.SubprocessError) as error:
         return [f"no machine's power is known: {error}"]
 
 
-def _engine(lab: Lab, node: str) -> list[str]:
+def engine(lab: Lab, node: str) -> list[str]:
+    """What the engine of a node that is on says of the swarm; where it is called down there, also what it waits for."""
     swarm = "{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.Error}}"
     state = _said(lab, node, "docker", "info", "--format", swarm)
     nodes = _said(lab, node, "docker", "node", "ls", "--format", "{{.Hostname}} {{.Status}} {{.ManagerStatus}}")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from controller.doctor.node_advice import advice
-from controller.model import Node, World
+from controller.model import GateView, Node, NodeState, World
 from controller.protocol.views import NodeLine
 from controller.reconciler.state import LoopState
 
+STUCK_SECONDS = 30.0  # for which a node that comes back may be down although its gate speaks
+SPOKE_SECONDS = 25.0  # within which a gate has spoken again: its polls end after 20
 NEW_SECONDS = 3600.0  # for which people are shown that a node named a VM that nobody had named before
 
 
@@ -17,9 +19,19 @@ def node_line(loop: LoopState, world: World, node: Node) -> NodeLine:
     hello = loop.hellos.get(node.id)
     gate = "its node service was not heard yet" if hello is None else hello.gate
     heard = None if view is None else view.age
-    concerns = tuple(_concerns(loop, node))
+    concerns = (*_stuck(node, view), *_concerns(loop, node))
     version = loop.gates.versions().get(node.id, "")
     return NodeLine(node.hostname, node.id, node.state.value, node.vm, gate, heard, concerns, node.labelled, version)
+
+
+def _stuck(node: Node, view: GateView | None) -> Iterable[str]:
+    """Swarm's agent in an engine may hang for ever, after a power cut of all managers for one: only people help it."""
+    down = node.state is NodeState.DOWN and node.down_for is not None and node.down_for >= STUCK_SECONDS
+    if down and view is not None and (view.node, view.boot) == (node.id, node.boot) and view.age < SPOKE_SECONDS:
+        yield (
+            f"Swarm calls it down for {node.down_for:.0f} s, but its gate spoke {view.age:.0f} s ago: restart Docker "
+            "there if that stays so, or look what cuts it off from port 2377 of Swarm's managers"
+        )
 
 
 def _concerns(loop: LoopState, node: Node) -> Iterable[str]:
