@@ -16,7 +16,6 @@ from pathlib import Path
 from controller.node.plugin_config import left_out
 
 _CHUNK = 1 << 20
-_KEPT = frozenset({stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK})
 _MADE = ("docker", "plugins", "mnt", "mnt/volumes", "run/docker", "run/docker/plugins")  # mount points of the plugin
 
 _KEPT = frozenset({stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK})  # no device, FIFO or socket
