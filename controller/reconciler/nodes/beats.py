@@ -73,7 +73,7 @@ class Detector:
         self._suspects: dict[NodeId, Suspicion] = {}
         self._listening: float | None = None  # since when; None: not now
         self._term: tuple[int, bool] = (0, False)
-        self._pace: Mapping[bool, float] = {True: pace(0, holds=True), False: pace(0, holds=False)}
+        self._pace: Mapping[bool, float] = {each: pace(0, 0, holds=each) for each in (True, False)}
         self._holders: frozenset[VmId] = frozenset()
         self._of: World | None = None
 
@@ -149,7 +149,8 @@ class Detector:
             return
         self._of = world
         self._holders = _holders(world)
-        self._pace = {each: pace(len(self._holders), holds=each) for each in (True, False)}
+        watched, many = len(self._holders), len(world.nodes or ())
+        self._pace = {each: pace(watched, many, holds=each) for each in (True, False)}
         # Whoever was off beats before it is missed: a machine that starts is not silent.
         there = _there(world)
         self._voices = {name: voice for name, voice in self._voices.items() if name in there}

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from controller.model import BootId, NodeId, VmId
 
 PACE = 1.0  # seconds between the beats of a node that has a volume
-IDLE_PACE = 15.0  # of one that has none: nothing there is worth a fence
+# Of one that has none: nothing there is worth a fence. A volume that comes is missed with its node from the next one on.
+IDLE_PACE = 3.0
 MOST_BEATS = 100  # a second that one controller is to answer; with more nodes each beats less often
 MISSED = 3  # beats of its pace, at least, that a silent node has missed
+MOST_IDLE = 33  # a second of those of idle nodes
 ANSWER = 0.25  # seconds in which a living gate answers when it is asked, in an ordinary swarm
 
 
@@ -55,9 +57,10 @@ class Silences:
     deaf: bool = False
 
 
-def pace(watched: int, *, holds: bool) -> float:
-    """Seconds between two beats of a node, of so many that hold something."""
-    return max(PACE, watched / MOST_BEATS) if holds else max(IDLE_PACE, watched / MOST_BEATS)
+def pace(watched: int, many: int, *, holds: bool) -> float:
+    """Seconds between two beats of a node. ``watched``: nodes that hold something, of so many."""
+    often = max(PACE, watched / MOST_BEATS)
+    return often if holds else max(IDLE_PACE, often, many / MOST_IDLE)
 
 
 def listen(voices: Mapping[NodeId, Voice], many: int, began: float, now: float, timing: Timing) -> Silences:

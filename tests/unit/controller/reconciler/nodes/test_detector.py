@@ -69,14 +69,14 @@ def test_where_many_are_silent_we_are_deaf_and_nobody_is_suspected() -> None:
 
 def test_nodes_that_beat_seldom_are_asked_too_before_one_is_suspected() -> None:
     """Their gates tell who is deaf, long before their beats would."""
-    seldom = replace(voice(0, beat=95.0, gate=90.0), every=IDLE_PACE)
+    seldom = replace(voice(0, beat=95.0, gate=90.0), every=15.0)
     assert listen(four(voice(1), seldom), 4, BEGAN, 101.6, TIMING).ask == {VmId(f"vm{n}") for n in range(1, 5)}
     asked = replace(seldom, asked=101.6)
     assert listen(four(voice(1, asked=101.6), asked), 4, BEGAN, 104.0, TIMING).deaf
 
 
 def test_a_node_that_was_asked_a_moment_ago_is_not_taken_for_silent() -> None:
-    asked = replace(voice(0, beat=95.0, gate=90.0), every=IDLE_PACE, asked=103.9)
+    asked = replace(voice(0, beat=95.0, gate=90.0), every=15.0, asked=103.9)
     assert not listen(four(voice(1, asked=101.5), asked), 4, BEGAN, 104.0, TIMING).deaf
 
 
@@ -88,8 +88,15 @@ def test_a_node_that_beats_seldom_is_missed_after_several_of_its_beats() -> None
 
 
 @pytest.mark.parametrize(
-    ("watched", "holds", "seconds"),
-    [(0, True, PACE), (100, True, PACE), (1000, True, 10.0), (3, False, IDLE_PACE), (10_000, False, 100.0)],
+    ("watched", "many", "holds", "seconds"),
+    [
+        (0, 3, True, PACE),
+        (100, 1000, True, PACE),
+        (1000, 1000, True, 10.0),
+        (3, 90, False, IDLE_PACE),
+        (3, 330, False, 10.0),
+        (10_000, 330, False, 100.0),
+    ],
 )
-def test_beats_are_bounded_in_a_large_swarm(watched: int, *, holds: bool, seconds: float) -> None:
-    assert pace(watched, holds=holds) == seconds
+def test_beats_are_bounded_in_a_large_swarm(watched: int, many: int, *, holds: bool, seconds: float) -> None:
+    assert pace(watched, many, holds=holds) == seconds
