@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from controller.model import BootId, NodeId, VmId
 
 PACE = 1.0  # seconds between the beats of a node that has a volume
-# Of one that has none: nothing there is worth a fence. A volume that comes is missed with its node from the next one on.
+# Of one that has none: nothing there is worth a fence. A volume that comes is watched from the next beat on.
 IDLE_PACE = 3.0
 MOST_BEATS = 100  # a second that one controller is to answer; with more nodes each beats less often
 MISSED = 3  # beats of its pace, at least, that a silent node has missed
