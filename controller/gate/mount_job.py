@@ -150,16 +150,17 @@ class MountJob:
                 grant.source_label,
                 grant.mkfs_options,
             )
-            await self.host.prepare(device, wanted, volume.step, lambda: self._proceed(grant))
+            with self.host.watched(device, volume.step, volume.suffer) as step:
+                await self.host.prepare(device, wanted, step, lambda: self._proceed(grant))
             if grant.may_format or grant.source_label:
                 await self._tell_formatted(grant)
             self._proceed(grant)
             await volume.begin_mount(device.number)
             self._proceed(grant)
-            volume.step(f"mounting {device.path}")
-            await self.host.mount(
-                device.path, grant.fstype, target, twin=wanted.copied, options=volume.stored.mount_options
-            )
+            options = volume.stored.mount_options
+            with self.host.watched(device, volume.step, volume.suffer) as step:  # an xfs replays its journal
+                step(f"mounting {device.path}")
+                await self.host.mount(device.path, grant.fstype, target, twin=wanted.copied, options=options)
         finally:
             await self.host.close(device)
         self.volume.observe(self.host.mounted())

@@ -140,8 +140,8 @@ class Volume:
 
     @property
     def awaited(self) -> str:
-        """What whoever waits for it is told. What is wrong with a mount that is there holds them all."""
-        return (self.problem if self.mount is not None else None) or self.reason or "no reason is known"
+        """What whoever waits for it is told. What is wrong with a mount or its disk now holds them all."""
+        return (self.problem if self.mount is not None else self._trouble) or self.reason or "no reason is known"
 
     def given(self, mount_id: str) -> Path | None:
         """The path, for a user that is counted."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from enum import Enum
 
 from controller.model import (
-    AttachmentState,
     Claim,
     ClaimTask,
     MountState,
@@ -120,7 +119,7 @@ def _certainty(ctx: VolumeContext) -> Placement | None:
         return Placement.DEPOSED
     if ctx.unlisted:
         return Placement.UNLISTED
-    if any(each.state is not AttachmentState.ATTACHED for each in ctx.disk_on):
+    if ctx.rules.uncertain(ctx):
         return Placement.UNCERTAIN
     if ctx.rules.on_many(ctx):
         return Placement.ON_MANY

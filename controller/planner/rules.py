@@ -190,6 +190,15 @@ def leaving(ctx: VolumeContext) -> bool:
     return node is None or not node.available
 
 
+def uncertain(ctx: VolumeContext) -> bool:
+    """
+    Nothing is done while the storage is still at work on the disk, or its VM has it on another file by now.
+
+    What drivers refuse then would be asked for without end, and nobody told.
+    """
+    return any(each.state is not AttachmentState.ATTACHED for each in ctx.disk_on)
+
+
 def on_many(ctx: VolumeContext) -> bool:
     """Nothing is granted while the disk is on several VMs."""
     return len(ctx.disk_on) > 1
@@ -253,6 +262,7 @@ class Rules:
     in_doubt: Callable[[VolumeContext], bool] = in_doubt
     stayed: Callable[[VolumeContext], bool] = stayed
     leaving: Callable[[VolumeContext], bool] = leaving
+    uncertain: Callable[[VolumeContext], bool] = uncertain
     on_many: Callable[[VolumeContext], bool] = on_many
     has_disk: Callable[[VolumeContext], bool] = has_disk
     on_target: Callable[[VolumeContext, VmId], bool] = on_target

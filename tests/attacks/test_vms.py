@@ -61,7 +61,10 @@ async def test_a_vm_that_a_worker_names_first_is_shown_where_people_look(ca: Swa
             assert await place.ask("c", endpoints.HELLO, naming(place, Power.ON)) == Empty()
         await place.look()
         assert [each["vm"] for each in logs if each["event"] == "vm.first_named"] == [STRANGE]
-        assert f"for the first time, that it is VM {STRANGE}" in concerns(place, "c")
+        told = concerns(place, "c")
+        assert f"for the first time, that it is VM {STRANGE}" in told
+        assert "the policy power-off may switch it off" in told
+        assert "`vms` in the driver's settings bounds" in told
         assert "for the first time" not in concerns(place, "b")  # named while there was nothing to lose
 
 

@@ -61,6 +61,7 @@ CARELESS: Mapping[str, Callable[..., object]] = {
     "in_doubt": no,
     "stayed": yes,
     "leaving": no,
+    "uncertain": no,
     "on_many": no,
     "has_disk": no,
     "on_target": yes,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from controller.model import (
     Attachment,
+    AttachmentState,
     BootId,
     Claim,
     ClaimTask,
@@ -85,6 +86,7 @@ class Seen(NamedTuple):
     paused: bool
     rest: int
     blind: bool
+    astray: bool
 
 
 class Decisions(dict[Seen, Action]):
@@ -121,8 +123,9 @@ def see(state: State, leader: int, storage: Storage) -> Seen:
         Power.UNKNOWN if v.hidden else Power.ON if v.on or (v.saved and storage.tells_saved) else Power.OFF
         for v in state.vms
     )
+    hides = state.mislaid or (state.astray and not storage.lists_strays)
     listed = [
-        bool(state.disk >> i & 1) and not state.mislaid and not (storage.forgets and v.hidden and v.down)
+        bool(state.disk >> i & 1) and not hides and not (storage.forgets and v.hidden and v.down)
         for i, v in enumerate(state.vms)
     ]
     stamps = tuple(v.stamp if there else None for v, there in zip(state.vms, listed, strict=True))
@@ -142,18 +145,21 @@ def see(state: State, leader: int, storage: Storage) -> Seen:
         state.paused,
         state.rest,
         state.blind,
+        state.astray,
     )
 
 
 def world(seen: Seen) -> World:
     there = [(_vm(i), Epoch(stamp)) for i, stamp in enumerate(seen.stamps) if stamp is not None]
+    state = AttachmentState.UNCERTAIN if seen.astray else AttachmentState.ATTACHED
     return World(
         epoch=Epoch(seen.epoch),
         nodes={each.id: each for i, node in enumerate(seen.nodes) for each in _nodes(i, node)},
         claims=_claims(seen),
         volumes=({} if seen.record.age is Age.GONE else {NAME: _record(seen.record)})
         | ({COPY.name: COPY} if seen.lent else {}),
-        attachments=None if seen.blind else tuple(Attachment(DISK, vm, epoch=epoch) for vm, epoch in there),
+        attachments=None if seen.blind else tuple(Attachment(DISK, vm, state, epoch) for vm, epoch in there),
+        odd={DISK: "it is on vm0 as another file: somebody moved it there"} if seen.astray else {},
         paused="the storage is moved" if seen.paused else None,
         paused_parts=_paused_parts(seen.rest),
         power={_vm(i): power for i, power in enumerate(seen.power)},

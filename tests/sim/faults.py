@@ -111,11 +111,8 @@ def backup(s: State) -> Iterator[Event]:
     Only of a volume that was moved since: one that was idle then, and was used in its place, looks the same.
     """
     if s.budget.backups and not s.record.grants and s.record.intent is None:
-        yield (
-            "back up",
-            0,
-            s._replace(backup=(s.record, s.claim, s.tasks), budget=s.budget._replace(backups=s.budget.backups - 1)),
-        )
+        spent = s._replace(budget=s.budget._replace(backups=s.budget.backups - 1))
+        yield "back up", 0, spent._replace(backup=(s.record, s.claim, s.tasks))
     if s.backup is None or s.record.life != s.backup[0].life or s.record.place == s.backup[0].place:
         return
     record, claim, tasks = s.backup
@@ -218,14 +215,16 @@ def faults(s: State) -> Iterator[Event]:
 
 
 def _list(s: State, b: Budget) -> Iterator[Event]:
-    """The storage lists the disk nowhere for a while, as when it was moved or renamed under its VM; or nothing."""
-    if s.blind:
-        yield "sight", 0, s._replace(blind=False)
-    elif b.blinds:
+    """For a while the storage lists the disk nowhere; or nothing at all; or its VM has it on another file."""
+    if s.blind or s.mislaid or s.astray:
+        seen = s._replace(blind=False, mislaid=False, astray=False)
+        yield "sight" if s.blind else "found" if s.mislaid else "return", 0, seen
+        return
+    if b.blinds:
         yield "blind", 0, s._replace(blind=True, budget=b._replace(blinds=b.blinds - 1))
-    if s.mislaid:
-        yield "found", 0, s._replace(mislaid=False)
-    elif b.mislays and s.disk:
+    if b.strays and s.disk:
+        yield "stray", 0, s._replace(astray=True, budget=b._replace(strays=b.strays - 1))
+    if b.mislays and s.disk:
         yield "mislay", 0, s._replace(mislaid=True, budget=b._replace(mislays=b.mislays - 1))
 
 

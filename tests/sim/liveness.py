@@ -159,7 +159,12 @@ def _left_on_drained(s: State) -> str | None:
 
 
 def _held_truly(cluster: Cluster, s: State) -> bool:
-    """Power unknown and nobody confirmed anything, two VMs, or a policy that forces nothing: held for any time."""
+    """
+    A disk on another file, power unknown and nobody confirmed anything, two VMs, or a policy that forces nothing: held
+    for any time.
+    """
+    if s.astray:
+        return True  # until a person copies it back
     hold = cluster.policy.fence is FencePolicy.HOLD
     lost = [v for v in s.vms if v.down and (v.on or v.hidden)]
     if len(lost) > cluster.policy.max_down_fraction * len(s.vms):

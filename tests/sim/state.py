@@ -144,6 +144,7 @@ class Budget(NamedTuple):
     pauses: int = 0  # a person pauses Reberth for a while
     rests: int = 0  # a person pauses the volume alone, or a node
     mislays: int = 0  # the storage lists the disk nowhere while a VM has it (it was moved or renamed under it)
+    strays: int = 0  # the storage moves the disk to another file under its VM; the old file stays, and looks free
     blinds: int = 0  # the storage cannot be read for a while; what was asked of it may still happen
     drains: int = 0  # a person drains a node, and gives it back later
     joins: int = 0  # one more task on the claim's node wants the volume, too
@@ -179,6 +180,7 @@ class State(NamedTuple):
     paused: bool = False
     rest: int = NOTHING
     mislaid: bool = False  # the storage lists the disk nowhere
+    astray: bool = False  # the disk's VM has it on another file; what bears its name is old
     blind: bool = False  # the storage cannot be read
     backup: tuple[Record, int, tuple[int, ...]] | None = None  # what a backup of Swarm has: record, claim, tasks
     labels: frozenset[int] = frozenset()  # VMs whose node bears the label of the dead
@@ -199,6 +201,8 @@ class Storage:
     keeps: bool = True  # a disk that is attached is not deleted
     renames: bool = True  # a volume made anew under an old name has a disk of another name (not the storage's doing)
     tells_saved: bool = True  # a VM that was saved counts as on, and is not reconfigured
+    lists_strays: bool = True  # a disk that its VM has on another file is listed there, as uncertain
+    refuses_strays: bool = True  # such a disk is attached, detached and deleted by nobody
     voids: bool = True  # a grant tells its gate which earlier ones are void (not the storage's doing)
 
     def disk_name(self, life: int) -> int:

@@ -28,13 +28,16 @@ def refusal(storage: Storage, s: State, call: Call) -> str | None:
     ours = call.disk == storage.disk_name(s.record.life)
     if s.mislaid and ours:
         return "no such disk"  # under the name that we know
+    if s.astray and ours and storage.refuses_strays:
+        return "its VM has it on another file"
+    there = s.disk if storage.lists_strays or not s.astray else 0
     if call.op == "delete":
-        return "attached" if ours and s.disk and storage.keeps else None
+        return "attached" if ours and there and storage.keeps else None
     vm = s.vms[call.vm]
     if storage.epochs and call.epoch < vm.stamp:
         return "an older epoch than the VM's stamp"
     if call.op == "attach":
-        taken = storage.exclusive and ours and s.disk & ~(1 << call.vm)
+        taken = storage.exclusive and ours and there & ~(1 << call.vm)
         return "no such disk" if call.disk not in s.made else "attached to another VM" if taken else None
     if vm.saved and storage.tells_saved:
         return "the VM is saved"
@@ -73,6 +76,8 @@ def _attach(storage: Storage, s: State, call: Call, *, ours: bool) -> State:
     s = set_vm(s, call.vm, vm._replace(stamp=max(vm.stamp, call.epoch)))
     if not ours:
         return s
+    if s.astray:
+        raise Broken(f"VM {call.vm} is given the old file of a disk that was moved")
     if s.disk & ~(1 << call.vm):
         raise Broken(f"the disk is attached to VM {call.vm} and to another one")
     return judged(storage, s._replace(disk=s.disk | 1 << call.vm))

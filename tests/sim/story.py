@@ -56,6 +56,8 @@ WORDS = {
     "wake up": "a person ends the pause of node {n} (-1: of the volume)",
     "mislay": "the storage lists the disk nowhere, though it is where it was",
     "found": "the storage lists the disk again",
+    "stray": "the storage moves the disk to another file under its VM, and leaves the old one",
+    "return": "a person copies the disk back to its file",
     "pull": "a person pulls the disk from VM {n} by hand",
     "share": "a person gives the disk to VM {n} by hand, too",
     "clean": "the gate on VM {n} cleans up after its disk",

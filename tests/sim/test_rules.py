@@ -36,6 +36,7 @@ NEEDED: dict[str, tuple[Storage, Budget, str]] = {
     "in_doubt": (VSPHERE, CALM._replace(doubts=1, moves=2), "holds a valid grant"),
     "stayed": (VSPHERE, CALM._replace(blinds=1, elections=1, moves=2), "while another VM has the disk"),
     "leaving": (VSPHERE, CALM._replace(drains=1), "stays on the drained node"),
+    "uncertain": (VSPHERE, CALM._replace(strays=1), "never comes to rest"),
     "on_many": (VSPHERE, CALM._replace(hands=1), "is granted the volume while another VM has the disk"),
     "has_disk": (VSPHERE, CALM, "a disk is made anew"),
     "on_target": (VSPHERE, CALM, "waits for ever"),
@@ -59,7 +60,7 @@ def test_no_rule_is_without_a_story() -> None:
 def test_without_this_rule_something_goes_wrong(say: Say, rule: str) -> None:
     """The search finds the shortest story in which the planner without this rule breaks a law."""
     storage, budget, wrong = NEEDED[rule]
-    lasting = Liveness() if "waits" in wrong or "stays" in wrong else content
+    lasting = Liveness() if any(each in wrong for each in ("waits", "stays", "never comes")) else content
 
     found = search(storage, budget, without(rule), lasting=lasting)
     say(f"{found.length:>8} events until a law is broken without the rule {rule!r}")

@@ -25,6 +25,7 @@ MOST_SECONDS = 600.0  # of the processor, for one search: what every other test 
 LARGE = os.environ.get("REBERTH_SEARCH") == "large"
 CALM = Budget(elections=0, doubts=0, crashes=0, boots=0, cuts=0, moves=1)
 REMOVED = CALM._replace(moves=2, removals=1)  # once nobody wants it; then a task does again
+MOVED = CALM._replace(strays=1)
 LAGGING = CALM._replace(cuts=1, lags=1)
 
 SMALL = {
@@ -37,6 +38,10 @@ SMALL = {
     "a person works on the storage by hand": CALM._replace(hands=1),
     "the storage loses sight of a disk that is used": CALM._replace(mislays=1, moves=2),
     "the storage loses sight of a disk, a leader changes": CALM._replace(mislays=1, elections=1),
+    "the storage moves a disk to another file under its VM": MOVED._replace(moves=2),
+    "the storage moves a disk under its VM, a leader changes": MOVED._replace(elections=1),
+    "the storage moves a disk under its VM, which dies and comes back": MOVED._replace(crashes=1, boots=1),
+    "the storage moves a disk under its VM, a node is cut off": MOVED._replace(cuts=1),
     "the storage cannot be read while a task is replaced": CALM._replace(blinds=1, replaces=1, restarts=1),
     "a node is drained, and given back": CALM._replace(drains=1),
     "a VM is saved with its memory, and resumed": CALM._replace(saves=1),
@@ -74,6 +79,8 @@ WIDE = {
         2,
         CALM._replace(blinds=1, elections=1, doubts=1, moves=2),
     ),
+    "a disk is moved under its VM, a cut node, a call in doubt": (2, MOVED._replace(cuts=1, doubts=1)),
+    "a disk is moved under its VM, which dies, two leaders": (2, MOVED._replace(crashes=1, boots=1, elections=1)),
     "a node is drained, a VM dies and comes back": (2, CALM._replace(drains=1, crashes=1, boots=1)),
     "a node is drained, a node is cut off": (2, CALM._replace(drains=1, cuts=1)),
     "a node is drained while a leader changes": (2, CALM._replace(drains=1, elections=1)),
@@ -107,6 +114,8 @@ ALIKE = {  # the lab's storage gives the same, or little else
     "a person pauses a volume or a node, a VM dies",
     "the storage cannot be read while a task is replaced",
     "the storage cannot be read, two leaders, a call in doubt",
+    "the storage moves a disk to another file under its VM",
+    "the storage moves a disk under its VM, a leader changes",
     "a node is drained, and given back",
     "a node is drained, a VM dies and comes back",
     "a node is drained while a leader changes",
@@ -266,6 +275,8 @@ GUARDS = {
     "a detach neither ends writes nor is refused, and a gate lies": (GHOST, CALM._replace(lies=1)),
     "a saved VM counts as off": (replace(VSPHERE, tells_saved=False), CALM._replace(saves=1)),
     "a disk is deleted while it is attached": (replace(VSPHERE, keeps=False), REMOVED._replace(elections=1, moves=3)),
+    "a moved disk is in no list": (replace(VSPHERE, lists_strays=False, refuses_strays=False), MOVED),
+    "a moved disk is not refused": (replace(VSPHERE, refuses_strays=False), MOVED),
     "a grant does not say which earlier ones are void": (
         replace(VSPHERE, voids=False),
         CALM._replace(cuts=1, moves=3),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -63,6 +64,9 @@ class FakeHost:
 
     async def close(self, device: Device) -> None:
         device.close()
+
+    def watched(self, device: Device, say: Say, suffer: Callable[[str | None], None]) -> AbstractContextManager[Say]:
+        return nullcontext(say)
 
     async def prepare(self, device: Device, wanted: Wanted, say: Say, proceed: Proceed) -> None:
         proceed()

@@ -51,5 +51,6 @@ def _newcomer(loop: LoopState, node: Node) -> Iterable[str]:
     if vm is not None and vm == node.vm and not node.manager and age < NEW_SECONDS:
         yield (
             f"it said {age / 60:.0f} min ago, for the first time, that it is VM {vm}, and nothing but its own word "
-            "says so: disks of its tasks go there. If it is not, remove the node, and rotate the join token"
+            "says so: disks of its tasks go there, and the policy power-off may switch it off. If it is not, remove "
+            "the node, and rotate the join token; `vms` in the driver's settings bounds which VMs are touched at all"
         )

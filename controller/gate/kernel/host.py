@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -14,7 +15,7 @@ from controller.gate.kernel.filesystem import Proceed, Say
 from controller.gate.kernel.handout import Nameplate, Owner
 from controller.gate.kernel.mount_table import Mount, MountTable
 from controller.gate.kernel.strays import labelled_in_use
-from controller.gate.kernel.subprocesses import Questions
+from controller.gate.kernel.subprocesses import Questions, Watch, signs_of
 
 T = TypeVar("T")
 
@@ -36,6 +37,10 @@ class Host(Protocol):
 
     async def close(self, device: Device) -> None:
         """The last one that closes a disk waits until what was written to it is there. Raises nothing."""
+        ...
+
+    def watched(self, device: Device, say: Say, suffer: Callable[[str | None], None]) -> AbstractContextManager[Say]:
+        """What is told there reaches ``say``, and whether the disk answers meanwhile; see `subprocesses.Watch`."""
         ...
 
     async def prepare(self, device: Device, wanted: Wanted, say: Say, proceed: Proceed) -> None: ...
@@ -101,6 +106,12 @@ class KernelHost(BlockDevices, MountTable):
 
     in_thread = staticmethod(subprocesses.in_thread)
     fit = staticmethod(growth.fit)
+
+    @contextmanager
+    def watched(self, device: Device, say: Say, suffer: Callable[[str | None], None]) -> Iterator[Say]:
+        watch = Watch((device.path, device.number), say, suffer)
+        with watch.over(lambda: signs_of(device.path, device.number)):
+            yield watch
 
     @staticmethod
     async def prepare(device: Device, wanted: Wanted, say: Say, proceed: Proceed) -> None:

@@ -4,6 +4,8 @@ Programs and blocking calls that may hang on a sick disk.
 Nothing here is ever killed: a program that sits in the kernel cannot be, and one that was killed half way (mkfs, fsck)
 leaves a worse disk than a slow one. Who waits has the deadline; the work goes on, and no second one is started
 (`Questions`): a thread that sits in the kernel is in doubt, not dead, and costs memory until its disk answers.
+
+What may rightly take hours (fsck, mkfs, the replay of a journal) has no deadline: it is watched (`Watch`).
 """
 
 from __future__ import annotations
@@ -11,8 +13,12 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -21,6 +27,22 @@ SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 STALL_SECONDS = 15.0  # a disk that answers at all does so long before, also while its paths or its host change
+LOOK_SECONDS = 5.0
+# Reads, writes, discards and flushes that were completed; see the kernel's Documentation/block/stat.rst. Older kernels
+# have fewer fields.
+COMPLETED, IN_FLIGHT = (0, 4, 11, 15), 8
+LASTS = (
+    "{}: it has run since {}, and the disk answers. On a large disk it may take hours: leave it alone, the task that "
+    "waits then gets the volume"
+)
+NO_ANSWER = (
+    "{}: it has run since {} and is stalled: the disk {} ({}) has answered nothing since {}. Look at the storage and "
+    "at this node's kernel log. It is not ended, as half of it could harm the disk, and goes on when the disk answers; "
+    "if that never does, drain this node and restart it"
+)
+
+
+_under_way: dict[int, tuple[str, ...]] = {}  # programs, by their process ID
 
 
 class ProgramMissing(Exception):
@@ -55,7 +77,11 @@ async def run(*argv: str) -> Ended:
         raise ProgramMissing(
             f"the program {argv[0]} is not in the gate's image; rebuild the image and the plugin"
         ) from error
-    out, err = await process.communicate()
+    _under_way[process.pid] = argv
+    try:
+        out, err = await process.communicate()
+    finally:
+        del _under_way[process.pid]
     code = process.returncode
     return Ended(-1 if code is None else code, out.decode(errors="replace"), err.decode(errors="replace"))
 
@@ -152,3 +178,103 @@ class Questions:
 
         question.answer.add_done_callback(ended)
         return question
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """
+    What the kernel shows of a disk at a moment. ``done``: numbers of which one at least is another one as long as there
+    is progress; ``awaited``: something waits for the disk.
+    """
+
+    done: tuple[int, ...]
+    awaited: bool
+
+
+class Watch:
+    """
+    Says of each step of a long work on one disk since when it runs, and whether the disk answers. Nothing is ended.
+
+    It is what the steps are told to. The words change only when what they mean does, as each is a line in the log.
+    """
+
+    def __init__(
+        self,
+        disk: tuple[str, str],
+        say: Callable[[str], None],
+        suffer: Callable[[str | None], None],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """``disk``: its path and its number. ``suffer`` is told why it is stalled, and with None that it is not."""
+        self._disk, self._say, self._suffer, self._wall = disk, say, suffer, wall
+        self._step, self._since, self._still, self._age = "", "", "", 0.0
+        self._signs: Signs | None = None
+
+    def __call__(self, step: str) -> None:
+        self._step, self._since, self._age = step, self._now(), 0.0
+        self._say(step)
+
+    @contextmanager
+    def over(self, signs: Callable[[], Signs]) -> Iterator[None]:
+        """While this lasts. ``signs`` never waits for a disk."""
+        loop, stopped, quiet = asyncio.get_running_loop(), False, 0.0
+
+        def look() -> None:
+            nonlocal quiet
+            if stopped:
+                return
+            seen, before = signs(), self._signs
+            quiet = quiet + LOOK_SECONDS if before is not None and seen.awaited and seen.done == before.done else 0.0
+            self._signs = seen
+            self._still = self._still if quiet else self._now()
+            self._age += LOOK_SECONDS
+            self._tell(stalled=quiet >= STALL_SECONDS)
+            loop.call_later(LOOK_SECONDS, look)
+
+        look()
+        try:
+            yield
+        finally:
+            stopped = True
+            self._suffer(None)
+
+    def _tell(self, *, stalled: bool) -> None:
+        self._suffer(NO_ANSWER.format(self._step, self._since, *self._disk, self._still) if stalled else None)
+        if self._step and not stalled and self._age > STALL_SECONDS:
+            self._say(LASTS.format(self._step, self._since))
+
+    def _now(self) -> str:
+        return datetime.fromtimestamp(self._wall(), UTC).strftime("%H:%M:%S UTC")
+
+
+def signs_of(path: str, number: str) -> Signs:
+    """
+    Of a disk, and of the programs of ours that were told its path. These files of the kernel wait for no disk.
+
+    A disk that was taken has no numbers; a queue that is held back (a suspended map, a disk under reset) counts nothing
+    as in flight, and then what waits for it is seen by the program's state alone.
+    """
+    fields = _numbers(Path("/sys/dev/block", number, "stat"))
+    done = [fields[at] for at in COMPLETED if at < len(fields)]
+    awaited = len(fields) > IN_FLIGHT and fields[IN_FLIGHT] > 0
+    for pid in [pid for pid, argv in _under_way.items() if path in argv]:
+        state, ticks = _program(pid)
+        done += [pid, ticks]
+        awaited = awaited or state == "D"
+    return Signs(tuple(done), awaited)
+
+
+def _numbers(file: Path) -> list[int]:
+    try:
+        return [int(each) for each in file.read_text("ascii").split()]
+    except OSError:
+        return []
+
+
+def _program(pid: int) -> tuple[str, int]:
+    """Its state, and what it has had of a processor; see proc(5). Its name may have spaces and brackets."""
+    try:
+        fields = Path("/proc", str(pid), "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return "", 0
+    return fields[0], int(fields[11]) + int(fields[12])

@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 from controller.gate.gate import Gate
-from controller.gate.kernel.subprocesses import Stalled
+from controller.gate.kernel.device import Device
+from controller.gate.kernel.disk_check import Wanted
+from controller.gate.kernel.filesystem import Proceed, Say
+from controller.gate.kernel.host import KernelHost
+from controller.gate.kernel.subprocesses import Stalled, signs_of
 from tests.support.gate_rig import MIB, Disk, FakeController, disk, host, running, until
 from tests.support.sick_disk import SickDisk, sick_disk
 
@@ -79,6 +83,12 @@ async def test_a_device_that_hangs_beside_the_disk_is_passed_by(tmp_path: Path) 
         assert found.path == spare.loop
         with pytest.raises(Stalled, match="a read from the disk"):
             await host(tmp_path).find([ghost.name])
+        assert [signs_of(each.loop, number(each)).awaited for each in (ghost, spare)] == [True, False]
+
+
+def number(disk: Disk) -> str:
+    found = Path(disk.loop).stat().st_rdev
+    return f"{os.major(found)}:{os.minor(found)}"
 
 
 BROKEN = {"no room below": errno.ENOSPC, "broken": errno.EIO}
@@ -127,3 +137,58 @@ async def test_storage_that_refuses_writes_is_told_and_mended_with_the_next_cont
 def sick_later(sick: SickDisk, number: int) -> None:
     """After a while of good service."""
     threading.Timer(1.0, lambda: sick.fail("write", number)).start()
+
+
+async def test_a_check_behind_a_disk_that_stalls_is_told_as_stalled_and_ends_when_it_answers(tmp_path: Path) -> None:
+    """e2fsck has begun. It is not ended, nobody else is held, and the task that waits then gets what it checked."""
+    controller = FakeController()
+    with sick_disk(tmp_path) as sick, disk(tmp_path, "vol2") as spare:
+        controller.grant(sick.grant("data"))
+        async with running(StallsAtChecks(tmp_path, sick), controller, tmp_path) as gate, asyncio.TaskGroup() as tasks:
+            await gate.create("data", {})
+            await gate.mount("data", "before")
+            await gate.unmount("data", "before")
+            sick.run("tune2fs", "-c", "1", "-C", "9")  # so that the next check reads and writes all of it
+            controller.grant(sick.grant("data", serial=2, may_format=False))
+            mount = tasks.create_task(gate.mount("data", "a"))
+            await until(lambda: told(controller, "data", f"is stalled: the disk {sick.loop} ("), 60)
+            said = controller.said("data")
+            assert said is not None
+            assert (said.state, said.suffers, gate.volumes.volume("data").awaited) == ("mounting", True, said.problem)
+            assert f"checking {sick.loop} (e2fsck -p): it has run since" in (said.problem or "")
+            program = checking(sick)
+            assert program
+
+            await use_another(gate, controller, spare)
+            assert not mount.done()
+            assert checking(sick) == program
+            sick.go_on()
+            (await mount / "row").write_text("written")
+            await until(lambda: well(controller, "data"))
+            await gate.unmount("data", "a")
+
+
+class StallsAtChecks(KernelHost):
+    """The kernel, and a disk that answers nothing from the moment when its check begins."""
+
+    def __init__(self, directory: Path, sick: SickDisk) -> None:
+        super().__init__(directory / "volumes", directory / "by-id")
+        self._sick = sick
+
+    async def prepare(self, device: Device, wanted: Wanted, say: Say, proceed: Proceed) -> None:  # type: ignore[override]
+        def told_first(step: str) -> None:
+            if step.startswith("checking"):
+                self._sick.stall()
+            say(step)
+
+        await super().prepare(device, wanted, told_first if device.path == self._sick.loop else say, proceed)
+
+
+def checking(sick: SickDisk) -> list[int]:
+    """The checks of that disk that are under way."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if each.read_bytes() == b"e2fsck\0-p\0" + sick.loop.encode() + b"\0":
+                found.append(int(each.parent.name))
+    return found

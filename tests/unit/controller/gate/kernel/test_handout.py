@@ -26,3 +26,12 @@ def test_a_disk_names_the_volume_that_is_mounted_there_or_none(
     target.mkdir()
     (target / NAME_FILE).write_bytes(msgspec.json.encode(Nameplate(name, key, 3)))
     assert (read_nameplate(target) is not None) is believed
+
+
+def test_a_nameplate_that_is_a_link_is_not_followed_though_it_leads_to_a_true_one(tmp_path: Path) -> None:
+    """A disk chooses no file of the node for the gate to open, which is root there."""
+    target, elsewhere = tmp_path / KEY, tmp_path / "elsewhere"
+    target.mkdir()
+    elsewhere.write_bytes(msgspec.json.encode(Nameplate("data", KEY, 3)))
+    (target / NAME_FILE).symlink_to(elsewhere)
+    assert read_nameplate(target) is None

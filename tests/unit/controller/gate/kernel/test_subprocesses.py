@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable
 
 import pytest
 
-from controller.gate.kernel.subprocesses import Questions, Stalled
+from controller.gate.kernel.subprocesses import LASTS, Questions, Signs, Stalled, Watch, run, signs_of
 
 SOON = 0.02
 WHAT = "a read from the disk 8:16"
@@ -97,3 +98,108 @@ async def test_a_failure_is_told_to_whoever_asks_and_to_nobody_else() -> None:
 
     with pytest.raises(OSError, match="input/output error"):
         await Questions().ask(WHAT, fails)
+
+
+class Ear:
+    """What was said of a step, and of a disk that answers nothing."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.trouble: str | None = None
+
+    def suffer(self, trouble: str | None) -> None:
+        self.trouble = trouble
+
+    def watch(self) -> Watch:
+        return Watch(("/dev/sdb", "8:16"), self.steps.append, self.suffer, lambda: 36_000 + loop_time())
+
+
+def loop_time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@pytest.mark.looptime
+async def test_a_long_check_of_a_disk_that_answers_is_told_once_with_its_beginning() -> None:
+    """For hours; each word is a line in the log."""
+    ear = Ear()
+    watch = ear.watch()
+    with watch.over(lambda: Signs((int(loop_time()),), awaited=True)):
+        await asyncio.sleep(60)
+        watch("checking /dev/sdb (e2fsck -p)")
+        await asyncio.sleep(4 * 3600)
+        assert ear.trouble is None
+    assert list(dict.fromkeys(ear.steps)) == [
+        "checking /dev/sdb (e2fsck -p)",
+        LASTS.format("checking /dev/sdb (e2fsck -p)", "10:01:00 UTC"),
+    ]
+
+
+@pytest.mark.looptime
+async def test_a_disk_that_completes_nothing_is_told_as_stalled_until_it_answers() -> None:
+    """With the disk, and since when."""
+    ear, done = Ear(), [7]
+    watch = ear.watch()
+    with watch.over(lambda: Signs(tuple(done), awaited=True)):
+        watch("checking /dev/sdb (e2fsck -p)")
+        await asyncio.sleep(14)
+        assert ear.trouble is None
+        await asyncio.sleep(7)
+        assert "stalled: the disk /dev/sdb (8:16) has answered nothing since 10:00:00 UTC" in (ear.trouble or "")
+
+        done[0] += 1
+        await asyncio.sleep(6)
+        assert ear.trouble is None
+        assert ear.steps[-1] == LASTS.format("checking /dev/sdb (e2fsck -p)", "10:00:00 UTC")
+
+
+@pytest.mark.looptime
+async def test_a_disk_that_nothing_waits_for_is_not_stalled() -> None:
+    """A program that only computes."""
+    ear = Ear()
+    watch = ear.watch()
+    with watch.over(lambda: Signs((7,), awaited=False)):
+        watch("checking /dev/sdb (e2fsck -p)")
+        await asyncio.sleep(100)
+        assert ear.trouble is None
+
+
+@pytest.mark.looptime
+async def test_a_stall_is_told_no_more_when_its_work_has_ended() -> None:
+    """By an error, for example."""
+    ear = Ear()
+    with ear.watch().over(lambda: Signs((7,), awaited=True)):
+        await asyncio.sleep(30)
+        assert ear.trouble is not None
+    assert ear.trouble is None
+    await asyncio.sleep(30)
+    assert ear.trouble is None
+
+
+async def test_a_program_of_ours_that_has_the_disk_is_among_its_signs() -> None:
+    """By the path that it was given; one that sleeps waits for no disk."""
+    assert signs_of("/dev/none", "999:999") == Signs((), awaited=False)
+    async with asyncio.TaskGroup() as tasks:
+        program = tasks.create_task(run("sleep", "0.5"))
+        await until(lambda: len(signs_of("0.5", "999:999").done) == 2)
+        assert not signs_of("0.5", "999:999").awaited
+        await program
+    assert signs_of("0.5", "999:999").done == ()
+
+
+SLEEPS_UNINTERRUPTIBLY = """
+import ctypes, os, time
+CLONE_VFORK, SIGCHLD = 0x4000, 17
+clone = 56 if os.uname().machine == "x86_64" else 220
+if ctypes.CDLL(None).syscall(clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0) == 0:
+    time.sleep(1)
+    os._exit(0)
+"""
+
+
+async def test_a_program_that_cannot_be_interrupted_waits_for_its_disk_though_nothing_is_in_flight() -> None:
+    """As behind a queue that is held back; here it waits for a child as vfork(2) does."""
+    async with asyncio.TaskGroup() as tasks:
+        program = tasks.create_task(run(sys.executable, "-I", "-c", SLEEPS_UNINTERRUPTIBLY, "/dev/held-back"))
+        await until(lambda: signs_of("/dev/held-back", "999:999").awaited)
+        await program
+    assert not signs_of("/dev/held-back", "999:999").awaited
