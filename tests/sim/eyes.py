@@ -55,6 +55,8 @@ COPY = VolumeRecord(
     "uuid-copy",
     Phase.CREATING,
 )
+POWERS = (Power.OFF, Power.ON, Power.UNKNOWN)
+OFF, ON, UNKNOWN = range(3)  # numbers hash at once
 OPS = {op.value: op for op in Operation}
 PHASES = {Age.CREATING: Phase.CREATING, Age.READY: Phase.READY, Age.DELETING: Phase.DELETING}
 
@@ -74,7 +76,7 @@ class Seen(NamedTuple):
 
     epoch: int
     nodes: tuple[NodeSeen, ...]
-    power: tuple[Power, ...]
+    power: tuple[int, ...]  # POWERS
     stamps: tuple[int | None, ...]  # for each VM that has the disk
     record: Record
     claim: int
@@ -115,26 +117,19 @@ def decisions(policy: Policy, rules: Rules) -> Decisions:
 def see(state: State, leader: int, storage: Storage) -> Seen:
     """All of the state that this controller can see, and nothing else."""
     me = state.leaders[leader]
-    nodes = tuple(
-        NodeSeen(v.down, v.known_boot, v.joined, i in state.labels, v.young, v.drained, v.missed)
-        for i, v in enumerate(state.vms)
-    )
-    power = tuple(
-        Power.UNKNOWN if v.hidden else Power.ON if v.on or (v.saved and storage.tells_saved) else Power.OFF
-        for v in state.vms
-    )
-    hides = state.mislaid or (state.astray and not storage.lists_strays)
-    listed = [
-        bool(state.disk >> i & 1) and not hides and not (storage.forgets and v.hidden and v.down)
-        for i, v in enumerate(state.vms)
-    ]
-    stamps = tuple(v.stamp if there else None for v, there in zip(state.vms, listed, strict=True))
+    disk = 0 if state.mislaid or (state.astray and not storage.lists_strays) else state.disk
+    nodes, power, stamps = [], [], []
+    for i, v in enumerate(state.vms):
+        nodes.append(NodeSeen(v.down, v.known_boot, v.joined, i in state.labels, v.young, v.drained, v.missed))
+        power.append(UNKNOWN if v.hidden else ON if v.on or (v.saved and storage.tells_saved) else OFF)
+        listed = disk >> i & 1 and not (storage.forgets and v.hidden and v.down)
+        stamps.append(v.stamp if listed else None)
     tasks, started = state.tasks, state.started.intersection(state.tasks)
     return Seen(
         me.epoch,
-        nodes,
-        power,
-        stamps,
+        tuple(nodes),
+        tuple(power),
+        tuple(stamps),
         state.record,
         state.claim,
         tasks,
@@ -162,7 +157,7 @@ def world(seen: Seen) -> World:
         odd={DISK: "it is on vm0 as another file: somebody moved it there"} if seen.astray else {},
         paused="the storage is moved" if seen.paused else None,
         paused_parts=_paused_parts(seen.rest),
-        power={_vm(i): power for i, power in enumerate(seen.power)},
+        power={_vm(i): POWERS[power] for i, power in enumerate(seen.power)},
         gates={_vm(i): _view(i, view) for i, view in enumerate(seen.views) if view is not None},
         confirmations=tuple(
             Confirmation(_id(vm), _vm(vm), _boot(boot), "pulled the plug") for vm, boot in sorted(seen.confirmed)

@@ -39,11 +39,11 @@ def _opinions(s: State) -> Iterator[Event]:
 
 def _drains(s: State) -> Iterator[Event]:
     """Swarm wants nothing on a drained node any more: its tasks go elsewhere, or nowhere."""
-    spent = s._replace(budget=s.budget._replace(drains=s.budget.drains - 1))
     for i, vm in enumerate(s.vms):
         if vm.drained:
             yield "undrain", i, set_vm(s, i, vm._replace(drained=False))
         elif s.budget.drains:
+            spent = s._replace(budget=s.budget._replace(drains=s.budget.drains - 1))
             after = set_vm(spent, i, vm._replace(drained=True))
             yield "drain", i, after._replace(claim=-1, tasks=()) if s.claim == i else after
             others = [n for n, each in enumerate(s.vms) if n != i and not each.down and not each.drained]

@@ -19,12 +19,16 @@ from tests.sim.storage import land, wake
 STEPS = 80  # no chain of ours is half as long; more means that it goes round in circles
 
 
+Walked = dict[State, int]  # by which walk; a state is hashed once a step
+
+
 class Liveness:
     """Asked of each state that the search finds; remembers which states were seen to end well."""
 
     def __init__(self) -> None:
-        self._well: set[State] = set()
-        self._well_in_doubt: dict[bool, set[State]] = {True: set(), False: set()}
+        self._walks = 0
+        self._well: Walked = {}
+        self._well_in_doubt: dict[bool, Walked] = {True: {}, False: {}}
 
     def __call__(self, cluster: Cluster, state: State) -> str | None:
         for late in (True, False) if _in_doubt(state) else (True,):
@@ -34,12 +38,15 @@ class Liveness:
         return None
 
     def _follow(self, cluster: Cluster, state: State, late: bool) -> str | None:
-        path = []
+        """What is remembered is true only if nothing is wrong; else the search ends with it."""
+        self._walks += 1
         for _ in range(STEPS):
             well = self._well_in_doubt[late] if _in_doubt(state) else self._well
-            if state in well:
-                break
-            path.append((state, well))
+            known = len(well)
+            if well.setdefault(state, self._walks) != self._walks:
+                break  # an earlier walk came by here
+            if len(well) == known:
+                return f"it never comes to rest, but goes round in circles: {state}"
             after = step(cluster, state, late)
             if after is None:
                 wrong = judge(cluster, state)
@@ -49,8 +56,6 @@ class Liveness:
             state = after
         else:
             return f"it never comes to rest: {state}"
-        for each, well in path:
-            well.add(each)
         return None
 
 
@@ -80,9 +85,8 @@ def step(cluster: Cluster, s: State, late: bool) -> State | None:
 def _swarm(_: Cluster, s: State) -> State | None:
     for i, vm in enumerate(s.vms):
         gone = not vm.on or vm.cut
-        settled = vm._replace(down=gone, young=False, missed=vm.missed and vm.cut)
-        if vm != settled:
-            return set_vm(s, i, settled)
+        if vm.down != gone or vm.young or (vm.missed and not vm.cut):
+            return set_vm(s, i, vm._replace(down=gone, young=False, missed=vm.missed and vm.cut))
         if unheard(s, i):
             return heard(s, i, None)
     ready = [i for i, vm in enumerate(s.vms) if not vm.down and not vm.drained and i not in s.labels]

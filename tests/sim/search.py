@@ -78,8 +78,8 @@ def _visit(cluster: Cluster, first: State, lasting: Callable[[Cluster, State], s
             if wrong is not None:
                 return _found(cluster, parents, state, wrong)
             for what, who, after in cluster.events(state):
-                if after not in parents:
-                    parents[after] = (state, what, who)
+                way = (state, what, who)
+                if parents.setdefault(after, way) is way:  # hashed once
                     queue.append(after)
         except Broken as broken:
             return _found(cluster, parents, state, str(broken))

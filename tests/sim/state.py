@@ -9,9 +9,10 @@ the search visits each distinct state once.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from controller.model import Capabilities
 from controller.planner.actions import Action
@@ -20,6 +21,24 @@ NOWHERE = -1
 VOLUME = -1  # what a person has paused alone: the volume; a VM's number: its node
 NOTHING = -2
 SLOTS = 4  # a task's number is a multiple of this, and its slot
+
+
+T = TypeVar("T")
+
+
+def quick(cls: type[T]) -> type[T]:
+    """A `_replace` that copies the tuple and sets what is named; Python's own looks each field up by its name."""
+    made: Any = cls
+    places = {name: place for place, name in enumerate(made._fields)}
+
+    def replaced(self: Iterable[object], **changes: object) -> object:
+        values = list(self)
+        for name, value in changes.items():
+            values[places[name]] = value
+        return tuple.__new__(made, values)
+
+    made._replace = replaced
+    return cls
 
 
 def slot(task: int) -> int:
@@ -50,6 +69,7 @@ class Note(IntEnum):
     DELETED = 2
 
 
+@quick
 class Vm(NamedTuple):
     on: bool = True
     boot: int = 1
@@ -88,6 +108,7 @@ class Intent(NamedTuple):
     in_doubt: bool = False
 
 
+@quick
 class Record(NamedTuple):
     serial: int = 0
     grants: tuple[tuple[int, int, int, int, int], ...] = ()  # (vm, boot, serial, task, epoch)
@@ -121,12 +142,14 @@ class Call(NamedTuple):
     disk: int = 1
 
 
+@quick
 class Leader(NamedTuple):
     epoch: int = 0
     pending: Action | Note | None = None  # decided, not yet written
     views: tuple[View | None, ...] = ()
 
 
+@quick
 class Budget(NamedTuple):
     """How often each kind of fault may still happen."""
 
@@ -162,6 +185,7 @@ class Budget(NamedTuple):
     stickers: int = 0  # a person, or a leader that comes late, puts that label on a node
 
 
+@quick
 class State(NamedTuple):
     vms: tuple[Vm, ...]
     disk: int  # bit mask: the VMs that have the disk of the volume's present life
