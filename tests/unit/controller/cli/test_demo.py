@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 
+from controller.cli.commands.tools import Happening
 from controller.cli.demo import Trouble, play, set_up, verdict
 
 pytestmark = pytest.mark.looptime
@@ -49,3 +51,13 @@ def test_the_command_needs_nothing_but_itself() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "The volume moved." in done.stdout
+
+
+def test_whatever_can_happen_can_be_asked_for() -> None:
+    assert get_args(Happening) == tuple(each.value for each in Trouble)
+
+
+def test_other_commands_do_not_wait_for_the_planner() -> None:
+    """Each command loads all commands: a person waits for that, and so does a script that asks each second."""
+    look = "import sys; from controller.cli.app import load; load(); sys.exit('controller.planner' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0
