@@ -30,12 +30,11 @@ static: setup
 check: setup ## fast checks: format, lint, types, layers, unit tests and simulation; 1 to 3 minutes on two cores, needs no root
 	@$(MAKE) -j 2 static fast
 
-# Three processes for two cores: some tests wait for a program or a clock.
+# The last line names how many passed, here and in `test`. With ARGS, pytest runs just what they say.
 fast: setup
 	@echo "check: unit tests and simulation"
-	@$(BIN)/python -m pytest -q -n 3 --dist worksteal tests/unit tests/attacks tests/sim $(ARGS)
+	@$(BIN)/python -m $(if $(ARGS),pytest -q -n 3 tests/unit tests/attacks tests/sim $(ARGS),tests.check)
 
-# The last line names how many passed. With ARGS, pytest runs just what they say.
 test: static packages ## everything: the checks, then all tests, with labs and real file systems (root)
 	@echo "test: all tests; drills, unit tests and simulation run beside those shown here, and are shown at the end"
 	@REBERTH_SEARCH=large $(BIN)/python -m $(if $(ARGS),pytest -q $(ARGS),tests.run)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,7 @@ ELSEWHERE = ("storage", "services")  # by commands of their own: `make drill-sto
 LAST = "emulated"
 SHOWN = "components"  # while it runs; the others when all have ended
 PRIORITY = {"computing": 2}  # niceness: it always has something to do, and the others' machines have clocks
+Parts = Mapping[str, tuple[str, ...]]  # name -> folders, files and options of its pytest
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -110,53 +111,78 @@ def ending_together(parts: list[subprocess.Popen[bytes]]) -> Iterator[Callable[[
             signal.signal(number, handler)
 
 
-class Run:
-    """``folder``: where each part's report and output go."""
+def quietly(_part: str, _code: int) -> None:
+    """Nothing is done about a part that has ended."""
 
-    def __init__(self, folder: Path, files: ExitStack) -> None:
-        self._files = files
-        self.reports = {part: folder / f"{part}.xml" for part in PARTS}
-        self.kept = {part: folder / f"{part}.out" for part in PARTS if part != SHOWN}
+
+class Run:
+    """
+    ``folder``: where the report and the output of each of these parts go. ``shown``: the one that writes to ours.
+    """
+
+    def __init__(
+        self, folder: Path, files: ExitStack, parts: Parts, options: Iterable[str] = (), shown: str | None = None
+    ) -> None:
+        self._files, self._parts, self._options = files, parts, ("-p", "no:cacheprovider", *options)
+        self.reports = {part: folder / f"{part}.xml" for part in parts}
+        self.kept = {part: folder / f"{part}.out" for part in parts if part != shown}
         self.started: list[subprocess.Popen[bytes]] = []
 
     def begin(self, part: str) -> subprocess.Popen[bytes]:
         output = self._files.enter_context(self.kept[part].open("wb")) if part in self.kept else None
-        options = ("-p", "no:cacheprovider", "--durations=25")
         nice = PRIORITY.get(part, 0)
-        self.started.append(start(PARTS[part], self.reports[part], *options, nice=nice, output=output))
-        return self.started[-1]
+        process = start(self._parts[part], self.reports[part], *self._options, nice=nice, output=output)
+        self.started.append(process)
+        return process
 
-    def streams(self, told: Callable[[], bool]) -> None:
-        """Until all have ended; what has not begun when we are told to end does not begin."""
-        left = [list(stream) for stream in STREAMS]
-        running: list[subprocess.Popen[bytes] | None] = [None] * len(left)
-        while any(left) or any(each is not None for each in running):
+    def streams(
+        self, left: list[list[str]], told: Callable[[], bool], ended: Callable[[str, int], None] = quietly
+    ) -> None:
+        """
+        Until all have ended; what has not begun when we are told to end does not begin.
+
+        ``left``: what each stream does, one part after the other; streams that share one list take turns at it.
+        ``ended``: is told of each part, with its exit code.
+        """
+        running: list[tuple[str, subprocess.Popen[bytes]] | None] = [None] * len(left)
+        while any(left) or any(running):
             for number, parts in enumerate(left):
-                process = running[number]
-                if process is not None and process.poll() is None:
+                last = running[number]
+                if last is not None and last[1].poll() is None:
                     continue
+                if last is not None:
+                    ended(last[0], last[1].returncode)
                 if told():
                     parts.clear()
-                running[number] = self.begin(parts.pop(0)) if parts else None
+                running[number] = (parts[0], self.begin(parts.pop(0))) if parts else None
             time.sleep(0.2)
+
+    def show(self, parts: Iterable[str]) -> None:
+        """What these have printed."""
+        for part in parts:
+            if part in self.kept and self.kept[part].exists():
+                sys.stdout.buffer.write(f"\n{part}:\n".encode() + self.kept[part].read_bytes())
+                sys.stdout.buffer.flush()
+
+    def closed(self, *, cut_off: bool) -> int:
+        """The last line, and how all ends."""
+        codes = [each.wait() for each in self.started]
+        total = sum((counted(each) for each in self.reports.values()), Counts())
+        sys.stdout.write(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped\n")
+        return 1 if cut_off or any(codes) else 0
 
 
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="reberth-tests-") as name, ExitStack() as files:
-        run = Run(Path(name), files)
+        run = Run(Path(name), files, PARTS, ["--durations=25"], SHOWN)
         with ending_together(run.started) as told:
-            run.streams(told)
+            run.streams([list(each) for each in STREAMS], told)
             if not told():
                 run.begin(LAST).wait()
             cut_off = told()
         sys.stdout.flush()
-        for part, file in run.kept.items():
-            if file.exists():
-                sys.stdout.buffer.write(f"\n{part}:\n".encode() + file.read_bytes())
-        total = sum((counted(each) for each in run.reports.values()), Counts())
-        codes = [each.wait() for each in run.started]
-    sys.stdout.write(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped\n")
-    return 1 if cut_off or any(codes) else 0
+        run.show(PARTS)
+        return run.closed(cut_off=cut_off)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,49 @@
+"""
+The tests of `make check`, in a few plain pytests, three at once: two keep the cores busy while others wait.
+
+Each imports what its own tests need alone. Workers of pytest-xdist import and collect all tests each, and send every
+result: that took twice as long as the same tests in one process. The longest part begins first.
+
+What failed is shown last, above the line that counts all: ``N passed, N failed, N skipped``.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.run import TESTS, Parts, Run, ending_together
+
+AT_ONCE = 3
+APART = ("unit/controller/cli", "unit/controller/api", "unit/controller/reconciler", "unit/tests")
+PARTS: Parts = {  # in the order in which they begin
+    "simulation": ("sim",),
+    "commands": ("unit/controller/cli", "unit/tests"),
+    "attacks": ("attacks",),
+    "loop": ("unit/controller/api", "unit/controller/reconciler"),
+    "units": ("unit", *(f"--ignore={TESTS / each}" for each in APART)),
+}
+
+
+def main(parts: Parts = PARTS) -> int:
+    with tempfile.TemporaryDirectory(prefix="reberth-check-") as name, ExitStack() as files:
+        run = Run(Path(name), files, parts)
+        waiting, bad = list(parts), []
+
+        def ended(part: str, code: int) -> None:
+            if code:
+                bad.append(part)
+            else:
+                run.show([part])
+
+        with ending_together(run.started) as told:
+            run.streams([waiting] * AT_ONCE, told, ended)
+            cut_off = told()
+        run.show(bad)
+        return run.closed(cut_off=cut_off)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
