@@ -18,10 +18,12 @@ from tests.run import TESTS, Parts, Run, ending_together
 
 AT_ONCE = 3
 APART = ("unit/controller/cli", "unit/controller/api", "unit/controller/reconciler", "unit/tests")
+SEARCH = ("sim/test_search.py", "sim/test_rules.py")
 PARTS: Parts = {  # in the order in which they begin
-    "simulation": ("sim",),
+    "search": SEARCH,
     "commands": ("unit/controller/cli", "unit/tests"),
     "attacks": ("attacks",),
+    "walks": ("sim", *(f"--ignore={TESTS / each}" for each in SEARCH)),
     "loop": ("unit/controller/api", "unit/controller/reconciler"),
     "units": ("unit", *(f"--ignore={TESTS / each}" for each in APART)),
 }

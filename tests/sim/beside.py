@@ -96,6 +96,7 @@ def alone(index: WorldIndex, name: VolumeName) -> WorldIndex:
     record, claim = volumes[name], claims.get(name)
     disk_on = () if record.disk is None else index.disks.get(record.disk, ())
     vm = disk_on[0].vm if disk_on else None
+    word = None if vm is None else world.gates.get(vm)
     parts: Any = {"confirmations": untold, "power": untold, "running": untold, "unclaimed": untold, "kept": untold}
     parts |= {"odd": untold, "refused": untold, "departed": untold, "attachments": untold, "awaited": untold}
     if disk_on:
@@ -106,7 +107,7 @@ def alone(index: WorldIndex, name: VolumeName) -> WorldIndex:
             nodes=Only(world.nodes or {}, None if claim is None else claim.node),
             claims=Only(claims, name),
             volumes=Only(volumes, name),
-            gates=Only({each: _heard(index, view, name) for each, view in world.gates.items()}, vm),
+            gates=Only({} if word is None else {vm: _heard(index, word, name)}, vm),
             **parts,
         ),
         policy=index.policy,

@@ -227,13 +227,14 @@ class Wide:
 
     def _obey(self, m: Machine) -> None:
         """Containers of old tasks end, torn mounts are cleaned, releases are obeyed, new grants are used."""
+        boot = f"b{m.boot}"
         for volume, record in self.records.items():
             where, task = self.claims.get(volume, (None, 0))
-            own = any((g.vm, g.boot) == (m.vm, f"b{m.boot}") for g in record.grants)
+            own = any((g.vm, g.boot) == (m.vm, boot) for g in record.grants)
             if volume in m.mounted and (where is not m or m.mounted[volume][0] != task):
                 m.unmount(volume)
             m.torn.discard(volume)
-            if (record.revoked and own) or (volume in m.mounted and not own):
+            if (own and record.revoked) or (volume in m.mounted and not own):
                 m.serials[volume] = max(m.serials.get(volume, 0), record.serial)
                 m.floors[volume] = max(m.floors.get(volume, 0), record.serial)
 
