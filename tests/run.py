@@ -1,7 +1,7 @@
 """
-All tests, for `make test`, in three streams side by side: most drills; the components, which mostly wait, too; and what
-only computes, at lower priority; the drills that are left follow on those two. The drill on emulated machines comes
-after them all. Each process has labs of its own, told apart by its number.
+All tests, for `make test`, in streams side by side: most drills; the components, which mostly wait; and what only
+computes, at lower priority; the drills that are left follow on those two. Beside them is what waits for Swarm's own
+minutes. The drill on emulated machines comes after them all. Each process has its own labs, told apart by its number.
 
 The last line counts all: ``N passed, N failed, N skipped``. An interrupt ends each in good order, with the clean-up of
 its fixtures; a second one does not disturb that.
@@ -26,17 +26,20 @@ from deploy.lab.kernel.priority import prefer
 TESTS = Path(__file__).parent
 # Drills with labs of their own, after what computes and after the components: the streams end together so.
 SECOND = tuple(f"drills/test_{name}.py" for name in ("vsphere", "lost_swarm"))
-THIRD = tuple(f"drills/test_{name}.py" for name in ("overlap", "day", "moves"))
+THIRD = tuple(f"drills/test_{name}.py" for name in ("day", "moves"))
+WAITING = "drills/test_overlap.py"  # a minute for each container that does not end, with nothing to do meanwhile
 EMULATED = "drills/test_vms.py"  # three machines that keep both cores busy, and whose clocks must not starve: last
 PARTS = {
     "computing": ("unit", "attacks", "sim"),
-    "drills": ("drills", *(f"--ignore={TESTS / each}" for each in (*SECOND, *THIRD, EMULATED))),
+    "drills": ("drills", *(f"--ignore={TESTS / each}" for each in (*SECOND, *THIRD, WAITING, EMULATED))),
     "components": ("conformance", "integration"),
     "second drills": SECOND,
     "third drills": THIRD,
+    "waiting": (WAITING,),
     "emulated": (EMULATED,),
 }
-STREAMS = (("computing", "second drills"), ("drills",), ("components", "third drills"))  # one after the other in each
+# One after the other in each.
+STREAMS = (("computing", "second drills"), ("drills",), ("components", "third drills"), ("waiting",))
 ELSEWHERE = ("storage", "services")  # by commands of their own: `make drill-storage`, `make drill-services`
 LAST = "emulated"
 SHOWN = "components"  # while it runs; the others when all have ended
