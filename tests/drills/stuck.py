@@ -1,8 +1,9 @@
 """
 A node that Swarm goes on calling down although its machine is on, helped as `reberth status` says.
 
-Seen once in hundreds of power cuts, with no word in the engine's log. What it waited for is told as a warning at the
-end of the tests, where it is read although they pass.
+Seen once in hundreds of power cuts, with no word in the engine's log; others met it, too (moby issue 34827; 32441 has
+the goroutines of one). What it waited for is told as a warning at the end of the tests, where it is read although they
+pass.
 """
 
 from __future__ import annotations

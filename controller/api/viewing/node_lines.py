@@ -25,7 +25,7 @@ def node_line(loop: LoopState, world: World, node: Node) -> NodeLine:
 
 
 def _stuck(node: Node, view: GateView | None) -> Iterable[str]:
-    """Swarm's agent in an engine may hang for ever, after a power cut of all managers for one: only people help it."""
+    """Swarm's agent in an engine may hang for ever (moby issues 32441 and 34827): only a restart by a person helps."""
     down = node.state is NodeState.DOWN and node.down_for is not None and node.down_for >= STUCK_SECONDS
     if down and view is not None and (view.node, view.boot) == (node.id, node.boot) and view.age < SPOKE_SECONDS:
         yield (
