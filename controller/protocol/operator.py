@@ -242,29 +242,6 @@ DRIVER = Endpoint("/v1/manager/driver", Empty, done(DriverView), Access.MANAGER)
 EXPORT = Endpoint("/v1/manager/export", Empty, done(Backup), Access.MANAGER)
 IMPORT = Endpoint("/v1/manager/import", Import, done(Imported), Access.MANAGER)
 
-_RECOVERY: tuple[Endpoint[Any, Any], ...] = (ADOPT, UNDELETE, EXPORT, IMPORT)
-
-QUESTIONS: tuple[Endpoint[Any, Any], ...] = (
-    STATUS,
-    DOCTOR,
-    UPGRADE,
-    EXPLAIN,
-    HISTORY,
-    EVENTS,
-    PLAN,
-    MOVE,
-    END_MOVE,
-    EVACUATE,
-    CONFIRM,
-    WOULD_CONFIRM,
-    FENCE,
-    WOULD_FENCE,
-    PAUSE,
-    *_RECOVERY,
-    GROW,
-    DRIVER,
-)
-
 # What changes nothing, in nobody's eyes: for whom may only look. What is not named here asks for more.
 LOOKS: tuple[Endpoint[Any, Any], ...] = (
     STATUS,
@@ -277,4 +254,11 @@ LOOKS: tuple[Endpoint[Any, Any], ...] = (
     WOULD_CONFIRM,
     WOULD_FENCE,
     DRIVER,
+)
+
+QUESTIONS: tuple[Endpoint[Any, Any], ...] = (
+    *LOOKS,
+    *(MOVE, END_MOVE, EVACUATE),
+    *(CONFIRM, FENCE, PAUSE, GROW),
+    *(ADOPT, UNDELETE, EXPORT, IMPORT),
 )

@@ -15,6 +15,7 @@ from controller.api.viewing.guard import Guard
 from controller.api.viewing.http import Viewing
 from controller.api.viewing.stream import ALIVE_SECONDS
 from tests.support.api_site import Site
+from tests.support.http_site import served
 
 
 @dataclass
@@ -32,12 +33,5 @@ async def viewing(place: Site, token: bytes | None = None, alive: float = ALIVE_
     application = web.Application()
     state = place.controller.state
     Viewing(local.ask, state.clock, state.wall, Guard(token), alive).join(application)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        async with aiohttp.ClientSession(url) as session:
-            yield View(session, application, url)
-    finally:
-        await runner.cleanup()
+    async with served(application) as url, aiohttp.ClientSession(url) as session:
+        yield View(session, application, url)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gate_rig import Disk, disk, private_mounts
+from tests.support.gate_rig import MIB, Disk, disk, private_mounts
 
 
 @pytest.fixture
@@ -21,3 +21,10 @@ def spare(own_mounts: None, tmp_path: Path) -> Iterator[Disk]:
     """A blank disk."""
     with disk(tmp_path) as made:
         yield made
+
+
+@pytest.fixture(params=["ext4", "xfs"])
+def spare_of_kind(own_mounts: None, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Disk, str]]:
+    """A blank disk that xfs takes, too, and the file system that it is to get."""
+    with disk(tmp_path, size=400 * MIB) as made:
+        yield made, request.param

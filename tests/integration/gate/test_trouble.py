@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,12 +15,6 @@ pytestmark = pytest.mark.usefixtures("own_mounts")
 VOLUME = "data"
 
 
-@pytest.fixture(params=["ext4", "xfs"])
-def spare(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Disk, str]]:
-    with disk(tmp_path, size=400 * MIB) as made:
-        yield made, request.param
-
-
 def break_it(spare: Disk, fstype: str, path: Path) -> None:
     """What an I/O error in the journal does to it."""
     if fstype == "ext4":
@@ -31,10 +24,10 @@ def break_it(spare: Disk, fstype: str, path: Path) -> None:
 
 
 async def test_broken_file_system_is_told_and_mended_when_its_container_ends(
-    tmp_path: Path, spare: tuple[Disk, str]
+    tmp_path: Path, spare_of_kind: tuple[Disk, str]
 ) -> None:
     """The next container gets it checked and writable, with what was there."""
-    made, fstype = spare
+    made, fstype = spare_of_kind
     controller = FakeController()
     controller.grant(made.grant(VOLUME, fstype=fstype))
     async with running(host(tmp_path), controller, tmp_path) as gate:
@@ -93,9 +86,9 @@ async def _without_memory(tmp_path: Path, made: Disk, fstype: str, *, broken: bo
         await gate.unmount(VOLUME, "a")
 
 
-async def test_full_volume_can_be_mounted_again(tmp_path: Path, spare: tuple[Disk, str]) -> None:
+async def test_full_volume_can_be_mounted_again(tmp_path: Path, spare_of_kind: tuple[Disk, str]) -> None:
     """Whoever can make room is the container: it must get in."""
-    made, fstype = spare
+    made, fstype = spare_of_kind
     controller = FakeController()
     controller.grant(made.grant(VOLUME, fstype=fstype))
     async with running(host(tmp_path), controller, tmp_path) as gate:
@@ -113,10 +106,10 @@ async def test_full_volume_can_be_mounted_again(tmp_path: Path, spare: tuple[Dis
 
 
 async def test_new_file_system_has_no_feature_that_a_kernel_of_a_mixed_swarm_may_lack(
-    tmp_path: Path, spare: tuple[Disk, str]
+    tmp_path: Path, spare_of_kind: tuple[Disk, str]
 ) -> None:
     """It is made on one node, and has to be mounted by the next."""
-    made, fstype = spare
+    made, fstype = spare_of_kind
     controller = FakeController()
     controller.grant(made.grant(VOLUME, fstype=fstype))
     async with running(host(tmp_path), controller, tmp_path) as gate:

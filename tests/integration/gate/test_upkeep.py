@@ -5,29 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from controller.gate.upkeep.trimming import Trimming
-from tests.support.gate_rig import MIB, Disk, FakeController, disk, host, running
+from tests.support.gate_rig import MIB, Disk, FakeController, host, running
 
 pytestmark = pytest.mark.usefixtures("own_mounts")
 
 VOLUME = "data"
 
 
-@pytest.fixture(params=["ext4", "xfs"])
-def spare(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Disk, str]]:
-    with disk(tmp_path, size=400 * MIB) as made:
-        yield made, request.param
-
-
 async def test_what_was_deleted_is_given_back_to_the_storage_and_nothing_else(
-    tmp_path: Path, spare: tuple[Disk, str]
+    tmp_path: Path, spare_of_kind: tuple[Disk, str]
 ) -> None:
-    made, fstype = spare
+    made, fstype = spare_of_kind
     kernel, controller = host(tmp_path), FakeController()
     controller.grant(made.grant(VOLUME, fstype=fstype))
     async with running(kernel, controller, tmp_path) as gate:

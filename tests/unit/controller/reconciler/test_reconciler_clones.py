@@ -14,21 +14,12 @@ from controller.protocol.answers import Rejection
 from controller.protocol.messages import CreateVolume, Empty, MountGrant, MountRequest, RemoveVolume, Volume
 from controller.settings import Settings, parse
 from drivers.memory_storage import CAPABILITIES, Fault, MemoryStorage
+from tests.support.in_use import in_use
 from tests.support.shell import DATA, FakeCluster, Scene, scene
 
 pytestmark = pytest.mark.looptime(idle_step=0.05)  # a call left open would let time go on by milliseconds
 COPY = VolumeName("copy")
 OPTIONS = {"clone-from": DATA}
-
-
-async def in_use(play: Scene) -> DiskId:
-    """Volume ``data`` is used on node a."""
-    await play.make()
-    play.want("a")
-    await play.until(("a",))
-    disk = play.cluster.record().disk
-    assert disk is not None
-    return disk
 
 
 async def used(play: Scene, text: bytes = b"rows") -> DiskId:

@@ -8,6 +8,7 @@ import pytest
 
 from controller.model import Epoch, NodeId, VmId
 from controller.records.base import Leadership
+from tests.support.in_use import in_use
 from tests.support.shell import DATA, scene
 
 pytestmark = pytest.mark.looptime
@@ -16,11 +17,7 @@ pytestmark = pytest.mark.looptime
 async def test_records_from_a_backup_are_followed_by_an_epoch_above_every_stamp() -> None:
     """The volume moves again, and nobody had to be asked."""
     async with scene() as play:
-        await play.make()
-        play.want("a")
-        await play.until(("a",))
-        disk = play.cluster.record().disk
-        assert disk is not None
+        disk = await in_use(play)
         play.cluster.storage.attach(disk, VmId("vm-a"), Epoch(57))
         play.want("b", "t2")
         await play.cluster.gates[NodeId("a")].stop(DATA)
@@ -73,11 +70,7 @@ async def test_an_older_leader_that_meets_its_successors_stamp_takes_nothing() -
 async def test_an_epoch_that_no_leader_can_have_had_is_told_and_not_followed() -> None:
     """Else its volume waits for a newer leader that does not exist, and nobody is told why."""
     async with scene() as play:
-        await play.make()
-        play.want("a")
-        await play.until(("a",))
-        disk = play.cluster.record().disk
-        assert disk is not None
+        disk = await in_use(play)
         play.cluster.storage.attach(disk, VmId("vm-a"), Epoch(1 << 60))
         await asyncio.sleep(30)
 

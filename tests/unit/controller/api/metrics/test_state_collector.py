@@ -11,6 +11,7 @@ from controller.api.metrics.state_collector import StateCollector
 from controller.model import TaskId
 from controller.protocol.operator import Pause
 from drivers.base import Room
+from tests.support.in_use import in_use
 from tests.support.shell import Scene, scene
 
 pytestmark = pytest.mark.looptime
@@ -40,11 +41,7 @@ async def test_a_volume_is_told_with_its_state_its_node_and_its_size() -> None:
 
 async def test_the_room_of_the_storage_and_what_a_disk_takes_there_are_told_where_the_storage_tells_them() -> None:
     async with scene() as play:
-        await play.make()
-        play.want("a")
-        await play.until(("a",))
-        disk = play.cluster.record().disk
-        assert disk is not None
+        disk = await in_use(play)
         assert registry(play).get_sample_value("reberth_volume_allocated_bytes", {"volume": "data"}) is None
         play.one.state.rooms = (Room("a pool", 1, 4, {disk: 7}),)
         found = registry(play)

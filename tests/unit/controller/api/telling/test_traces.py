@@ -21,6 +21,7 @@ from controller.planner.plan import Decision
 from controller.reconciler.state import LoopState, Observation
 from controller.records.moves import Move, moves
 from controller.settings import SettingsError
+from tests.support.http_site import served
 from tests.support.worlds import world
 
 DATA = VolumeName("data")
@@ -72,14 +73,8 @@ async def collector(*codes: int) -> AsyncIterator[Collector]:
     made = Collector(list(codes))
     application = web.Application()
     application.router.add_post("/v1/traces", made.handle)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with served(application) as made.url:
         yield made
-    finally:
-        await runner.cleanup()
 
 
 @asynccontextmanager

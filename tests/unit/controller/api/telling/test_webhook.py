@@ -21,6 +21,7 @@ from controller.planner.plan import Decision
 from controller.reconciler.state import LoopState, Observation
 from controller.records.moves import Move
 from controller.settings import SettingsError
+from tests.support.http_site import served
 from tests.support.worlds import world
 
 DATA = VolumeName("data")
@@ -53,14 +54,9 @@ async def pager(*codes: int) -> AsyncIterator[Pager]:
     made = Pager(list(codes))
     application = web.Application()
     application.router.add_post("/hook", made.handle)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    try:
+    async with served(application) as url:
+        made.url = f"{url}/hook"
         yield made
-    finally:
-        await runner.cleanup()
 
 
 @asynccontextmanager
