@@ -62,14 +62,6 @@ class Detect(Enum):
     GATE = "gate"  # also this controller, where gate and node service are both silent
 
 
-class Pulse(Enum):
-    """What the hypervisor sees of a guest. No evidence of anything: see `controller.planner.silence`."""
-
-    ALIVE = "alive"  # its agent answers
-    STOPPED = "stopped"  # paused, crashed, or its agent gave no sign for long
-    UNKNOWN = "unknown"  # also where it has no agent
-
-
 class EvidenceKind(Enum):
     """Why the old holder cannot write any more, best first."""
 

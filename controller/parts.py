@@ -123,7 +123,7 @@ async def join(
     driver, power = (None, None) if drivers is None else (drivers.storage, drivers.power)
     policy = settings.planner_policy(None if driver is None else driver.capabilities)
     home = Home(driver, watcher.cluster, settings.replaces_swarm.split()) if isinstance(driver, Marked) else None
-    detector = Detector(state, leader, policy, identity.me.node, meters, power)
+    detector = Detector(state, leader, policy, identity.me.node, meters)
     sources = Sources(
         watcher, records, driver, power, state.gates, storage.problem or "", state.suspects, home, detector.suspected
     )

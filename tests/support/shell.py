@@ -138,7 +138,7 @@ class FakeCluster:
         records, driver = self.clients()
         lead = FakeLead(records, NodeId(name))
         policy = self.settings.planner_policy(self.storage.capabilities)
-        detector = Detector(state, lead, policy, NodeId(name), Meters(), driver)
+        detector = Detector(state, lead, policy, NodeId(name), Meters())
         sources = Sources(
             self.swarm, records, driver, driver, state.gates, suspects=state.suspects, silent=self.missed_by(detector)
         )

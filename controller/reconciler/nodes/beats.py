@@ -14,17 +14,14 @@ from typing import Protocol
 
 import structlog
 
-from controller.model import BootId, Detect, Node, NodeId, Policy, Power, Pulse, VmId, World
+from controller.model import BootId, Detect, Node, NodeId, Policy, Power, VmId, World
 from controller.reconciler.nodes.departed import granted
 from controller.reconciler.nodes.detector import Silences, Timing, Voice, listen, pace
 from controller.reconciler.state import LoopState
 from controller.records.base import Acting
-from drivers.base import DriverError
-from drivers.guests import Pulses
 
 TICK = 0.25  # seconds
 GAP = 1.0  # seconds that we did not run, or that the wall clock jumped, from which on nobody's silence counts
-SIGHT = 1.0  # seconds in which the hypervisor has to say what it sees of a guest
 
 _log = structlog.get_logger(__name__)
 
@@ -39,16 +36,8 @@ class Suspicion:
     boot: BootId
 
 
-@dataclass(frozen=True, slots=True)
-class _Sight:
-    """What the hypervisor said of a guest, to a question of that time."""
-
-    pulse: Pulse
-    asked: float
-
-
 class Detector:
-    """``me``: the node on which this controller runs, which lives. ``driver``: it may see whether a guest lives."""
+    """``me``: the node on which this controller runs, which lives."""
 
     def __init__(
         self,
@@ -57,7 +46,6 @@ class Detector:
         policy: Policy,
         me: NodeId,
         counted: CountedSuspicions,
-        driver: object = None,
     ) -> None:
         self._state = state
         self._acting = acting
@@ -65,11 +53,8 @@ class Detector:
         self._timing = Timing(policy.detect_after, min(policy.max_down_fraction, 0.5))
         self._me = me
         self._counted = counted
-        self._driver = driver if isinstance(driver, Pulses) else None
         self._voices: dict[NodeId, Voice] = {}
         self._asked: dict[VmId, tuple[int, float]] = {}  # the number of its last word when a gate was asked, and when
-        self._sights: dict[VmId, _Sight] = {}
-        self._looking = False
         self._suspects: dict[NodeId, Suspicion] = {}
         self._listening: float | None = None  # since when; None: not now
         self._term: tuple[int, bool] = (0, False)
@@ -99,16 +84,14 @@ class Detector:
         """For ever."""
         if not self.wanted:
             return
-        async with asyncio.TaskGroup() as sights:
-            before = self._state.clock(), self._state.wall()
-            while True:
-                await asyncio.sleep(TICK)
-                now = self._state.clock(), self._state.wall()
-                ran = now[0] - before[0]
-                slept = ran - TICK > GAP or abs(now[1] - before[1] - ran) > GAP
-                before = now
-                self.tick(now[0], slept=slept)
-                self._look_at_guests(sights, now[0])
+        before = self._state.clock(), self._state.wall()
+        while True:
+            await asyncio.sleep(TICK)
+            now = self._state.clock(), self._state.wall()
+            ran = now[0] - before[0]
+            slept = ran - TICK > GAP or abs(now[1] - before[1] - ran) > GAP
+            before = now
+            self.tick(now[0], slept=slept)
 
     def tick(self, now: float, *, slept: bool = False) -> None:
         """``slept``: this process did not run for a while."""
@@ -123,7 +106,7 @@ class Detector:
         self._ask(found, now)
         if found.deaf:
             self._listening = now
-        self._suspect({name: at for name, at in found.since.items() if self._counts(name, now)})
+        self._suspect({name: at for name, at in found.since.items() if name != self._me})
 
     def _begin(self, now: float, *, slept: bool) -> float:
         """Since when we listen."""
@@ -184,15 +167,6 @@ class Detector:
                 self._asked[vm] = heard.number, now
         self._state.gates.prod(found.ask)
 
-    def _counts(self, node: NodeId, now: float) -> bool:
-        """Not before the hypervisor was asked, where it sees into its guests; and never the node that this runs on."""
-        if node == self._me:
-            return False
-        if self._driver is None:
-            return True
-        seen = self._sights.get(self._voices[node].vm)
-        return seen is not None and seen.pulse is not Pulse.ALIVE and now - seen.asked < 2 * SIGHT
-
     def _suspect(self, found: Mapping[NodeId, float]) -> None:
         before = self._suspects
         self._suspects = {
@@ -213,31 +187,6 @@ class Detector:
     def _say(self, node: NodeId, event: str, why: str) -> None:
         known = None if self._of is None else (self._of.nodes or {}).get(node)
         _log.warning(event, node=node if known is None else known.hostname, why=why)
-
-    def _look_at_guests(self, group: asyncio.TaskGroup, now: float) -> None:
-        """Ask the hypervisor of those whose gate was asked: again and again, as long as they are silent."""
-        vms = [vm for vm in self._asked if now - self._sights.get(vm, _Sight(Pulse.UNKNOWN, -SIGHT)).asked >= SIGHT / 2]
-        if self._driver is None or self._looking or not vms:
-            return
-        self._looking = True
-        group.create_task(self._see(self._driver, vms, now))
-
-    async def _see(self, driver: Pulses, vms: list[VmId], now: float) -> None:
-        pulses: Mapping[VmId, Pulse] = {}
-        try:
-            async with asyncio.timeout(SIGHT / 2):
-                pulses = await driver.pulses(vms)
-        except (TimeoutError, DriverError):
-            pass
-        except Exception:  # noqa: BLE001 -- a driver's bug: its view is only one more caution
-            _log.exception("internal.error", why="the hypervisor could not be asked whether guests live")
-        finally:
-            self._looking = False
-        self._sights = {vm: each for vm, each in self._sights.items() if now - each.asked < 2 * SIGHT}
-        self._sights |= {vm: _Sight(pulses.get(vm, Pulse.UNKNOWN), now) for vm in vms}
-        for name, voice in self._voices.items():  # as good as a beat of that time
-            if voice.beat is not None and pulses.get(voice.vm) is Pulse.ALIVE:
-                self._voices[name] = replace(voice, beat=max(voice.beat, now))
 
 
 def _holders(world: World) -> frozenset[VmId]:

@@ -35,9 +35,9 @@ class Voice:
     """
     One node, as it was heard since this controller listens.
 
-    ``beat``: the last one, or the hypervisor's word that its guest lives; None: none was heard, so that it is not
-    known whether one would come. ``every``: at which pace it was told to beat. ``gate``: when its gate last spoke;
-    ``asked``: when that was asked to speak, if it has not since.
+    ``beat``: the last one; None: none was heard, so that it is not known whether one would come. ``every``: at which
+    pace it was told to beat. ``gate``: when its gate last spoke; ``asked``: when that was asked to speak, if it has not
+    since.
     """
 
     vm: VmId

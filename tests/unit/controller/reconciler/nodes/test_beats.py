@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
-from controller.model import Detect, FencePolicy, Moment, NodeId, NodeState, Power, Pulse, VmId
+from controller.model import Detect, FencePolicy, Moment, NodeId, NodeState, Power, VmId
 from controller.planner.placement import Placement
 from controller.protocol.answers import Rejection
 from controller.protocol.beats import Beat
 from controller.settings import PolicySettings, Settings
-from drivers.memory import MemoryDriver
-from tests.support.fake_swarm import FragileRecords
 from tests.support.shell import DATA, FakeCluster, Scene, scene
 
 pytestmark = pytest.mark.looptime
 A, B, C = NodeId("a"), NodeId("b"), NodeId("c")
 GATE = PolicySettings(fence=FencePolicy.POWER_OFF, grace=5.0, detect=Detect.GATE)
-
-
-class Sighted(MemoryDriver):
-    """It sees into guests."""
-
-    pulse = Pulse.UNKNOWN
-    asked = 0
-
-    async def pulses(self, vms: Sequence[VmId]) -> Mapping[VmId, Pulse]:
-        self.asked += 1
-        return dict.fromkeys(vms, self.pulse)
-
-
-class SightedCluster(FakeCluster):
-    sighted: Sighted
-
-    def clients(self) -> tuple[FragileRecords, MemoryDriver]:
-        self.sighted = Sighted(self.storage)
-        return FragileRecords(self.store), self.sighted
 
 
 @asynccontextmanager
@@ -137,20 +116,6 @@ async def test_who_stays_silent_when_we_hear_again_is_missed_from_then_on() -> N
 
         assert place.one.detector.suspected().keys() == {B}
         assert place.one.detector.suspected()[B] < GATE.grace
-
-
-async def test_a_guest_that_the_hypervisor_sees_alive_is_not_suspected_until_it_does_no_more() -> None:
-    cluster = SightedCluster(Settings(policy=GATE))
-    async with running(cluster) as place:
-        cluster.sighted.pulse = Pulse.ALIVE
-        hang(place, B)
-        await asyncio.sleep(60.0)
-        assert cluster.sighted.asked > 0
-        assert not place.one.detector.suspected()
-
-        cluster.sighted.pulse = Pulse.STOPPED
-        await at(place, Placement.SILENT_GRACE)
-        assert place.one.detector.suspected()[B] < 1.0
 
 
 async def test_our_own_sleep_is_no_silence_of_others() -> None:
