@@ -11,6 +11,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import aiodocker
 import structlog
@@ -32,6 +33,7 @@ from controller.protocol.identity import IdentityError, Peer, SwarmIdentity
 from controller.reconciler.inspecting.room_checks import RoomChecks
 from controller.reconciler.inspecting.vm_checks import VmChecks
 from controller.reconciler.nodes.suspects import watch
+from controller.reconciler.wakeups import Urgent
 from controller.settings import Settings, SettingsError, from_process
 from drivers.base import Inspector, Roomy
 
@@ -105,7 +107,7 @@ def _works(controller: Controller) -> Iterator[Coroutine[None, None, None]]:
     yield from (each.run() for each in told)
     if (drivers := controller.storage.drivers) is None:
         return
-    yield watch(drivers.power, controller.state.suspects, controller.state.wakeup)
+    yield watch(drivers.power, controller.state.suspects, partial(controller.state.wakeup.press, Urgent.POWER))
     loop = controller.settings.loop
     if isinstance(drivers.storage, Roomy):
         yield RoomChecks(drivers.storage, controller.state, controller.leader, loop.read_deadline).run()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import aiodocker
@@ -34,6 +35,7 @@ from controller.reconciler.pace import pace_of
 from controller.reconciler.reconciler import Parts, Reconciler
 from controller.reconciler.record_writer import RecordWriter
 from controller.reconciler.state import LoopState
+from controller.reconciler.wakeups import Urgent
 from controller.records.leader_election import Leader
 from controller.records.leadership_rule import Timing
 from controller.records.swarm import SwarmRecords
@@ -108,14 +110,15 @@ async def join(
     """
     state, records, meters = LoopState(asyncio.get_running_loop().time), SwarmRecords(docker), Meters()
     state.full = settings.volumes.full
-    watcher = SwarmWatcher(docker, state.wakeup, label=settings.policy.node_label)
+    placed = partial(state.wakeup.press, Urgent.PLACED)
+    watcher = SwarmWatcher(docker, state.wakeup, label=settings.policy.node_label, placed=placed)
     address = await own_address(docker, settings)
     leader = Leader(
         SwarmRecords(election),
         identity.me.node,
         address,
         swarm_leader=watcher.leader,
-        changed=state.wakeup,
+        changed=partial(state.wakeup.press, Urgent.TERM),
         clock=state.clock,
         timing=Timing(beat=settings.leadership.beat, patience=settings.leadership.patience),
     )

@@ -53,7 +53,11 @@ class Rhythm:
 
 
 class SwarmWatcher:
-    """Reads Swarm through any manager's Docker socket. ``docker`` stays the caller's; ``label``: that of dead nodes."""
+    """
+    Reads Swarm through any manager's Docker socket.
+
+    ``docker`` stays the caller's; ``label``: that of dead nodes; ``placed``: is poked when the wanted tasks changed.
+    """
 
     def __init__(
         self,
@@ -62,9 +66,11 @@ class SwarmWatcher:
         rhythm: Rhythm | None = None,
         wall: Callable[[], float] = time.time,
         label: str = "",
+        placed: Callable[[str], None] | None = None,
     ) -> None:
         self._docker = docker
         self._poke = poke
+        self._placed = placed or poke
         self._rhythm = rhythm if rhythm is not None else Rhythm()
         self._wall = wall
         self._event = asyncio.Event()
@@ -162,7 +168,7 @@ class SwarmWatcher:
             return  # the loop's own look will say so
         if found != self._wanted:
             self._wanted = found
-            self._poke(why)
+            self._placed(why)
 
     async def _tasks(self) -> tuple[RawTask, ...]:
         if not self._services:

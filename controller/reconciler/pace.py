@@ -141,28 +141,6 @@ class Attempts:
         self._backoffs = {key: each for key, each in self._backoffs.items() if key[0] in volumes}
 
 
-class Turns:
-    """
-    A bucket of looks that others may ask for: `after` says how long the next one has to wait.
-
-    What the loop itself did is looked at at once: that is bounded by the operations and their backoff.
-    """
-
-    def __init__(self, pace: Pace, clock: Callable[[], float]) -> None:
-        self._pace = pace
-        self._clock = clock
-        self._left = float(pace.burst)
-        self._at = clock()
-
-    def after(self) -> float:
-        """Seconds until a look may begin; it is counted."""
-        now = self._clock()
-        self._left = min(float(self._pace.burst), self._left + (now - self._at) / self._pace.least)
-        self._at = now
-        self._left -= 1.0
-        return max(0.0, -self._left * self._pace.least)
-
-
 class Attention:
     """How soon to look again by itself: what has waited for long is looked at less often."""
 

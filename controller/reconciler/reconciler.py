@@ -27,9 +27,10 @@ from controller.reconciler.executor import Executor, needs_tidying
 from controller.reconciler.nodes.housekeeping import Housekeeping
 from controller.reconciler.nodes.label_writer import LabelWriter
 from controller.reconciler.observer import Observer
-from controller.reconciler.pace import Attempts, Attention, Backoff, Pace, Turns
+from controller.reconciler.pace import Attempts, Attention, Backoff, Pace
 from controller.reconciler.record_writer import Broken, Result
 from controller.reconciler.state import LoopState, Observation
+from controller.reconciler.turns import Turns
 from controller.records.base import Acting, Records, RecordsUnavailable
 from controller.records.epochs import above_ours
 
@@ -79,11 +80,10 @@ class Reconciler:
         self._clock = parts.state.clock
         self._attempts = Attempts(parts.pace, parts.state)
         self._attention = Attention(parts.pace, parts.state.clock)
-        self._turns = Turns(parts.pace, parts.state.clock)
+        self._turns = Turns(parts.pace, parts.state.clock, parts.state.wakeup)
         self._housekeeping = Housekeeping(parts.records)
         self._risen = -BETWEEN_RISES
         self._used: Epoch | None = None  # under which something may have been done
-        self._ended = False  # an operation, since the last look began
         self._busy: set[VolumeName] = set()
         self._busy_vms: set[VmId] = set()
         self._next_look = 0.0
@@ -112,24 +112,18 @@ class Reconciler:
                     _log.exception("internal.error", why="a look failed", epoch=self._term)
                     self._next_look = self._clock() + self._p.pace.attentive
                 why = await self._state.wakeup.wait(max(0.0, self._next_look - self._clock()))
-                await self._wait_for_turn()
-                _log.debug("look.begins", why=why)
-
-    async def _wait_for_turn(self) -> None:
-        """What others ask for is bounded; whatever ended here is looked at without delay."""
-        pause = 0.0 if self._ended else self._turns.after()
-        ends = self._clock() + pause
-        while not self._ended and self._clock() < ends:
-            await self._state.progress.wait(ends - self._clock())
+                if why is not None:
+                    await self._turns.wait(self._next_look)
+                _log.debug("look.begins", why=why or "it is time")
 
     async def cycle(self, operations: asyncio.TaskGroup) -> None:
         """One look, one plan; the operations that follow run in ``operations``."""
+        self._turns.begin()
         epoch = self._p.acting.epoch
         self._enter_term(epoch)
         if epoch is None:
             self._next_look = self._clock() + self._p.pace.resync
             return
-        self._ended = False
         number = self._state.begin()
         busy, busy_vms, began = set(self._busy), set(self._busy_vms), self._clock()
         acting = self._p.acting
@@ -272,8 +266,7 @@ class Reconciler:
             self._attempts.learn(action, results[action.volume])
             end = type(results[action.volume]).__name__.lower()
             self._p.counted.operated(action.kind, end, self._clock() - began)
-        self._ended = True
-        self._state.progress.fire()
+        self._turns.end()
         self._state.wakeup(f"{group[0].kind} ended")
 
     async def _carry_out(

@@ -68,7 +68,6 @@ class LoopState:
         self.rooms: Sequence[Room] = ()  # what the storage told of the room for disks, of the last inspection
         self.changed = Broadcast()
         self.wakeup = Wakeup()
-        self.progress = Broadcast()  # an operation ended
         self.gates = GateReports(clock, self.changed)
         self.suspects = Suspects(clock)
         self._written: dict[VolumeName, tuple[float, VolumeRecord]] = {}

@@ -50,6 +50,7 @@ from controller.reconciler.reconciler import Parts, Planner, Reconciler
 from controller.reconciler.record_writer import RecordWriter
 from controller.reconciler.state import LoopState
 from controller.reconciler.storage_actions import Deadlines, StorageActions
+from controller.reconciler.wakeups import Urgent
 from controller.records.memory import MemoryStore
 from controller.settings import Settings
 from drivers.memory import MemoryDriver
@@ -251,7 +252,7 @@ class Scene:
         async for event in controller.driver.watch_power():
             if event.vm is not None:
                 controller.state.suspects.add(event.vm)
-            controller.state.wakeup("an event of the hypervisor")
+            controller.state.wakeup.press(Urgent.POWER, "an event of the hypervisor")
 
     def end(self) -> None:
         for task in self._tasks:
@@ -264,7 +265,7 @@ class Scene:
     def want(self, node: str, task: str = "t1", volume: VolumeName = DATA) -> None:
         """Swarm places a task; its container is started there at once."""
         self.cluster.swarm.wants[volume] = (TaskId(task), NodeId(node))
-        self.one.state.wakeup(f"task {task}")
+        self.one.state.wakeup.press(Urgent.PLACED, f"task {task}")
         self.spawn(self.cluster.gates[NodeId(node)].start(volume))
 
     async def until(self, writers: tuple[str, ...], volume: VolumeName = DATA) -> None:

@@ -18,6 +18,7 @@ from controller.model import BootId, Detect, Node, NodeId, Policy, Power, VmId, 
 from controller.reconciler.nodes.departed import granted
 from controller.reconciler.nodes.detector import Silences, Timing, Voice, listen, pace
 from controller.reconciler.state import LoopState
+from controller.reconciler.wakeups import Urgent
 from controller.records.base import Acting
 
 TICK = 0.25  # seconds
@@ -182,7 +183,7 @@ class Detector:
             if spoke:
                 self._counted.suspected(ended=True)
         if before.keys() != self._suspects.keys():
-            self._state.wakeup("a node fell silent, or is heard again")
+            self._state.wakeup.press(Urgent.POWER, "a node fell silent, or is heard again")
 
     def _say(self, node: NodeId, event: str, why: str) -> None:
         known = None if self._of is None else (self._of.nodes or {}).get(node)

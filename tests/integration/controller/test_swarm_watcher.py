@@ -39,7 +39,7 @@ class Pokes:
 @asynccontextmanager
 async def watching(docker: aiodocker.Docker, rhythm: Rhythm | None = None) -> AsyncIterator[tuple[SwarmWatcher, Pokes]]:
     pokes = Pokes()
-    watcher = SwarmWatcher(docker, pokes, rhythm)
+    watcher = SwarmWatcher(docker, pokes, rhythm, placed=lambda why: pokes(f"urgent: {why}"))
     async with asyncio.TaskGroup() as group:
         task = group.create_task(watcher.run())
         await pokes.until("starts to listen")
@@ -94,7 +94,7 @@ async def test_a_task_that_appears_after_its_event_wakes_again(docker: aiodocker
     async with watching(docker) as (watcher, pokes):
         await until_claimed(watcher, pokes)
         await docker.services.update(service, version=await version(docker, service), image="other:1")
-        await pokes.until("the wanted tasks changed")
+        await pokes.until("urgent: the wanted tasks changed")
 
 
 async def version(docker: aiodocker.Docker, service: str) -> str:

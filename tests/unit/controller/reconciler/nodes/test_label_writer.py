@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from controller.model import EvidenceKind, Moment, NodeId, Power, VmId
+from controller.reconciler.nodes.power_readings import LISTEN
 from tests.support.shell import DATA, Scene, scene
 
 pytestmark = pytest.mark.looptime
@@ -34,6 +35,24 @@ async def test_a_node_whose_vm_goes_off_is_labelled_and_its_disk_freed_before_sw
         assert play.cluster.swarm.nodes[A].down_for is None
         assert "reberth=down" in play.cluster.entry(Moment.LABELLED).text
         assert play.cluster.entry(Moment.EVIDENCE).evidence is EvidenceKind.POWERED_OFF
+
+
+async def test_in_a_busy_swarm_the_hypervisors_word_does_not_wait_behind_gates_that_report() -> None:
+    async with scene() as play:
+        await running(play)
+
+        async def chatter() -> None:
+            while True:
+                play.one.state.wakeup("a gate reported a change")
+                await asyncio.sleep(0.02)
+
+        play.spawn(chatter())
+        await asyncio.sleep(10.1)
+        play.cluster.labels.enforce = lambda _: play.want("b", "t2")
+        began = asyncio.get_running_loop().time()
+        play.cluster.crash("a")
+        await play.until(("b",))
+        assert asyncio.get_running_loop().time() - began < LISTEN + 0.2
 
 
 async def test_a_look_that_began_before_the_label_was_written_does_not_write_it_again() -> None:
