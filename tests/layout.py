@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from radon.complexity import SCORE, cc_visit
+from radon.complexity import SCORE, cc_visit_ast
 
 PRODUCT = ("reberth", "controller", "drivers", "watchers")
 CODE = (*PRODUCT, "deploy")
@@ -21,6 +23,45 @@ MOST_FILES = 13
 MOST_BRANCHES = 10
 WIDEST = 140
 LONG = {"controller/model.py"}  # the dictionary of all words
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # where a statement has others in it
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """
+    What is asked of a module. ``imports``: dotted names, ``a.b.c`` for ``from a.b import c``; ``complex``: line, name
+    and complexity of its functions that have too many branches.
+    """
+
+    doc: str
+    imports: tuple[str, ...]
+    complex: tuple[tuple[int, str, int], ...]
+
+
+def module(path: Path, *, measured: bool = True) -> Module:
+    """Not ``measured``: nothing is said about its functions."""
+    return _module(path.read_bytes(), measured)
+
+
+@cache
+def _module(source: bytes, measured: bool) -> Module:
+    """Each source is parsed once: that costs seconds for all, and four looks ask for it."""
+    tree = ast.parse(source)
+    found = sorted(cc_visit_ast(tree), key=SCORE) if measured else []
+    blocks = (each for each in found if each.complexity > MOST_BRANCHES)
+    busy = tuple((each.lineno, each.fullname, each.complexity) for each in blocks)
+    return Module(ast.get_docstring(tree) or "", tuple(_imported(tree.body)), busy)
+
+
+def _imported(statements: Iterable[ast.AST]) -> Iterator[str]:
+    """Of all that is imported, wherever in the module that is done."""
+    for each in statements:
+        if isinstance(each, ast.Import):
+            yield from (alias.name for alias in each.names)
+        elif isinstance(each, ast.ImportFrom) and each.module and not each.level:
+            yield from (f"{each.module}.{alias.name}" for alias in each.names)
+        for name in BLOCKS:
+            yield from _imported(getattr(each, name, ()))
 
 
 def sources(root: Path, *folders: str) -> Iterator[Path]:
@@ -50,18 +91,9 @@ def imports_of_tests(root: Path) -> list[str]:
     return [
         f"{path.relative_to(root)} imports from the test module {name}"
         for path in sources(root, "tests")
-        for name in imported(ast.parse(path.read_bytes()))
+        for name in module(path, measured=False).imports
         if any(word.startswith("test_") for word in name.split(".")[:-1])
     ]
-
-
-def imported(tree: ast.AST) -> Iterator[str]:
-    """Dotted names of all that a module imports, wherever it does so; ``a.b.c`` for ``from a.b import c``."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def long_files(root: Path) -> list[str]:
@@ -88,22 +120,16 @@ def silent_packages(root: Path) -> list[str]:
     return [
         f"{folder.relative_to(root)}/__init__.py has no docstring that says what the folder is for"
         for folder in sorted(folders)
-        if not _docstring(folder / "__init__.py")
+        if not (folder / "__init__.py").exists() or not module(folder / "__init__.py").doc
     ]
-
-
-def _docstring(path: Path) -> str:
-    return ast.get_docstring(ast.parse(path.read_bytes())) or "" if path.exists() else ""
 
 
 def complex_functions(root: Path) -> list[str]:
     """Cyclomatic complexity as radon counts it."""
     return [
-        f"{path.relative_to(root)}:{block.lineno} {block.fullname} has complexity {block.complexity}: "
-        f"{MOST_BRANCHES} at most"
+        f"{path.relative_to(root)}:{line} {name} has complexity {complexity}: {MOST_BRANCHES} at most"
         for path in sources(root, *CODE)
-        for block in sorted(cc_visit(path.read_text()), key=SCORE)
-        if block.complexity > MOST_BRANCHES
+        for line, name, complexity in module(path).complex
     ]
 
 

@@ -6,14 +6,13 @@ A package whose docstring says it speaks for all of its modules. Read from the s
 
 from __future__ import annotations
 
-import ast
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from tests.layout import CODE, imported, sources
+from tests.layout import CODE, module, sources
 
 IMPURE = {
     "asyncio", "time", "socket", "os", "subprocess", "pathlib", "logging",
@@ -26,22 +25,22 @@ class Modules:
     """All modules of the code below ``root``, by their dotted names."""
 
     def __init__(self, root: Path) -> None:
-        self._trees = {_dotted(path.relative_to(root)): ast.parse(path.read_bytes()) for path in sources(root, *CODE)}
+        self._all = {_dotted(path.relative_to(root)): module(path) for path in sources(root, *CODE)}
 
     @cached_property
     def imports(self) -> Mapping[str, frozenset[str]]:
-        return {name: frozenset(self._needs(name, tree)) for name, tree in self._trees.items()}
+        return {name: frozenset(self._needs(name, found.imports)) for name, found in self._all.items()}
 
-    def _needs(self, module: str, tree: ast.AST) -> Iterator[str]:
+    def _needs(self, module: str, names: Iterable[str]) -> Iterator[str]:
         """Modules of ours, each by its longest name, and top names of others."""
-        for name in imported(tree):
+        for name in names:
             words = name.split(".")
             ours = (".".join(words[:count]) for count in range(len(words), 0, -1))
-            yield next((each for each in ours if each in self._trees and each != module), words[0])
+            yield next((each for each in ours if each in self._all and each != module), words[0])
 
     def pure(self) -> list[str]:
-        said = [name for name, tree in self._trees.items() if _PURE.search(ast.get_docstring(tree) or "")]
-        return [name for name in self._trees if any(name == each or name.startswith(f"{each}.") for each in said)]
+        said = [name for name, found in self._all.items() if _PURE.search(found.doc)]
+        return [name for name in self._all if any(name == each or name.startswith(f"{each}.") for each in said)]
 
     def way_out(self, module: str) -> tuple[str, ...]:
         """The shortest chain of imports from a module to something impure; empty when there is none."""

@@ -23,7 +23,18 @@ def test_a_module_that_only_computes_keeps_its_promise_and_others_may_do_as_they
     assert broken_promises(project(tmp_path, values=f"{PURE}import re\n", server="import asyncio\n")) == []
 
 
-@pytest.mark.parametrize("line", ["import time", "from os import path", "def f():\n    import subprocess"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import time",
+        "from os import path",
+        "class A:\n    def f(self):\n        import subprocess",
+        "if A:\n    B = 1\nelse:\n    import time",
+        "try:\n    A()\nexcept OSError:\n    import time",
+        "try:\n    A()\nfinally:\n    import time",
+        "match A:\n    case 1:\n        import time",
+    ],
+)
 def test_an_import_that_is_not_pure_breaks_it_wherever_it_stands(tmp_path: Path, line: str) -> None:
     (complaint,) = broken_promises(project(tmp_path, values=f"{PURE}{line}\n"))
 
