@@ -172,8 +172,7 @@ async def running(
     )
     async with asyncio.TaskGroup() as tasks:
         work = tasks.create_task(gate.run())
-        while not gate.awake and gate.why_asleep == "":  # noqa: ASYNC110 -- the next step of the loop settles it
-            await asyncio.sleep(0.01)
+        await gate._tried.wait()
         failure: Exception | None = None
         try:
             yield gate
