@@ -145,7 +145,10 @@ class StateFile:
         return self._of(self.now, name)
 
     def _of(self, now: GateState, name: str) -> VolumeState:
-        return now.volumes.get(name) or self.nameless.get(key_of(name) or "") or VolumeState()
+        known = now.volumes.get(name)
+        if known is None and self.nameless:
+            known = self.nameless.get(key_of(name) or "")
+        return known or VolumeState()
 
     async def edit(self, name: str, change: Callable[[VolumeState], VolumeState]) -> None:
         """Change one volume's state. Raises StateUnwritable."""

@@ -149,14 +149,14 @@ class Volume:
 
     def spent(self, grant: messages.MountGrant) -> str | None:
         """Why a grant may not be used any more."""
-        if self.refuses(grant):
+        stored = self.stored
+        if grant.serial <= max(stored.floor, self._refused):
             return f"the controller's grant {grant.serial} was given back before; waiting for a newer one"
-        if grant.epoch < self.stored.epoch:
-            epoch = self.stored.epoch
-            return f"the grant is of epoch {grant.epoch}, but epoch {epoch} was seen; waiting for a newer one"
-        if any(serial <= grant.void for serial in self.stored.users.values()):
+        if grant.epoch < stored.epoch:
+            return f"the grant is of epoch {grant.epoch}, but epoch {stored.epoch} was seen; waiting for a newer one"
+        if any(serial <= grant.void for serial in stored.users.values()):
             return f"an earlier container still has it mounted; task {grant.task} gets it after that one has ended"
-        if list(self.stored.users.values()).count(grant.serial) >= grant.mounts:
+        if list(stored.users.values()).count(grant.serial) >= grant.mounts:
             return f"the container of task {grant.task} has it mounted; the next one gets its own permission after that"
         return None
 

@@ -48,7 +48,9 @@ class Walk:
             self.met(frame, [each for each in _above(frame) if _ours(each)])
 
     def met(self, frame: FrameType, above: list[CodeType]) -> None:
-        if any(each.co_name in BESIDE for each in above) or any(each.co_filename in IN_MEMORY for each in above):
+        if any(each.co_name in BESIDE for each in (frame.f_code, *above)) or any(
+            each.co_filename in IN_MEMORY for each in above
+        ):
             return
         if above and above[0].co_filename != frame.f_code.co_filename:
             self.calls.append((above[0], frame.f_code))
