@@ -206,7 +206,7 @@ class WideWorld(RuleBasedStateMachine):
 
 
 WideWorld.TestCase.settings = settings(
-    max_examples=100 if LARGE else 8,
+    max_examples=100 if LARGE else 5,
     stateful_step_count=60 if LARGE else 40,
     derandomize=not LARGE,
     deadline=None,
