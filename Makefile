@@ -27,13 +27,13 @@ static: setup
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports >.cache/lint-imports.log 2>&1 || { cat .cache/lint-imports.log; exit 1; }
 
-check: setup ## fast checks: format, lint, types, layers, unit tests and simulation; 1 to 3 minutes on two cores, needs no root
+check: setup ## fast checks: format, lint, types, layers, unit tests and simulation; under a minute on two cores, needs no root
 	@$(MAKE) -j 2 static fast
 
 # The last line names how many passed, here and in `test`. With ARGS, pytest runs just what they say.
 fast: setup
 	@echo "check: unit tests and simulation"
-	@$(BIN)/python -m $(if $(ARGS),pytest -q -n 3 tests/unit tests/attacks tests/sim $(ARGS),tests.check)
+	@$(BIN)/python -m $(if $(ARGS),pytest -q -n 3 tests/unit tests/sim $(ARGS),tests.check)
 
 test: static packages ## everything: the checks, then all tests, with labs and real file systems (root)
 	@echo "test: all tests; drills, unit tests and simulation run beside those shown here, and are shown at the end"

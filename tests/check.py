@@ -17,15 +17,14 @@ from pathlib import Path
 from tests.run import TESTS, Parts, Run, ending_together
 
 AT_ONCE = 3
-APART = ("unit/controller/cli", "unit/controller/api", "unit/controller/reconciler", "unit/tests")
+FOLDERS = ("unit", "sim")  # what starts the command, builds or attacks over TLS is in `make test` alone
+LOOP = ("unit/controller/api", "unit/controller/reconciler")
 SEARCH = ("sim/test_search.py", "sim/test_rules.py")
 PARTS: Parts = {  # in the order in which they begin
     "search": SEARCH,
-    "commands": ("unit/controller/cli", "unit/tests"),
-    "attacks": ("attacks",),
+    "units": ("unit", *(f"--ignore={TESTS / each}" for each in LOOP)),
+    "loop": LOOP,
     "walks": ("sim", *(f"--ignore={TESTS / each}" for each in SEARCH)),
-    "loop": ("unit/controller/api", "unit/controller/reconciler"),
-    "units": ("unit", *(f"--ignore={TESTS / each}" for each in APART)),
 }
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import get_args
 
 import pytest
@@ -46,18 +44,5 @@ async def test_without_proof_it_waits_and_says_what_a_person_can_do() -> None:
     assert "Who can write now: vm-1. At most 1 VM" in end
 
 
-def test_the_command_needs_nothing_but_itself() -> None:
-    command = [sys.executable, "-m", "controller.cli.main", "demo", "--at-once"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "The volume moved." in done.stdout
-
-
 def test_whatever_can_happen_can_be_asked_for() -> None:
     assert get_args(Happening) == tuple(each.value for each in Trouble)
-
-
-def test_other_commands_do_not_wait_for_the_planner() -> None:
-    """Each command loads all commands: a person waits for that, and so does a script that asks each second."""
-    look = "import sys; from controller.cli.app import load; load(); sys.exit('controller.planner' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0

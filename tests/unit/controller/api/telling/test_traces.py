@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -157,21 +155,3 @@ def test_the_address_is_that_of_a_collector_or_its_own_path(text: str | None, ur
 def test_what_is_no_address_or_holds_a_password_is_refused_at_the_start(text: str) -> None:
     with pytest.raises(SettingsError, match="otlp_endpoint"):
         endpoint(text)
-
-
-def test_a_controller_that_sends_no_traces_imports_nothing_of_the_library() -> None:
-    """It is an extra: the image is without it."""
-    look = "import sys, controller.app; sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
-    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0
-
-
-def test_a_missing_library_is_a_sentence_that_says_what_to_install() -> None:
-    ask = (
-        "import sys; sys.modules['opentelemetry'] = None\n"
-        "from controller.api.telling.traces import endpoint\n"
-        "from controller.settings import SettingsError\n"
-        "try: endpoint('http://x')\n"
-        "except SettingsError as error: sys.exit('reberth[otel]' not in str(error))\n"
-        "sys.exit(2)"
-    )
-    assert subprocess.run([sys.executable, "-c", ask], check=False).returncode == 0

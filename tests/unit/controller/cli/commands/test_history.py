@@ -1,11 +1,6 @@
-"""Events are a line each, for people or as JSON, and whoever follows is told each once."""
+"""Events are a line each, for people or as JSON."""
 
 from __future__ import annotations
-
-import asyncio
-import os
-import sys
-from pathlib import Path
 
 import msgspec
 
@@ -13,7 +8,6 @@ from controller.cli.commands.history import line
 from controller.cli.forms import Form
 from controller.model import EvidenceKind, Moment
 from controller.protocol.views import EventView
-from tests.support.api_site import site, swarm_ca
 
 EVENT = EventView(
     moment=Moment.EVIDENCE, at=0.0, epoch=3, text="seen off", node="", evidence=EvidenceKind.POWERED_OFF, volume="data"
@@ -23,21 +17,3 @@ EVENT = EventView(
 def test_a_line_has_the_volume_the_word_the_evidence_and_the_reason() -> None:
     assert line(EVENT, Form.TABLE).endswith("data evidence (powered-off) -: seen off")
     assert msgspec.json.decode(line(EVENT, Form.JSON), type=EventView) == EVENT
-
-
-async def test_who_follows_is_told_what_was_and_what_comes_once(tmp_path: Path) -> None:
-    async with site(swarm_ca(tmp_path / "ca"), tmp_path) as place:
-        follower = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "controller.cli.main", "events", "-f", "-o", "json",
-            env={**os.environ, "REBERTH_DOOR": str(place.door)}, stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        try:
-            await place.granted()
-            assert follower.stdout is not None
-            async with asyncio.timeout(60):
-                told = [msgspec.json.decode(await follower.stdout.readline(), type=EventView) for _ in range(3)]
-            assert [each.moment.value for each in told] == ["created", "attached", "granted"]
-            assert {each.volume for each in told} == {"data"}
-        finally:
-            follower.kill()
-            await follower.wait()
