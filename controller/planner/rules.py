@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from controller.model import (
+    Attachment,
     AttachmentState,
     BootId,
     Capabilities,
@@ -134,11 +135,10 @@ def deposed(ctx: VolumeContext) -> bool:
 
 def stamped(ctx: VolumeContext, vm: VmId) -> bool:
     """A grant needs the present epoch stamped on the VM."""
-    return has_stamp(ctx, vm, ctx.index.world.epoch)
+    return _has_stamp(ctx, ctx.attachment(vm), ctx.index.world.epoch)
 
 
-def has_stamp(ctx: VolumeContext, vm: VmId, epoch: Epoch) -> bool:
-    there = ctx.attachment(vm)
+def _has_stamp(ctx: VolumeContext, there: Attachment | None, epoch: Epoch) -> bool:
     if there is None:
         return False
     return not ctx.index.policy.capabilities.epoch_guard or (there.epoch or 0) >= epoch
@@ -163,7 +163,7 @@ def in_doubt(ctx: VolumeContext) -> bool:
     if intent.operation is not Operation.ATTACH:
         return False
     done = there is not None and there.state is AttachmentState.ATTACHED
-    return not (done and has_stamp(ctx, intent.vm, intent.epoch))
+    return not (done and _has_stamp(ctx, there, intent.epoch))
 
 
 def stayed(ctx: VolumeContext) -> bool:
