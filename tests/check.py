@@ -1,5 +1,5 @@
 """
-The tests of `make check`, in a few plain pytests, three at once: two keep the cores busy while others wait.
+The tests of `make check`, in four plain pytests at once: two keep the cores busy while others wait.
 
 Each imports what its own tests need alone. Workers of pytest-xdist import and collect all tests each, and send every
 result: that took twice as long as the same tests in one process. The longest part begins first.
@@ -16,15 +16,16 @@ from pathlib import Path
 
 from tests.run import TESTS, Parts, Run, ending_together
 
-AT_ONCE = 3
+AT_ONCE = 4
 FOLDERS = ("unit", "sim")  # what starts the command, builds or attacks over TLS is in `make test` alone
 LOOP = ("unit/controller/api", "unit/controller/reconciler")
+WAITING = "unit/drivers"  # for deadlines, by the clock: beside what only computes
 SEARCH = ("sim/test_search.py", "sim/test_rules.py")
 PARTS: Parts = {  # in the order in which they begin
     "search": SEARCH,
-    "units": ("unit", *(f"--ignore={TESTS / each}" for each in LOOP)),
+    "units": ("unit", *(f"--ignore={TESTS / each}" for each in (*LOOP, WAITING))),
     "loop": LOOP,
-    "walks": ("sim", *(f"--ignore={TESTS / each}" for each in SEARCH)),
+    "walks": ("sim", WAITING, *(f"--ignore={TESTS / each}" for each in SEARCH)),
 }
 
 
