@@ -94,8 +94,12 @@ def _vouched(record: NodeRecord, world: World) -> bool:
 
 
 def _same_machine(claimed: Claimed, record: NodeRecord, node: Node | None, world: World) -> bool:
-    """The same boot, at the address at which Swarm knew the old node."""
+    """
+    The same boot, at the address at which Swarm knew the old node.
+
+    Of a node that has joined and not reported to Swarm yet, no address is known: it may be anywhere.
+    """
     if record.boot != claimed.boot:
         return False
     now = (world.nodes or {}).get(claimed.node)
-    return node is None or now is None or "" in {node.address, now.address} or node.address == now.address
+    return node is None or now is None or not node.address or node.address == now.address

@@ -71,6 +71,13 @@ def test_the_same_boot_from_another_address_is_another_machine() -> None:
     assert refusal(said(OLD.boot), [OLD], seen(address=NEW.address)) is None
 
 
+def test_the_same_boot_from_a_node_that_has_not_reported_to_swarm_yet_is_not_believed_yet() -> None:
+    """Swarm lists who has joined before it knows from where: else nobody would have to say it."""
+    known = seen(address="10.0.0.1")
+    nodes = {name: replace(each, address="") if name == NEW.id else each for name, each in (known.nodes or {}).items()}
+    assert refusal(said(OLD.boot), [OLD], replace(known, nodes=nodes)) is not None
+
+
 @pytest.mark.parametrize("state", [each for each in NodeState if each is not NodeState.DOWN])
 def test_two_nodes_of_one_vm_are_refused_while_swarm_does_not_call_the_first_one_down(state: NodeState) -> None:
     """After each change of Swarm's leader all nodes are unknown for a while."""
