@@ -33,6 +33,7 @@ from drivers.base import (
     Refused,
     Unreachable,
 )
+from drivers.guests import GuestAddresses
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -71,6 +72,7 @@ class Machine(msgspec.Struct, frozen=True):
     name: str
     power: Literal["on", "off"]
     boot: str
+    addresses: tuple[str, ...] = ()  # an older machine host tells none
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -164,6 +166,10 @@ class LabDriver:
     async def boots(self, vms: Sequence[VmId]) -> Mapping[VmId, BootId]:
         running = {each.id: each.boot for each in await self._read("/v1/vms", list[Machine]) if each.power == "on"}
         return {vm: BootId(running[vm]) for vm in vms if running.get(vm)}
+
+    async def addresses(self, vms: Sequence[VmId]) -> Mapping[VmId, GuestAddresses]:
+        found = {each.id: each.addresses for each in await self._read("/v1/vms", list[Machine]) if each.power == "on"}
+        return {vm: GuestAddresses(found[vm], whole=True) for vm in vms if found.get(vm)}
 
     async def power_off(self, vm: VmId) -> Power:
         # Whatever the call says, only what is read after it counts.

@@ -42,6 +42,7 @@ from drivers.base import (
     Room,
     Unreachable,
 )
+from drivers.guests import GuestAddresses
 from drivers.memory_storage import CAPABILITIES, Call, Fault, MemoryStorage, Reading
 from drivers.owners import Owners
 
@@ -139,6 +140,11 @@ class MemoryDriver:
 
     async def boots(self, vms: Sequence[VmId]) -> Mapping[VmId, BootId]:
         return {vm: self.storage.boots[vm] for vm in vms if vm in self.storage.boots and self._power(vm) is Power.ON}
+
+    async def addresses(self, vms: Sequence[VmId]) -> Mapping[VmId, GuestAddresses]:
+        await self._read(Call(Reading.ADDRESSES))
+        known = {vm: self.storage.vms[vm].addresses for vm in vms if self._power(vm) is Power.ON}
+        return {vm: found for vm, found in known.items() if found is not None}
 
     async def rooms(self) -> Sequence[Room]:
         await self._read(Call(Reading.ROOM))

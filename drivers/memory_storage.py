@@ -23,6 +23,7 @@ from drivers.base import (
     Refused,
     Room,
 )
+from drivers.guests import GuestAddresses
 
 CAPABILITIES = Capabilities(
     name="memory",
@@ -57,6 +58,7 @@ class Reading(Enum):
 
     ATTACHMENTS = "attachments"
     POWER = "power"
+    ADDRESSES = "addresses"
     DEVICE = "device"
     KEYS = "keys"
     ROOM = "room"
@@ -70,6 +72,7 @@ class MemoryVm:
     suspended: bool = False  # it goes on with its memory when it is resumed; as good as on
     connected: bool = True  # its host answers the hypervisor's manager
     stamp: Epoch = NO_STAMP
+    addresses: GuestAddresses | None = None  # as the hypervisor knows them
     writing: set[DiskId] = field(default_factory=set)
 
 

@@ -42,7 +42,7 @@ from drivers.base import (
     StorageDriver,
     Unreachable,
 )
-from drivers.guests import Witness
+from drivers.guests import GuestAddresses, Located, Witness
 from drivers.owners import Marked, Owners
 
 __all__ = [
@@ -60,10 +60,12 @@ __all__ = [
     "DriverOption",
     "Epoch",
     "Grower",
+    "GuestAddresses",
     "HypervisorDriver",
     "InDoubt",
     "Inspector",
     "Listing",
+    "Located",
     "Marked",
     "Optioned",
     "Outcome",

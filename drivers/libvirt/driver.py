@@ -20,6 +20,7 @@ from drivers.base import (
     Refused,
     Room,
 )
+from drivers.guests import GuestAddresses
 from drivers.libvirt.client import Host
 from drivers.libvirt.decide import Look, Step, attachments, listing, moved_away, to_attach, to_detach
 from drivers.libvirt.devices import by_id
@@ -27,6 +28,7 @@ from drivers.libvirt.files.files import Files
 from drivers.libvirt.files.placing import options, place_of
 from drivers.libvirt.growing import Enlarger
 from drivers.libvirt.inventory import Seat
+from drivers.libvirt.looking.guests import Guests
 from drivers.libvirt.looking.hosts import Hosts
 from drivers.libvirt.looking.pools import MAKER, Pools
 from drivers.libvirt.power import watch
@@ -52,6 +54,7 @@ class LibvirtDriver:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._hosts = Hosts(settings, self._disks)
+        self._guests = Guests(self._hosts.each)
         # For this process only; between processes the stamps, the attachments' names and the store's guard decide.
         self._locks = Locks()
         self._store = self._made_store()
@@ -207,6 +210,9 @@ class LibvirtDriver:
         if len(lost) == len(answers):
             raise DriverError(f"the power states cannot be read: {'; '.join(lost)}")
         return answers
+
+    async def addresses(self, vms: Sequence[VmId]) -> Mapping[VmId, GuestAddresses]:
+        return await self._guests.addresses(vms)
 
     async def power_off(self, vm: VmId) -> Power | Refused:
         """Also throws the memory of a saved VM away, where libvirt keeps it."""

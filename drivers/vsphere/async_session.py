@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from controller.model import VmId
 from drivers.base import Room
+from drivers.guests import GuestAddresses
 from drivers.shared.faults import CallError, Doubt
 from drivers.vsphere import client
 from drivers.vsphere.client import Open, Session
@@ -42,6 +44,9 @@ class Calls:
     async def again(self, vms: Sequence[Vm]) -> Inventory:
         """These VMs, and the hosts that they were on."""
         return await self._call(lambda now: client.read_again(now, vms))
+
+    async def guests(self, vms: Sequence[VmId]) -> Mapping[VmId, GuestAddresses]:
+        return await self._call(lambda now: client.read_guests(now, vms))
 
     async def vm(self, ref: str) -> Vm:
         return await self._call(lambda now: client.read_vm(now, ref))

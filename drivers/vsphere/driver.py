@@ -19,6 +19,7 @@ from drivers.base import (
     Room,
     Unreachable,
 )
+from drivers.guests import GuestAddresses
 from drivers.owners import Owners
 from drivers.shared.allowed_vms import foreign
 from drivers.shared.faults import CallError, NotSent
@@ -206,6 +207,10 @@ class VsphereDriver:
         with reading("the power states cannot be read"):
             states = powers(await self._now(vms))
         return {vm: states.get(vm, Power.UNKNOWN) for vm in vms}
+
+    async def addresses(self, vms: Sequence[VmId]) -> Mapping[VmId, GuestAddresses]:
+        with reading("the guests' addresses cannot be read"):
+            return await self._calls.guests(vms)
 
     async def power_off(self, vm: VmId) -> Power | Refused:
         try:

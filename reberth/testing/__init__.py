@@ -10,8 +10,10 @@ import pytest
 
 # Before they are imported: so that a failed assert shows its values.
 pytest.register_assert_rewrite(
+    "reberth.testing.allowed",
     "reberth.testing.clones",
     "reberth.testing.growth",
+    "reberth.testing.guests",
     "reberth.testing.hypervisor",
     "reberth.testing.moved",
     "reberth.testing.owners",
@@ -19,22 +21,37 @@ pytest.register_assert_rewrite(
     "reberth.testing.storage",
 )
 
+from reberth.testing.allowed import BoundedSuite  # noqa: E402
 from reberth.testing.clones import CloneSuite  # noqa: E402
 from reberth.testing.growth import GrowthSuite  # noqa: E402
+from reberth.testing.guests import LocatedSuite  # noqa: E402
 from reberth.testing.hypervisor import HypervisorSuite  # noqa: E402
 from reberth.testing.moved import MovedSuite  # noqa: E402
 from reberth.testing.owners import MarkedSuite  # noqa: E402
 from reberth.testing.power import PowerSuite  # noqa: E402
-from reberth.testing.rigs import CloneRig, HypervisorRig, Kind, MovingRig, PowerRig, StorageRig  # noqa: E402
+from reberth.testing.rigs import (  # noqa: E402
+    BoundedRig,
+    CloneRig,
+    HypervisorRig,
+    Kind,
+    LocatedRig,
+    MovingRig,
+    PowerRig,
+    StorageRig,
+)
 from reberth.testing.storage import StorageSuite  # noqa: E402
 
 __all__ = [
+    "BoundedRig",
+    "BoundedSuite",
     "CloneRig",
     "CloneSuite",
     "GrowthSuite",
     "HypervisorRig",
     "HypervisorSuite",
     "Kind",
+    "LocatedRig",
+    "LocatedSuite",
     "MarkedSuite",
     "MovedSuite",
     "MovingRig",

@@ -69,6 +69,25 @@ class MovingRig(StorageRig, Protocol):
         ...
 
 
+class LocatedRig(StorageRig, Protocol):
+    """For a driver that is `Located`."""
+
+    async def address(self, vm: VmId) -> str:
+        """An address that the guest in this running machine has, and that the hypervisor knows from now on."""
+        ...
+
+
+class BoundedRig(StorageRig, Protocol):
+    """For a driver whose settings can name the machines that may be touched."""
+
+    @property
+    def driver(self) -> HypervisorDriver: ...
+
+    async def only(self, *vms: VmId) -> HypervisorDriver:
+        """One more client, which may touch these alone."""
+        ...
+
+
 class CloneRig(StorageRig, Protocol):
     """For a driver with the capability ``clones``."""
 

@@ -79,6 +79,9 @@ class LabRig:
     def _image(self, disk: DiskId) -> Path:
         return self._pool / f"{disk}.img"
 
+    async def address(self, vm: VmId) -> str:
+        return next(node.address for node in self._lab.nodes if node.vm == vm)
+
     async def lose_host(self, vm: VmId) -> None:
         raise NotImplementedError("the lab has one host only")
 

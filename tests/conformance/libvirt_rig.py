@@ -6,7 +6,8 @@ import asyncio
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 from xml.etree import ElementTree as ET
@@ -30,11 +31,15 @@ class LibvirtRig:
         self.site = await asyncio.to_thread(shared_site)
         await asyncio.to_thread(self.site.reset)
         self.first, self.second = self.site.hosts
-        settings = self.site.settings(look_timeout=20.0)  # the machine may be busy
-        self.driver, self.rival = create(settings), create(settings)
+        self.open(self.site.settings(look_timeout=20.0))  # the machine may be busy
         return self
 
+    def open(self, settings: Mapping[str, object]) -> None:
+        self._settings, self._bounded = settings, AsyncExitStack()
+        self.driver, self.rival = create(settings), create(settings)
+
     async def __aexit__(self, *_: object) -> None:
+        await self._bounded.aclose()
         await self.driver.close()
         await self.rival.close()
         await asyncio.to_thread(self.site.reset)
@@ -43,6 +48,15 @@ class LibvirtRig:
         vm = await asyncio.to_thread(self.first.define)
         await asyncio.to_thread(self.first.start, vm)
         return vm
+
+    async def only(self, *vms: VmId) -> HypervisorDriver:
+        bounded = create({**self._settings, "vms": list(vms)})
+        self._bounded.push_async_callback(bounded.close)
+        return bounded
+
+    async def address(self, vm: VmId) -> str:
+        """As a DHCP server of libvirt's has given it: no agent is in these guests."""
+        return await asyncio.to_thread(self.first.lease, vm)
 
     async def switch(self, vm: VmId, power: Power) -> None:
         act = self.first.start if power is Power.ON else self.first.stop

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Self
 
 from controller.model import DiskId, VolumeKey
-from drivers.libvirt import create
 from drivers.libvirt.rbd.names import Names, copy_name
 from tests.ceph.bed import POOL
 from tests.ceph.site import RbdSite, shared_rbd_site
@@ -21,8 +20,7 @@ class RbdRig(LibvirtRig):
         self.site = await asyncio.to_thread(shared_rbd_site)
         await asyncio.to_thread(self.site.reset)
         self.first, self.second = self.site.hosts
-        settings = self.site.settings()
-        self.driver, self.rival = create(settings), create(settings)
+        self.open(self.site.settings())
         return self
 
     def _image(self, disk: DiskId) -> str:

@@ -10,6 +10,7 @@ from typing import Protocol, Self
 
 from controller.model import DiskId, Power, Spec, VmId, VolumeKey
 from drivers.base import HypervisorDriver
+from drivers.guests import GuestAddresses
 from drivers.memory import MemoryDriver
 from drivers.memory_storage import MemoryStorage
 from reberth.testing import CloneRig, HypervisorRig, Kind
@@ -65,6 +66,11 @@ class MemoryRig:
 
     async def got(self, disk: DiskId, length: int) -> bytes:
         return self.storage.contents[disk][:length]
+
+    async def address(self, vm: VmId) -> str:
+        address = f"10.0.7.{len(self.storage.vms)}"
+        self.storage.vms[vm].addresses = GuestAddresses((address,), whole=True)
+        return address
 
     async def leave_half(self, key: VolumeKey, source: DiskId) -> None:
         self.storage.copy_seconds = 60.0

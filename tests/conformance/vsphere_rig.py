@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 
@@ -28,12 +29,14 @@ class VsphereRig:
         self.simulator = await asyncio.to_thread(self._started.__enter__)
         self.admin = await asyncio.to_thread(Admin, self.simulator)
         await asyncio.to_thread(self.admin.show_uuids)
+        self._bounded = AsyncExitStack()
         self._unused: Iterator[VmId] = iter([self.admin.uuid(index) for index in range(len(self.admin.vms))])
         settings = self.simulator.settings(**self._settings)
         self.driver, self.rival = create(settings), create(settings)
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._bounded.aclose()
         await self.driver.close()
         await self.rival.close()
         self.admin.close()
@@ -41,6 +44,18 @@ class VsphereRig:
 
     async def add_vm(self) -> VmId:
         return next(self._unused)
+
+    async def only(self, *vms: VmId) -> HypervisorDriver:
+        bounded = create(self.simulator.settings(**self._settings, vms=list(vms)))
+        self._bounded.push_async_callback(bounded.close)
+        return bounded
+
+    async def address(self, vm: VmId) -> str:
+        """As VMware Tools tell it."""
+        address = f"10.0.7.{vm.encode()[0]}"
+        told = {"SET_guest_ipAddress": address, "SET_guest_toolsRunningStatus": "guestToolsRunning"}
+        await asyncio.to_thread(lambda: self.admin.set_extra(self.admin.vm(vm), **told))
+        return address
 
     async def switch(self, vm: VmId, power: Power) -> None:
         assert await asyncio.to_thread(self.admin.switch, vm, power) is None

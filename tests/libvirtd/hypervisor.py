@@ -6,6 +6,7 @@ When its first process is killed, its QEMU processes and mounts are gone with it
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -40,6 +41,13 @@ _DOMAIN = """
     <memballoon model='none'/>
   </devices>
 </domain>
+"""
+# No firewall, no name server, and no DHCP server: its leases are written by hand.
+_NETWORK = """
+<network>
+  <name>lan</name><forward mode='open'/><bridge name='virbrlan' stp='off'/><dns enable='no'/>
+  <ip address='10.77.7.1' netmask='255.255.255.0'/>
+</network>
 """
 _COPYING = Path("/usr/bin/qemu-img")
 _SILENT = """
@@ -174,6 +182,7 @@ class Hypervisor:
                 assert processes.wait_gone(pid, 30)  # to its very end: its name is gone before its sockets are closed
 
     def start_daemon(self) -> None:
+        (self.folder / "run/network/lan.xml").unlink(missing_ok=True)  # libvirt 9.0 crashes over it without dnsmasq
         (self.folder / "stay-down").unlink(missing_ok=True)
         self._until_it_answers()
 
@@ -224,12 +233,34 @@ class Hypervisor:
     def stop(self, vm: VmId) -> None:
         _switch_off(self.domain(vm))
 
+    def lease(self, vm: VmId) -> str:
+        """Starts a VM again with a card on a network of libvirt's, whose DHCP server has given it this address."""
+        leases = self.folder / "lib/dnsmasq/virbrlan.status"
+        leases.parent.mkdir(exist_ok=True)
+        if not self.connection.listAllNetworks(2):  # active ones; the bridge of one outlives a libvirtd that was killed
+            inside = ["nsenter", f"--net=/proc/{self.daemon_pids()[0]}/ns/net"]
+            subprocess.run([*inside, "ip", "link", "delete", "virbrlan"], check=False, capture_output=True)
+            self.connection.networkDefineXML(_NETWORK).create()
+            leases.write_text("[]")
+        found = json.loads(leases.read_text())
+        mac, address = f"52:54:00:00:07:{len(found) + 2:02x}", f"10.77.7.{len(found) + 2}"
+        leases.write_text(json.dumps([*found, {"ip-address": address, "mac-address": mac, "expiry-time": 2**31}]))
+        card = f"<mac address='{mac}'/><source network='lan'/><model type='virtio'/>"
+        self.domain(vm).attachDeviceFlags(f"<interface type='network'>{card}</interface>", 2)
+        self.stop(vm)
+        self.start(vm)
+        return address
+
     def reset(self) -> None:
-        """No VMs, no disks, no pool but one."""
+        """No VMs, no networks, no disks, no pool but one."""
         self.start_daemon()
         for domain in self.connection.listAllDomains(0):
             _switch_off(domain)
             domain.undefineFlags(1 | 2)  # with the image of its memory, and what is known of snapshots
+        for network in self.connection.listAllNetworks(0):
+            if network.isActive():
+                network.destroy()
+            network.undefine()
         for pool in self.connection.listAllStoragePools(0):
             if pool.name() != "reberth":
                 if pool.isActive():

@@ -79,6 +79,7 @@ class MachineHost:
                     "name": machine.node.name,
                     "power": "off" if power == "off" else "on",
                     "boot": machine.boot_id(),
+                    "addresses": [machine.node.address],
                 }
                 for (vm, machine), power in zip(self.machines.items(), powers, strict=True)
             ]

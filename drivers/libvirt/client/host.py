@@ -14,11 +14,13 @@ from xml.etree import ElementTree as ET
 import structlog
 
 from controller.model import Epoch, VmId
+from drivers.guests import GuestAddresses
 from drivers.libvirt.client.library import Connection, library, ours, still_there
 from drivers.libvirt.client.pool_files import PoolFiles
 from drivers.libvirt.devices import plain_xml, stamp_xml
 from drivers.libvirt.faults import Fault, Kind
 from drivers.libvirt.inventory import HeldDisk, Seat, parse_side, stamp_uri
+from drivers.libvirt.looking.addresses import Told, cards, of_agent, of_networks
 from drivers.libvirt.looking.pools import Pool, parse_pool
 from drivers.libvirt.settings import Settings
 from drivers.libvirt.standing import Standing, standing
@@ -34,6 +36,7 @@ class Host:
         # Apart: while a call waits, others on its connection may be sent up to a keepalive later (libvirt 9.0).
         self._readers = {name: self._new(settings) for name in settings.pool_names}
         self._makers = {name: self._new(settings) for name in settings.pool_names}
+        self._guests = self._new(settings)  # an agent that hangs is waited for
         self.files = {name: PoolFiles(each.open, name) for name, each in self._makers.items()}
 
     def _new(self, settings: Settings) -> Connection:
@@ -102,6 +105,20 @@ class Host:
             return Seat(self.index, vm, name, live, kept, saved, stands)
         return None
 
+    def guest(self, vm: VmId) -> GuestAddresses | None:
+        """None: the VM does not run here, or nothing is known. It may take as long as libvirt waits for an agent."""
+        connection = self._guests.open()
+        with ours(), still_there():
+            domain = connection.lookupByUUIDString(vm)
+            if not domain.isActive():
+                return None
+            try:
+                macs = cards(domain.XMLDesc(0))
+            except ET.ParseError:
+                return None
+            return of_agent(_told(domain, 1), macs) or of_networks([_told(domain, 0), _told(domain, 2)])
+        return None
+
     def stamp(self, seat: Seat, epoch: Epoch, unit: int) -> None:
         """
         Each epoch has an element of its own: so a late stamp of an older one can never undo a newer one.
@@ -163,7 +180,7 @@ class Host:
             domain.destroyFlags(0)
 
     def close(self) -> None:
-        for each in (self._connection, *self._readers.values(), *self._makers.values()):
+        for each in (self._connection, self._guests, *self._readers.values(), *self._makers.values()):
             each.close()
 
     def _domain(self, vm: VmId) -> Any:
@@ -182,6 +199,15 @@ def _id(domain: Any) -> VmId:
 def _standing(domain: Any) -> Standing:
     state, reason = domain.state(0)[:2]
     return standing(state, reason, image=domain.hasManagedSaveImage(0) == 1)
+
+
+def _told(domain: Any, source: int) -> Told:
+    """VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE, _AGENT and _ARP. Each may be missing: no agent, no network's lease."""
+    try:
+        found: Told = domain.interfaceAddresses(source, 0) or {}
+    except library().libvirtError:
+        return {}
+    return found
 
 
 def _pool(pool: Any) -> Pool:

@@ -20,7 +20,7 @@ from drivers.vsphere.client.acting import (
 from drivers.vsphere.client.obstacles import free_kib, read_obstacles, rooms
 from drivers.vsphere.client.policies import policy_id, without_policy
 from drivers.vsphere.client.probing import datastore, lacking, make_snapshot, product, reads_by_key, remove_snapshot
-from drivers.vsphere.client.reading import disk_uuid, look, read_again, read_task, read_vm
+from drivers.vsphere.client.reading import disk_uuid, look, read_again, read_guests, read_task, read_vm
 from drivers.vsphere.client.session import Open, Session
 from drivers.vsphere.client.stores import members
 from drivers.vsphere.client.watching import Watch
@@ -46,6 +46,7 @@ __all__ = [
     "power_off",
     "product",
     "read_again",
+    "read_guests",
     "read_obstacles",
     "read_task",
     "read_vm",

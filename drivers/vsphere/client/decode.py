@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from drivers.vsphere.inventory import KEPT_KEYS, Controller, Disk, File, Vm, parse_path
+from drivers.guests import GuestAddresses
+from drivers.vsphere.inventory import CONNECTED, KEPT_KEYS, Controller, Disk, File, Vm, parse_path
 
 Properties = Mapping[str, Any]  # property path -> value; a property that is not set is not there
 _CHAIN = 256  # more than the longest snapshot chain that vSphere allows (32)
@@ -128,3 +129,36 @@ def _controllers(devices: Any, kinds: Kinds) -> tuple[Controller, ...]:
         for device in devices
         if isinstance(device, kinds.controller)
     )
+
+
+def runs(properties: Properties) -> bool:
+    """Whether the VM is on, or may be, for all that can be told."""
+    return properties.get("runtime.powerState") != "poweredOff"
+
+
+def decode_guest(properties: Properties) -> GuestAddresses | None:
+    """
+    What VMware Tools say of a VM's addresses: of all its network cards at once, and of what is built on them.
+
+    Of a VM whose host is not seen, or whose tools do not run (any more), vCenter may show what was; a bridge alone,
+    while no card has an address yet, says nothing either (a device of the guest's own has no key of the VM's).
+    """
+    if _stale(properties):
+        return None
+    cards = [each for each in properties.get("guest.net") or () if each.ipAddress]
+    if all((each.deviceConfigId or 0) <= 0 for each in cards):
+        return None
+    found = [_said(properties, "guest.ipAddress"), *(str(text) for each in cards for text in each.ipAddress)]
+    return GuestAddresses(tuple(dict.fromkeys(filter(None, found))), whole=True)
+
+
+def _stale(properties: Properties) -> bool:
+    stopped = properties.get("guest.toolsRunningStatus") == "guestToolsNotRunning"
+    return stopped or properties.get("runtime.connectionState") != CONNECTED
+
+
+def joined(guests: Sequence[GuestAddresses | None]) -> GuestAddresses | None:
+    """Of all VMs that may be the one that is meant: of nothing less can it be said that an address is none of it."""
+    if not guests or None in guests:
+        return None
+    return GuestAddresses(tuple(text for each in guests if each is not None for text in each.known), whole=True)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 from pyVmomi import vim, vmodl
 
-from drivers.vsphere.client.decode import Kinds, Properties, decode_vm
+from controller.model import VmId
+from drivers.guests import GuestAddresses
+from drivers.vsphere.client.decode import Kinds, Properties, decode_guest, decode_vm, joined, runs
 from drivers.vsphere.client.keyed import answers_keys, paths
 from drivers.vsphere.client.parts import Collector, properties_of, ref_of, retrieve, through
 from drivers.vsphere.client.session import HOST_PROPERTIES, Open
 from drivers.vsphere.client.tracking import Tracker, watch_all, without_values
 from drivers.vsphere.faults import Fault, Kind, fault_from
-from drivers.vsphere.inventory import Datastore, Found, Host, Inventory, Vm
+from drivers.vsphere.inventory import Datastore, Found, Host, Inventory, Vm, orders
 from drivers.vsphere.requests import TaskState
 
 _FULL = (
@@ -22,6 +25,10 @@ _FULL = (
     *("config.changeVersion", "config.hardware.device", "config.flags.diskUuidEnabled", "datastore"),
 )
 _DATASTORE = ("summary.name", "summary.url", "summary.accessible")
+_GUEST = (
+    *("runtime.powerState", "runtime.connectionState", "guest.toolsRunningStatus"),
+    *("guest.ipAddress", "guest.net"),
+)
 _EXAMPLES = 10  # VMs to learn from how this server answers
 _TASK = ("info.state", "info.error", "info.result")
 _KINDS = Kinds(
@@ -120,6 +127,25 @@ def read_again(now: Open, vms: Sequence[Vm]) -> Inventory:
     hosts = {vm.host for vm in vms if vm.host is not None}
     objects = [vim.VirtualMachine(vm.ref, now.stub) for vm in vms], [vim.HostSystem(ref, now.stub) for ref in hosts]
     return _sorted(_some(now, [*objects[0], *objects[1]])) if vms else Inventory()
+
+
+def read_guests(now: Open, wanted: Sequence[VmId]) -> dict[VmId, GuestAddresses]:
+    """Of those that run, where VMware Tools tell them."""
+    refs = _by_id(look(now).vms, wanted)
+    objects = [Collector.ObjectSpec(obj=vim.VirtualMachine(ref, now.stub)) for ref in chain(*refs.values())]
+    answer = retrieve(now.content, objects, [properties_of(vim.VirtualMachine, _GUEST)]) if objects else ()
+    read = {ref_of(obj): decode_guest(values) for obj, values in answer if runs(values)}
+    guests = ((vm, joined([read[ref] for ref in each if ref in read])) for vm, each in refs.items())
+    return {vm: guest for vm, guest in guests if guest is not None}
+
+
+def _by_id(vms: Sequence[Vm], wanted: Sequence[VmId]) -> dict[VmId, list[str]]:
+    """All that may be one of these, of each: a swarm's worth of them may be asked for among thousands."""
+    found: dict[VmId, list[str]] = {vm: [] for vm in wanted}
+    for each in vms:
+        for name in orders(each.uuid) & found.keys():
+            found[VmId(name)].append(each.ref)
+    return found
 
 
 def read_vm(now: Open, ref: str) -> Vm:
