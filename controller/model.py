@@ -62,6 +62,13 @@ class Detect(Enum):
     GATE = "gate"  # also this controller, where gate and node service are both silent
 
 
+class NodeAddresses(Enum):
+    """From where a node may speak that names its VM for the first time."""
+
+    KNOWN = "known"  # from an address that the hypervisor knows of that VM, where it knows any
+    ANY = "any"  # from anywhere: its addresses are translated on the way to the managers
+
+
 class EvidenceKind(Enum):
     """Why the old holder cannot write any more, best first."""
 
@@ -478,6 +485,7 @@ class Policy:
     max_down_fraction: float = 0.5  # more nodes down at once than this: storm, hold everything
     detect: Detect = Detect.SWARM
     detect_after: float = 3.0  # seconds of silence of gate and node service until a node is suspected
+    node_addresses: NodeAddresses = NodeAddresses.KNOWN
     node_label: str = "reberth"  # with the value "down" on a node that is proven dead; empty: none is set
     capabilities: Capabilities = Capabilities(
         name="none",

@@ -17,7 +17,7 @@ from controller.api.doctor_requests import DoctorRequests
 from controller.api.gate_requests import GateRequests
 from controller.api.metrics.meters import Meters
 from controller.api.moving.moves import MoveRequests
-from controller.api.node_registry import NodeRegistry
+from controller.api.node_registry import Believing, Hypervisor, NodeRegistry
 from controller.api.operator_requests import OperatorRequests
 from controller.api.orders.fencing import FenceRequests
 from controller.api.recovery.adoption import AdoptionRequests
@@ -146,8 +146,8 @@ async def join(
             labels=LabelWriter(SwarmNodeLabels(docker, policy.node_label), leader, writer, meters, state.clock),
         )
     )
-    deadline, registry = settings.loop.read_deadline, NodeRegistry(state, records, driver, power=power)
-    gate_requests = GateRequests(state, records, driver, registry, deadline, detector.beat)
+    registry = NodeRegistry(state, records, Hypervisor(driver, power), Believing(addresses=policy.node_addresses))
+    gate_requests = GateRequests(state, records, driver, registry, settings.loop.read_deadline, detector.beat)
     keep, why = settings.volumes.keep_removed, storage.problem
     volume_requests = VolumeRequests(state, records, why, driver, keep=keep, options=declared(driver))
     operator_requests = OperatorRequests(state, records, leader, policy, identity.me.node)

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from controller.environment import BadVariable, override, plain
-from controller.model import Capabilities, Detect, FencePolicy, Policy
+from controller.model import Capabilities, Detect, FencePolicy, NodeAddresses, Policy
 from controller.names import DEFAULT_PORT, OPERATORS_PORT
 
 DEFAULT_FILE = Path("/etc/reberth/reberth.toml")
@@ -58,6 +58,10 @@ class PolicySettings(Section, frozen=True):
     detect_after: Annotated[float, msgspec.Meta(ge=2, le=600)] = 3.0
     """Seconds of silence after which ``detect = "gate"`` suspects a node; default 3, least 2: several beats."""
 
+    node_addresses: NodeAddresses = NodeAddresses.KNOWN
+    """``known`` or ``any``; default ``known``: a node that the hypervisor knows by other addresses than the one that
+    Swarm's managers see is not believed to be that VM. ``any`` is for nodes behind NAT: then name them in ``vms``."""
+
     node_label: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,62})?$")] = "reberth"
     """Label, with the value ``down``, that a node gets when its VM is seen off, and loses when it lives again; default
     ``reberth``. Services with the constraint ``node.labels.reberth != down`` start elsewhere at once; "" sets none."""
@@ -94,7 +98,6 @@ class LoopSettings(Section, frozen=True):
     """Seconds for one reading call; then the part counts as unread; default 10, at most 30: half of what is healthy."""
     call_deadline: Annotated[float, msgspec.Meta(ge=5, le=3600)] = 60.0
     """Seconds for one changing call to the storage; then it is in doubt; default 60: vSphere takes 2 to 20."""
-
     clone_deadline: Annotated[float, msgspec.Meta(ge=60, le=7 * 86_400)] = 3600.0
     """Seconds for making a disk as a copy of another; then it is in doubt; default 3600: some hundred GiB."""
 
@@ -151,7 +154,6 @@ class Settings(Section, frozen=True):
     """File (a Docker secret) with the CA that signs people's certificates: they are answered over TLS; default none."""
     operators_port: Port = OPERATORS_PORT
     """TCP port for people with such a certificate, on the addresses of ``listen``; default 7492."""
-
     http_without_token: bool = False
     """Whoever reaches metrics_listen may read /ui and /v1, also where that is no loopback address; default false."""
 
@@ -159,7 +161,6 @@ class Settings(Section, frozen=True):
     """File (a Docker secret) with the address that is told of alarms and finished moves by POST; default none."""
     hook: Path | None = None
     """Program that is started for each alarm and each finished move, with its JSON as standard input; default none."""
-
     otlp_endpoint: str | None = None
     """Address of an OpenTelemetry collector (OTLP over HTTP) that gets a trace of each move; default none."""
 
@@ -167,7 +168,6 @@ class Settings(Section, frozen=True):
     """Unix socket for ``reberth status`` and the like; only root may open it."""
     docker: str = "unix:///var/run/docker.sock"
     """The manager's own Docker engine."""
-
     certificates: Path = Path("/var/lib/docker/swarm/certificates")
     """Folder with swarm-node.crt, swarm-node.key and swarm-root-ca.crt; default where Docker keeps them."""
 

@@ -1,9 +1,10 @@
 """
 Who asks: a node, by its Swarm certificate, that speaks for one VM in one boot.
 
-A node speaks for the VM that it named first, if nothing says that it is another's (reconciler/nodes/binding.py); a node
-that was rejoined under a new ID takes over the VM of its old one. Which VM and boot a node is, is stored before
-anything is granted to it. That is a write in Swarm's Raft for each boot, so a node may name new ones only so often.
+A node speaks for the VM that it named first, if nothing says that it is another's (reconciler/nodes/binding.py) and it
+does not speak from elsewhere (reconciler/nodes/elsewhere.py); a node that was rejoined under a new ID takes over the VM
+of its old one. Which VM and boot a node is, is stored before anything is granted to it. That is a write in Swarm's Raft
+for each boot, so a node may name new ones only so often.
 """
 
 from __future__ import annotations
@@ -15,18 +16,19 @@ from dataclasses import dataclass
 import structlog
 
 from controller.allowance import Allowance
-from controller.model import BootId, Node, NodeId, Power, VmId
+from controller.api.first_words import FirstWords, Seen
+from controller.model import BootId, Node, NodeAddresses, NodeId, VmId, World
 from controller.protocol.answers import Rejection, Status, unavailable
 from controller.reconciler.nodes.binding import Binding, Claimed, refusal
+from controller.reconciler.nodes.elsewhere import Elsewhere, Located, contradicts, elsewhere, speaks_from
 from controller.reconciler.state import LoopState
 from controller.records.base import NodeRecord, Records, RecordsUnavailable, Stale
 from drivers.base import DriverError, PowerDriver
+from drivers.guests import Located as Locator
 from drivers.guests import Witness
 
 LOOK_SECONDS = 6.0  # a caller gives up on an answer after 10 s
 WITNESS_SECONDS = 2.0  # for the hypervisor's word, where it has one
-MOST_POWERS = 4  # asked for at once, for nodes that name a VM for the first time: a whole swarm may do so
-OFF_SECONDS = 10.0  # for which a VM that was read off for a node is not read again for it
 ATTEMPTS = 4
 BOOTS_AT_ONCE = 3  # of one node: a machine that is started again twice within seconds waits for nothing
 BOOT_SECONDS = 10.0  # for each one more; the machine asks again, and is heard when they are over
@@ -75,65 +77,56 @@ class SharedList:
             self._found[record.node] = record
 
 
-class FirstWords:
+@dataclass(frozen=True, slots=True)
+class Believing:
     """
-    What the hypervisor says when a node names a VM for the first time: one that is off does not speak.
+    The rules on who speaks for which VM. ``addresses``: whether the hypervisor is asked from where at all.
 
-    Not believed is only OFF, and a VM that runs may still be another's: `vms` in the driver's settings bounds that.
+    ``binding`` rests on what nodes have said before, ``located`` on where a new one speaks from.
     """
 
-    def __init__(self, clock: Callable[[], float], power: PowerDriver | None) -> None:
-        self._clock = clock
-        self._power = power
-        self._turns = asyncio.Semaphore(MOST_POWERS)
-        self._off: dict[NodeId, tuple[VmId, float]] = {}
+    binding: Binding = refusal
+    located: Located = speaks_from
+    addresses: NodeAddresses = NodeAddresses.KNOWN
 
-    async def refusal(self, caller: Caller, hostname: str) -> str | None:
-        if self._power is None or not await self._is_off(self._power, caller):
-            return None
-        return (
-            f"node {hostname} says for the first time that it is VM {caller.vm}, and the hypervisor says that this VM "
-            "is off: it is another machine, or the VM runs elsewhere and has left a definition behind; see its UUID"
-        )
 
-    async def _is_off(self, power: PowerDriver, caller: Caller) -> bool:
-        vm, until = self._off.get(caller.node, (None, 0.0))
-        if vm == caller.vm and self._clock() < until:
-            return True
-        try:
-            async with asyncio.timeout(WITNESS_SECONDS), self._turns:
-                seen = (await power.power([caller.vm])).get(caller.vm)
-        except (DriverError, TimeoutError):
-            return False
-        self._off = {node: each for node, each in self._off.items() if each[1] > self._clock()}
-        if seen is Power.OFF:
-            self._off[caller.node] = caller.vm, self._clock() + OFF_SECONDS
-        return seen is Power.OFF
+@dataclass(frozen=True, slots=True)
+class Hypervisor:
+    """
+    Whoever may know something of VMs: the storage's driver, and that for power. ``storage``: it may also know which
+    boot of a VM runs, and the addresses of its guest.
+    """
+
+    storage: object = None
+    power: PowerDriver | None = None
+
+    @property
+    def witness(self) -> Witness | None:
+        return next((each for each in (self.storage, self.power) if isinstance(each, Witness)), None)
+
+    @property
+    def locator(self) -> Locator | None:
+        return next((each for each in (self.storage, self.power) if isinstance(each, Locator)), None)
 
 
 class NodeRegistry:
-    """
-    ``witness``: whoever may know which boot of a VM runs; ``power``: whether it does. ``binding``: the rule on who
-    speaks for which VM.
-    """
-
     def __init__(
         self,
         state: LoopState,
         records: Records,
-        witness: object = None,
-        binding: Binding = refusal,
-        power: PowerDriver | None = None,
+        hypervisor: Hypervisor = Hypervisor(),
+        believing: Believing = Believing(),
     ) -> None:
         self._state = state
         self._records = records
-        self._witness = witness if isinstance(witness, Witness) else None
-        self._binding = binding
+        self._witness = hypervisor.witness
+        self._believing = believing
         self._wakeup = state.wakeup
         self._known = SharedList(records)
         self._boots = Allowance[NodeId](state.clock, BOOTS_AT_ONCE, BOOT_SECONDS)
         self._told: set[NodeId] = set()  # that are too soon, in the log: they ask again every second
-        self._first = FirstWords(state.clock, power)
+        asked = believing.addresses is NodeAddresses.KNOWN
+        self._first = FirstWords(state.clock, hypervisor.power, hypervisor.locator if asked else None)
 
     async def register(self, caller: Caller, hostname: str = "") -> Node | Rejection:
         """The caller's node, if it may speak for its VM; the record of the node is made or brought up to date."""
@@ -164,11 +157,12 @@ class NodeRegistry:
 
     async def _record(self, caller: Caller, hostname: str) -> Rejection | None:
         # What was read last is good enough to ask the hypervisor or not; what decides is read after its answer.
-        off = await self._first.refusal(caller, hostname) if _unnamed(caller.vm, self._known.last) else None
+        last = self._known.last or await self._known.read()
+        seen = Seen() if caller.node in last else await self._first.of(caller.node, caller.vm)
         for _ in range(ATTEMPTS):
             known = await self._known.read()
             mine = known.get(caller.node)
-            problem = await self._judged(caller, hostname, known, off)
+            problem = await self._judged(caller, hostname, known, seen)
             if problem is not None:
                 return problem
             if mine is not None and mine.boot == caller.boot:
@@ -178,35 +172,57 @@ class NodeRegistry:
             version = 0 if mine is None else mine.version
             written = await self._records.put_node(NodeRecord(caller.node, caller.vm, caller.boot, hostname, version))
             if not isinstance(written, Stale):
-                self._wrote(caller, written, new=_unnamed(caller.vm, known))
+                self._wrote(caller, written, seen, new=_unnamed(caller.vm, known))
                 return None
         return unavailable(f"the record of node {hostname} is being changed all the time")
 
     async def _judged(
-        self, caller: Caller, hostname: str, known: Mapping[NodeId, NodeRecord], off: str | None
+        self, caller: Caller, hostname: str, known: Mapping[NodeId, NodeRecord], seen: Seen
     ) -> Rejection | None:
-        """``off``: why it is not believed if nobody has named its VM yet."""
+        """``seen``: what the hypervisor says of its VM, which counts if the node is new."""
         claimed = Claimed(caller.node, hostname, caller.vm, caller.boot, await self._runs(caller))
         world = self._state.world
         if world is None or world.nodes is None or world.volumes is None:
             return unavailable("the swarm and the records must be read first")
-        why = self._binding(claimed, known.values(), world) or (off if _unnamed(caller.vm, known) else None)
-        self._believe(caller.node, why)
-        return None if why is None else Rejection(Status.CONFLICT, why)
+        why: str | Elsewhere | Rejection | None = self._believing.binding(claimed, known.values(), world)
+        if why is None and caller.node not in known:
+            off = seen.off and _unnamed(caller.vm, known)
+            why = _is_off(caller, hostname) if off else self._elsewhere(caller, hostname, world, seen)
+        return self._answer(caller.node, why)
 
-    def _wrote(self, caller: Caller, written: NodeRecord, *, new: bool) -> None:
+    def _answer(self, node: NodeId, why: str | Elsewhere | Rejection | None) -> Rejection | None:
+        if isinstance(why, Rejection):
+            return why
+        told, answer = (why.why, why.answer) if isinstance(why, Elsewhere) else (why, why)
+        self._believe(node, told)
+        return None if answer is None else Rejection(Status.CONFLICT, answer)
+
+    def _elsewhere(self, caller: Caller, hostname: str, world: World, seen: Seen) -> Elsewhere | Rejection | None:
+        """It may be a stranger's VM, or a copy's, also where nobody has named it yet."""
+        at = _address(caller, world)
+        if not at and contradicts(seen.guest):
+            return unavailable(f"Swarm's managers have not said yet from which address node {hostname} comes")
+        here = self._believing.located(at, seen.guest)
+        return elsewhere(hostname, caller.vm, at, seen.guest) if here is False else None
+
+    def _wrote(self, caller: Caller, written: NodeRecord, seen: Seen, *, new: bool) -> None:
         self._known.wrote(written)
         self._boots.take(caller.node)
         self._told.discard(caller.node)
         if new:
-            self._tell_new(caller, written.hostname)
+            self._tell_new(caller, written.hostname, seen)
         self._wakeup(f"node {written.hostname} told its VM and boot")
 
-    def _tell_new(self, caller: Caller, hostname: str) -> None:
+    def _tell_new(self, caller: Caller, hostname: str, seen: Seen) -> None:
         """A word that nothing vouches for is shown to people, while the swarm has something to lose."""
-        why = f"node {hostname} says for the first time that it is VM {caller.vm}, and nothing but its own word says so"
-        _log.warning("vm.first_named", node=hostname, vm=caller.vm, boot=caller.boot, why=why)
         world = self._state.world
+        named = f"node {hostname} says for the first time that it is VM {caller.vm}"
+        if world is not None and self._believing.located(_address(caller, world), seen.guest):
+            why = f"{named}, and comes from an address that the hypervisor knows of that VM"
+            _log.info("vm.first_named", node=hostname, vm=caller.vm, boot=caller.boot, why=why)
+            return
+        why = f"{named}, and nothing but its own word says so"
+        _log.warning("vm.first_named", node=hostname, vm=caller.vm, boot=caller.boot, why=why)
         if world is not None and any(record.disk is not None for record in (world.volumes or {}).values()):
             self._state.newcomers[caller.node] = self._state.clock(), caller.vm
 
@@ -240,6 +256,20 @@ class NodeRegistry:
                 return (await self._witness.boots([caller.vm])).get(caller.vm)
         except (DriverError, TimeoutError):
             return None
+
+
+def _address(caller: Caller, world: World) -> str:
+    """At which Swarm's managers see it."""
+    node = (world.nodes or {}).get(caller.node)
+    return "" if node is None else node.address
+
+
+def _is_off(caller: Caller, hostname: str) -> str:
+    """One that is off does not speak."""
+    return (
+        f"node {hostname} says for the first time that it is VM {caller.vm}, and the hypervisor says that this VM is "
+        "off: it is another machine, or the VM runs elsewhere and has left a definition behind; see its UUID"
+    )
 
 
 def _unnamed(vm: VmId, known: Mapping[NodeId, NodeRecord]) -> bool:

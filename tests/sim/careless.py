@@ -71,7 +71,7 @@ CARELESS: Mapping[str, Callable[..., object]] = {
 
 
 def believed(*_: object) -> None:
-    """For the rule of the registry (reconciler/nodes/binding.py): each node is the VM that it names."""
+    """For a rule of the registry (reconciler/nodes/binding.py, elsewhere.py): each node is the VM that it names."""
 
 
 NAMES = tuple(each.name for each in fields(Rules))

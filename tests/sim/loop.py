@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controller.model import DiskId, FencePolicy, NodeId, NodeState, Power, TaskId, VmId, VolumeName
 from controller.protocol.messages import CreateVolume, RemoveVolume, Volume
 from controller.reconciler.nodes.beats import Detector
 from controller.records.base import RecordsUnavailable
 from controller.settings import PolicySettings, Settings
+from drivers.guests import GuestAddresses
 from drivers.memory import MemoryDriver
 from tests.sim.enforcer import Enforcer, hear_power
 from tests.sim.mortal import JudgedStorage, Life, MortalDriver, MortalRecords
@@ -60,11 +61,19 @@ class RoughCluster(FakeCluster):
             nodes=[f"{letter}{tens or ''}" for tens in range(6) for letter in "abcdefghij"][:nodes],
         )
         storage.records = self.store
+        self._give_addresses()
         self.storage.seconds = 0.05
         self._rough = {node: RoughGate(self, node, f"boot-{node}-1") for node in self.gates}
         self.names = [VolumeName(f"data-{number}") for number in range(volumes)]
         self.labels.enforce = self._enforcer = Enforcer(self)
         self.swarm.constraints = ("node.labels.reberth!=down",)
+
+    def _give_addresses(self) -> None:
+        """The hypervisor knows them by tools in the guests, and Swarm sees the same."""
+        for number, node in enumerate(self.gates):
+            address = f"10.0.0.{number + 1}"
+            self.swarm.nodes[node] = replace(self.swarm.nodes[node], address=address)
+            self.storage.vms[VmId(f"vm-{node}")].addresses = GuestAddresses((address,), whole=True)
 
     def miss(self, node: NodeId) -> None:
         """Our own detector says, for no reason, that a node is silent; or that it is not."""

@@ -6,15 +6,17 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TypeVar
 
-from controller.model import DiskId, Epoch, Phase, VmId, VolumeRecord
+from controller.model import DiskId, Epoch, Phase, Power, VmId, VolumeRecord
 from controller.records.base import Leadership, Stale, VolumeRecords
 from controller.records.memory import MemoryStore
 from drivers.base import Outcome
+from drivers.guests import GuestAddresses
 from drivers.memory import MemoryDriver
 from drivers.memory_storage import Call, MemoryStorage
 from tests.support.fake_swarm import FragileRecords
 
 T = TypeVar("T")
+STRANGE = VmId("vm-of-somebody")  # the hypervisor has it; it is no machine of the swarm
 
 
 class Life:
@@ -89,6 +91,7 @@ class JudgedStorage(MemoryStorage):
 
     def __init__(self) -> None:
         super().__init__()
+        self.add_vm(STRANGE).addresses = GuestAddresses(("10.0.7.7",), whole=True)
         self.broken: list[str] = []
 
     def _law(self, kept: bool, why: str) -> None:
@@ -103,7 +106,12 @@ class JudgedStorage(MemoryStorage):
     def attach(self, disk: DiskId, vm: VmId, epoch: Epoch) -> Outcome:
         outcome = super().attach(disk, vm, epoch)
         self._law(len(self.attached[disk]) <= 1, f"{disk} is on {self.attached[disk]}")
+        self._law(STRANGE not in self.attached[disk], f"{disk} was given to a VM that is somebody else's")
         return outcome
+
+    def switch(self, vm: VmId, power: Power) -> None:
+        self._law(vm != STRANGE, "a VM that is somebody else's was switched")
+        super().switch(vm, power)
 
     def detach(self, disk: DiskId, vm: VmId, epoch: Epoch) -> Outcome:
         writes, why = disk in self.vms[vm].writing, f"VM {vm} was to lose {disk} (epoch {epoch}), but it writes"

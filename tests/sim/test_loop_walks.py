@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import looptime
@@ -14,18 +14,18 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from controller.api.node_registry import Believing
 from controller.model import NodeId, Operation, VmId
 from controller.planner.invariants import violations
 from controller.planner.plan import plan
 from controller.protocol.answers import Rejection
 from controller.protocol.messages import CreateVolume
-from controller.reconciler.nodes.binding import Binding, refusal
 from controller.reconciler.reconciler import Planner
 from controller.records import memory
 from drivers import memory_storage
 from tests.sim.beside import Beside
 from tests.sim.careless import believed, without
-from tests.sim.liar import lie
+from tests.sim.liar import lie, pose
 from tests.sim.loop import RoughCluster
 
 LARGE = os.environ.get("REBERTH_SEARCH") == "large"
@@ -116,6 +116,10 @@ def _lie(life: RoughCluster, event: Event) -> None:
     lie(life, _node(life, event))
 
 
+def _pose(life: RoughCluster, event: Event) -> None:
+    pose(life, life.names[event.call % len(life.names)], "" if event.after else "10.0.99.9")
+
+
 def _miss(life: RoughCluster, event: Event) -> None:
     life.miss(_node(life, event))
 
@@ -127,22 +131,9 @@ def _rival(life: RoughCluster, _event: Event) -> None:
 HAPPENS: dict[str, Callable[[RoughCluster, Event], None]] = {
     "crash": _crash, "boot": _boot, "cut": _cut, "hide": _hide, "slow": _slow, "away": _away, "move": _move,
     "storage": _storage, "record": _record, "kill": _kill, "rival": _rival, "remove": _remove,
-    "lie": _lie, "share": _share, "miss": _miss,
+    "lie": _lie, "pose": _pose, "share": _share, "miss": _miss,
 }  # fmt: skip
-WEIGHED = [
-    *HAPPENS,
-    "share",
-    "crash",
-    "crash",
-    "move",
-    "move",
-    "storage",
-    "storage",
-    "storage",
-    "record",
-    "kill",
-    "kill",
-]
+WEIGHED = [*HAPPENS, "share", "record", *2 * ("crash", "move", "kill"), *3 * ("storage",)]
 RECORD_CALLS = [memory.Call.VOLUMES, memory.Call.LEADERSHIP] + [memory.Call.REPLACE_VOLUME] * 3
 
 EVENTS = st.builds(
@@ -170,18 +161,18 @@ async def _served(life: RoughCluster) -> None:
 @dataclass(frozen=True)
 class Laws:
     """
-    What decides in a walk: the planner with its rules, and the registry's rule on who speaks for which VM. Without a
+    What decides in a walk: the planner with its rules, and the registry's rules on who speaks for which VM. Without a
     planner: the real one, with the decisions that stand, checked beside one that decides anew.
     """
 
     planner: Planner | None = None
-    binding: Binding = refusal
+    believing: Believing = field(default_factory=Believing)
 
 
 def lawless(rule: str) -> Laws:
     """All laws but one."""
-    if rule == "binding":
-        return Laws(binding=believed)
+    if rule in {"binding", "located"}:
+        return Laws(believing=replace(Believing(), **{rule: believed}))  # type: ignore[arg-type]
     return Laws(planner=lambda index, _: plan(index.world, index.policy, without(rule)))
 
 
@@ -190,7 +181,7 @@ async def walk(size: tuple[int, int], events: list[Event], laws: Laws) -> None:
     async with asyncio.TaskGroup() as group:
         life = RoughCluster(group, volumes=size[1], nodes=size[0])
         beside = Beside()
-        life.planner, life.binding = laws.planner or beside, laws.binding
+        life.planner, life.believing = laws.planner or beside, laws.believing
         life.begin()
         await asyncio.sleep(2)
         for number, name in enumerate(life.names):
@@ -265,6 +256,7 @@ SHORT = {  # for each rule the shortest walk on which a controller without it br
         Event("move", 0, 15.0),
     ],
     "binding": [Event("cut", 0, 12.0), Event("lie", 0, 40.0)],  # a new node says: I am that VM, started again
+    "located": [Event("pose", 0, 15.0)],  # a new node says: I am that VM, which is somebody else's
     "strangers": [  # the second service's next task, while the container of its last one takes its time to end
         Event("share", 0, 15.0, after=True),
         Event("slow", 0, 0.0, after=True),

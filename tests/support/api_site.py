@@ -41,6 +41,7 @@ from controller.protocol.messages import (
     Volume,
     VolumeReport,
 )
+from controller.settings import Settings
 from tests.support.certificates import SwarmCa
 from tests.support.fake_swarm import FakeLead
 from tests.support.shell import DATA, Controller, FakeCluster
@@ -151,9 +152,16 @@ def sync(node: str, *volumes: VolumeReport, boot: str = "1") -> Sync:
 
 @asynccontextmanager
 async def site(
-    ca: SwarmCa, folder: Path, node: str = "a", acting: bool = True, idle: float = IDLE, body: float = BODY_SECONDS
+    ca: SwarmCa,
+    folder: Path,
+    node: str = "a",
+    *,
+    acting: bool = True,
+    idle: float = IDLE,
+    body: float = BODY_SECONDS,
+    settings: Settings | None = None,
 ) -> AsyncIterator[Site]:
-    cluster = FakeCluster()
+    cluster = FakeCluster(settings)
     for worker in ("b", "c"):
         cluster.swarm.nodes[NodeId(worker)] = replace(cluster.swarm.nodes[NodeId(worker)], manager=False)
     controller = cluster.controller(node)

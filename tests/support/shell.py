@@ -17,7 +17,7 @@ from controller.api.doctor_requests import DoctorRequests
 from controller.api.gate_requests import GateRequests
 from controller.api.metrics.meters import Meters
 from controller.api.moving.moves import MoveRequests
-from controller.api.node_registry import NodeRegistry
+from controller.api.node_registry import Believing, Hypervisor, NodeRegistry
 from controller.api.operator_requests import OperatorRequests
 from controller.api.orders.fencing import FenceRequests
 from controller.api.recovery.adoption import AdoptionRequests
@@ -43,7 +43,6 @@ from controller.protocol.answers import Rejection
 from controller.protocol.messages import CreateVolume
 from controller.reconciler.executor import Executor
 from controller.reconciler.nodes.beats import Detector
-from controller.reconciler.nodes.binding import Binding, refusal
 from controller.reconciler.nodes.label_writer import LabelWriter
 from controller.reconciler.observer import Observer, Sources
 from controller.reconciler.reconciler import Parts, Planner, Reconciler
@@ -117,7 +116,7 @@ class FakeCluster:
         self.labels = FakeNodeLabels(self.swarm.nodes)
         self.placements = FakePlacements(self.swarm.nodes)
         self.planner: Planner = decide
-        self.binding: Binding = refusal
+        self.believing = Believing()
         self.keep_removed = 0.0  # seconds
         self.options: tuple[DriverOption, ...] = ()  # that the storage driver declares
         self.store = MemoryStore()
@@ -149,7 +148,8 @@ class FakeCluster:
         executor = Executor(writer, StorageActions(writer, driver, driver, lead, deadlines))
         labels = LabelWriter(self.labels, lead, writer, Meters(), clock)
         loop = Reconciler(Parts(observer, self.planner, policy, executor, lead, records, state, labels=labels))
-        registry = NodeRegistry(state, records, driver, self.binding, driver)
+        believing = replace(self.believing, addresses=policy.node_addresses)
+        registry = NodeRegistry(state, records, Hypervisor(driver, driver), believing)
         gate_requests = GateRequests(state, records, driver, registry, beats=detector.beat)
         volume_requests = VolumeRequests(
             state,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from controller.model import Node, NodeId, NodeState, VmId
 from controller.protocol import endpoints
@@ -14,7 +17,8 @@ from controller.protocol.messages import (
     MountRequest,
     Orders,
 )
-from tests.support.api_site import site, sync, why
+from drivers.guests import GuestAddresses
+from tests.support.api_site import Site, site, sync, why
 from tests.support.certificates import SwarmCa
 from tests.support.shell import DATA
 
@@ -53,3 +57,38 @@ async def test_a_message_from_a_boot_that_has_ended_is_refused(ca: SwarmCa, tmp_
         assert isinstance(await place.ask("b", endpoints.SYNC, sync("b", boot="2")), Orders)
         status, told = why(await place.ask("b", endpoints.SYNC, sync("b")))
         assert (status, "has ended" in told) == (Status.CONFLICT, True)
+
+
+async def rejoined(place: Site, *, manager: bool, seen: str) -> object:
+    """What a new node is answered that names the VM of one that is down and holds nothing."""
+    await place.ask("b", endpoints.HELLO, Hello("vm-b", "boot-b-1", "host-b"))
+    place.cluster.storage.vms[VmId("vm-b")].addresses = GuestAddresses(("10.0.0.2",), whole=True)
+    place.cluster.down("b")
+    place.cluster.swarm.nodes[NodeId("c")] = Node(NodeId("c"), "host-c", NodeState.READY, manager, address=seen)
+    await place.look()
+    return await place.ask("c", endpoints.HELLO, Hello("vm-b", "boot-b-2", "host-c"))
+
+
+@pytest.mark.parametrize("manager", [False, True])
+async def test_a_node_that_comes_from_elsewhere_does_not_take_over_a_vm_of_a_node_that_is_down(
+    ca: SwarmCa, tmp_path: Path, manager: bool
+) -> None:
+    """A manager does not lie; but it may be a copy with the UUID of another machine, as any node may."""
+    async with site(ca, tmp_path) as place:
+        status, told = why(await rejoined(place, manager=manager, seen="10.0.0.9"))
+        assert (status, "by other addresses than 10.0.0.9" in told) == (Status.CONFLICT, True)
+        assert NodeId("c") not in place.cluster.store.nodes
+    async with site(ca, tmp_path) as place:
+        assert await rejoined(place, manager=manager, seen="10.0.0.2") == Empty()
+
+
+async def test_addresses_bind_a_node_when_it_names_its_vm_first_and_not_later(ca: SwarmCa, tmp_path: Path) -> None:
+    """Tools that tell a part some day, or a changed address, take no VM from a node that has it."""
+    async with site(ca, tmp_path) as place:
+        await place.ask("b", endpoints.HELLO, Hello("vm-b", "boot-b-1", "host-b"))
+        place.cluster.storage.vms[VmId("vm-b")].addresses = GuestAddresses(("10.0.0.2",), whole=True)
+        nodes = place.cluster.swarm.nodes
+        nodes[NodeId("b")] = replace(nodes[NodeId("b")], address="10.0.0.9")
+        await place.look()
+        assert await place.ask("b", endpoints.HELLO, Hello("vm-b", "boot-b-2", "host-b")) == Empty()
+        assert place.cluster.store.nodes[NodeId("b")].boot == "boot-b-2"
