@@ -125,3 +125,12 @@ async def test_who_names_the_same_vm_again_within_seconds_is_not_asked_about_aga
     await asyncio.sleep(KEPT_SECONDS)
     await first.of(NodeId("m"), VM)
     assert len(reads(storage)) == 8
+
+
+async def test_what_was_not_known_is_asked_for_again_at_once() -> None:
+    """Else a node that was to wait for something else would be believed without a question."""
+    storage = with_vm()
+    first = words(storage)
+    storage.fail(Reading.ADDRESSES, Fault.UNREACHABLE)
+    assert await first.of(NodeId("n"), VM) == Seen()
+    assert await first.of(NodeId("n"), VM) == Seen(guest=TOLD)

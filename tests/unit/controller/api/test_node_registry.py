@@ -18,6 +18,7 @@ from controller.protocol.messages import (
     Orders,
 )
 from drivers.guests import GuestAddresses
+from drivers.memory_storage import Reading
 from tests.support.api_site import Site, site, sync, why
 from tests.support.certificates import SwarmCa
 from tests.support.shell import DATA
@@ -90,5 +91,7 @@ async def test_addresses_bind_a_node_when_it_names_its_vm_first_and_not_later(ca
         nodes = place.cluster.swarm.nodes
         nodes[NodeId("b")] = replace(nodes[NodeId("b")], address="10.0.0.9")
         await place.look()
+        place.cluster.storage.calls.clear()
         assert await place.ask("b", endpoints.HELLO, Hello("vm-b", "boot-b-2", "host-b")) == Empty()
         assert place.cluster.store.nodes[NodeId("b")].boot == "boot-b-2"
+        assert Reading.ADDRESSES not in {each.operation for each in place.cluster.storage.calls}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controller.model import VmId
-from controller.reconciler.nodes.elsewhere import address, elsewhere, speaks_from
+from controller.reconciler.nodes.elsewhere import address, contradicts, elsewhere, speaks_from
 from drivers.guests import GuestAddresses
 
 
@@ -80,3 +80,11 @@ def test_of_a_guest_with_hundreds_of_addresses_a_few_are_shown() -> None:
     why = elsewhere("host-c", VmId("vm-7"), "10.0.0.3", many).why
     assert "10.1.5.1, 194 more, while" in why
     assert "rm -rf" not in why
+
+
+def test_only_a_whole_list_with_an_address_that_tells_something_can_contradict() -> None:
+    """Where it cannot, a node whose address Swarm does not know yet need not wait."""
+    assert contradicts(guest("127.0.0.1", "10.0.7.7"))
+    assert not contradicts(guest("127.0.0.1", "172.17.0.1"))
+    assert not contradicts(guest("10.0.7.7", whole=False))
+    assert not contradicts(guest())
