@@ -226,6 +226,12 @@ class RoughCluster(FakeCluster):
                 ready = self._ready()
                 self.place(volume, ready[-1] if ready else NodeId("a"))
 
+    def stray(self, volume: VolumeName) -> None:
+        """Somebody moves the volume's disk to another file under its VM, or back."""
+        record = self.store.volumes.get(volume)
+        if record is not None and record.disk is not None and self.storage.odd.pop(record.disk, None) is None:
+            self.storage.odd[record.disk] = "somebody has moved it: move it back"
+
     def notice_fences(self) -> None:
         """A VM that was switched off has no gate and no containers."""
         for gate in self._rough.values():
@@ -234,6 +240,7 @@ class RoughCluster(FakeCluster):
 
     def mend(self) -> None:
         self.storage.away = False
+        self.storage.odd.clear()
         self._missed.clear()
         for process in self.processes:
             process.life.spare()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TypeVar
 
 from controller.model import DiskId, Epoch, Phase, Power, VmId, VolumeRecord
 from controller.records.base import Leadership, Stale, VolumeRecords
 from controller.records.memory import MemoryStore
-from drivers.base import Outcome
+from drivers.base import DriverError, Outcome, Refused
 from drivers.guests import GuestAddresses
 from drivers.memory import MemoryDriver
 from drivers.memory_storage import Call, MemoryStorage
@@ -79,6 +79,14 @@ class MortalDriver(MemoryDriver):
     async def _ask(self, call: Call, steps: Sequence[Callable[[], Outcome]]) -> Sequence[Outcome]:
         return await self.life.around(super()._ask(call, steps))
 
+    async def addresses(self, vms: Sequence[VmId]) -> Mapping[VmId, GuestAddresses]:
+        assert isinstance(self.storage, JudgedStorage)
+        try:
+            return await super().addresses(vms)
+        except DriverError:
+            self.storage.unheard = True
+            raise
+
 
 class JudgedStorage(MemoryStorage):
     """
@@ -93,6 +101,7 @@ class JudgedStorage(MemoryStorage):
         super().__init__()
         self.add_vm(STRANGE).addresses = GuestAddresses(("10.0.7.7",), whole=True)
         self.broken: list[str] = []
+        self.unheard = False  # somebody was not told of addresses: then a node may be believed to be any VM
 
     def _law(self, kept: bool, why: str) -> None:
         if not kept:
@@ -106,19 +115,20 @@ class JudgedStorage(MemoryStorage):
     def attach(self, disk: DiskId, vm: VmId, epoch: Epoch) -> Outcome:
         outcome = super().attach(disk, vm, epoch)
         self._law(len(self.attached[disk]) <= 1, f"{disk} is on {self.attached[disk]}")
-        self._law(STRANGE not in self.attached[disk], f"{disk} was given to a VM that is somebody else's")
+        self._law(self.unheard or STRANGE not in self.attached[disk], f"{disk} was given to somebody else's VM")
         return outcome
 
     def switch(self, vm: VmId, power: Power) -> None:
-        self._law(vm != STRANGE, "a VM that is somebody else's was switched")
+        self._law(self.unheard or vm != STRANGE, "somebody else's VM was switched")
         super().switch(vm, power)
 
     def detach(self, disk: DiskId, vm: VmId, epoch: Epoch) -> Outcome:
         writes, why = disk in self.vms[vm].writing, f"VM {vm} was to lose {disk} (epoch {epoch}), but it writes"
-        if self._cannot(vm, epoch) is None:  # a late call of an older epoch is refused, and may say what it likes
+        # A late call of an older epoch is refused, and so is one for a moved disk: they may say what they like.
+        if self._cannot(vm, epoch) is None and self._odd(disk) is None:
             self._law(not writes, why)
         outcome = super().detach(disk, vm, epoch)
-        assert not writes, why
+        assert not writes or isinstance(outcome, Refused), why
         return outcome
 
     def delete(self, disk: DiskId) -> Outcome:

@@ -120,6 +120,10 @@ def _pose(life: RoughCluster, event: Event) -> None:
     pose(life, life.names[event.call % len(life.names)], "" if event.after else "10.0.99.9")
 
 
+def _stray(life: RoughCluster, event: Event) -> None:
+    life.stray(life.names[event.call % len(life.names)])
+
+
 def _miss(life: RoughCluster, event: Event) -> None:
     life.miss(_node(life, event))
 
@@ -131,7 +135,7 @@ def _rival(life: RoughCluster, _event: Event) -> None:
 HAPPENS: dict[str, Callable[[RoughCluster, Event], None]] = {
     "crash": _crash, "boot": _boot, "cut": _cut, "hide": _hide, "slow": _slow, "away": _away, "move": _move,
     "storage": _storage, "record": _record, "kill": _kill, "rival": _rival, "remove": _remove,
-    "lie": _lie, "pose": _pose, "share": _share, "miss": _miss,
+    "lie": _lie, "pose": _pose, "stray": _stray, "share": _share, "miss": _miss,
 }  # fmt: skip
 WEIGHED = [*HAPPENS, "share", "record", *2 * ("crash", "move", "kill"), *3 * ("storage",)]
 RECORD_CALLS = [memory.Call.VOLUMES, memory.Call.LEADERSHIP] + [memory.Call.REPLACE_VOLUME] * 3
