@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Never, TypeVar
 
+import structlog
+
 from controller.model import NodeId, Power, VmId
 from drivers.base import DriverError, PowerDriver
 from drivers.guests import GuestAddresses, Located
@@ -21,6 +23,9 @@ MOST = 200  # VMs in one call: vCenter's simulator tells of so many in less than
 KEPT_SECONDS = 10.0  # for which a node that names the same VM again hears the same
 
 NOTHING = GuestAddresses((), whole=False)
+
+_log = structlog.get_logger(__name__)
+
 T = TypeVar("T")
 
 
@@ -66,6 +71,9 @@ class Together(Generic[T]):
         try:
             mine.answer = await self._ask(sorted(mine.vms))
         except DriverError:
+            mine.answer = {}
+        except Exception:  # noqa: BLE001 -- a driver's bug: as unknown as what could not be read, and told
+            _log.exception("internal.error", why="the hypervisor could not be asked about VMs that nodes name")
             mine.answer = {}
 
 

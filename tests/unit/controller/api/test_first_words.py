@@ -67,6 +67,13 @@ async def test_a_hypervisor_that_does_not_answer_holds_nobody_longer_than_the_bo
     assert took == WORD_SECONDS
 
 
+async def test_a_drivers_bug_is_as_unknown_as_what_cannot_be_read() -> None:
+    """It must not keep nodes from telling which VM they are."""
+    answers, _ = await asked(Slow(0.1, KeyError("guest.net")), "vm-1", "vm-2")
+
+    assert answers == [None, "seen vm-2"]
+
+
 async def test_what_cannot_be_read_is_unknown_for_all_who_asked_and_is_read_again_by_the_next() -> None:
     slow = Slow(0.1, DriverError("away"))
     together = Together(slow.ask)
