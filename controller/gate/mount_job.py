@@ -150,12 +150,11 @@ class MountJob:
                 grant.source_label,
                 grant.mkfs_options,
             )
+            await volume.begin_mount(device.number)  # a check or mkfs writes to it, and may outlive this process
             with self.host.watched(device, volume.step, volume.suffer) as step:
                 await self.host.prepare(device, wanted, step, lambda: self._proceed(grant))
             if grant.may_format or grant.source_label:
                 await self._tell_formatted(grant)
-            self._proceed(grant)
-            await volume.begin_mount(device.number)
             self._proceed(grant)
             options = volume.stored.mount_options
             with self.host.watched(device, volume.step, volume.suffer) as step:  # an xfs replays its journal
@@ -260,13 +259,25 @@ class MountJob:
     async def _settle(self) -> None:
         """
         A mount that nobody was given is taken down again; without a mount the grant is spent. The kernel is asked, not
-        what mount(8) said: it may fail after the kernel has mounted.
+        what mount(8) said: it may fail after the kernel has mounted, and where this job is ended by its gate's end,
+        mount(8) or a check goes on.
         """
         volume = self.volume
         volume.observe(self.host.mounted())
         if volume.mount is not None and volume.stored.unused:
             await self._take_down()
         elif volume.free:
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        volume, number = self.volume, self.volume.stored.number
+        try:
+            used = number is not None and await self.host.in_use(number)
+        except Stalled:
+            used = True
+        if used:
+            volume.hold()  # looked at again until it is free: see `UnmountJob.check`
+        else:
             await volume.settled(volume.problem)
 
     async def _take_down(self) -> None:

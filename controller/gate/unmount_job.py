@@ -38,6 +38,11 @@ HELD = (
     "unmounted, but another mount namespace on this node still holds the disk {}; "
     "find it with `grep -l reberth /proc/*/mountinfo`"
 )
+PROGRAM = (
+    "a program on this node still has the disk {}, most likely a check or the making of its file system that a gate "
+    "before this one began: nothing is mounted beside it, and it is not ended, as half of it could harm the disk. If "
+    "it never ends, look at the storage and at this node's kernel log, then drain this node and restart it"
+)
 AWAY = (
     "its container has the disk {}, and this gate cannot mount it again beside it ({}): it is tried again, and ends "
     "with the container, for example by `docker service update --force`"
@@ -231,4 +236,4 @@ class UnmountJob:
         elif taken is not None and taken.number == number and not self.volume.stored.unused:
             await self._mount_back(taken)
         else:
-            self.volume.hold(HELD.format(number))
+            self.volume.hold((PROGRAM if await self.host.busy(number) else HELD).format(number))

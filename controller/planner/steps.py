@@ -198,6 +198,10 @@ def predecessor(ctx: VolumeContext) -> Action:
             "the next task gets its permission when the gate says that it does."
         )
         return Wait(ctx.name, why)
+    said = ctx.gate_word(vm)
+    if said is not None and said.problem and 0 in ctx.rules.strangers(ctx):
+        why = f"Volume {ctx.name}: the gate on {vm_label(ctx, vm)} gives it to nobody yet: {said.problem}."
+        return Wait(ctx.name, why, cure=MEND_THERE.format(node=ctx.target_name))
     why = (
         f"Volume {ctx.name}: {_containers(ctx)} on {vm_label(ctx, vm)} still has it mounted, and the next one starts "
         f"only when that has ended. Swarm kills a container of this service {grace:.0f} s after it asked it to stop."

@@ -29,7 +29,7 @@ class FakeHost:
     ``fsck_seconds``: how long the disk's check takes; ``hung``: mount(2) and umount(2) do not return before it is set.
 
     ``no_mount``, ``no_unmount``: why mount(8) and umount(8) fail; ``half``: mount(8) fails, and the kernel has mounted.
-    ``lives``: a container has the file system in a namespace of its own.
+    ``lives``: a container has the file system in a namespace of its own; ``program``: a program has the disk.
     """
 
     disks: dict[str, str] = field(default_factory=lambda: {"disk": "8:16"})
@@ -41,6 +41,7 @@ class FakeHost:
     no_unmount: str | None = None
     half: bool = False
     lives: bool = False
+    program: bool = False  # a check of before is under way
     strays: frozenset[str] = frozenset()
     deaf: bool = False  # a disk hangs
     sick: str | None = None
@@ -121,7 +122,11 @@ class FakeHost:
 
     async def in_use(self, number: str) -> bool:
         self._answer(number)
-        return bool(self.table) or self.lives
+        return bool(self.table) or self.lives or self.program
+
+    async def busy(self, number: str) -> bool:
+        self._answer(number)
+        return self.program
 
     async def labelled_in_use(self) -> frozenset[str]:
         if self.deaf:

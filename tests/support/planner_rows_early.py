@@ -48,9 +48,13 @@ from tests.support.worlds import (
     node,
     on,
     record,
+    said_of,
     vm,
     world,
 )
+
+CHECKS = replace(said_of(MountState.MOUNTED, 2, (0,), floor=2), problem="a program still has the disk 8:16")
+CHECKED = gate(1, volumes={V: CHECKS})
 
 EARLY = {
     "a person has paused the volume": (
@@ -198,5 +202,8 @@ EARLY = {
     "Swarm changed its leader and is unsure about the node": (
         world(on(1), volume=REVOKED, wanted=MOVED, nodes=[node(1, NodeState.UNKNOWN, down_for=60.0)], power=ON),
         Placement.HELD_UNCLEAR, Wait,
+    ),
+    "a check that outlived its gate has the disk": (
+        world(on(1), volume=REVOKED, wanted=claim(1, "t2"), gates=[CHECKED]), Placement.PREDECESSOR, Wait
     ),
 }  # fmt: skip

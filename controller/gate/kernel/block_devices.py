@@ -13,6 +13,7 @@ from pathlib import Path
 from controller.gate.kernel.device import (
     BY_ID,
     Device,
+    busy,
     gone,
     identity,
     in_use,
@@ -71,6 +72,9 @@ class BlockDevices:
 
     async def in_use(self, number: str) -> bool:
         return await self._questions.fresh(f"opening the disk {number}", lambda: in_use(number))
+
+    async def busy(self, number: str) -> bool:
+        return await self._questions.fresh(f"opening the disk {number} for a program", lambda: busy(number))
 
     async def gone(self, number: str) -> bool:
         return await in_thread(lambda: gone(number))

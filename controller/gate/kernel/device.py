@@ -21,6 +21,7 @@ from pathlib import Path
 BY_ID = Path("/dev/disk/by-id")
 SYS_BLOCK = Path("/sys/dev/block")
 SYS_NAMES = Path("/sys/block")
+SYS_FS = Path("/sys/fs")
 BLKGETSIZE64 = 0x80081272  # linux/fs.h, on 64-bit
 BLKFLSBUF = 0x1261
 GONE = frozenset({errno.ENXIO, errno.ENODEV, errno.ENOENT, errno.ENOMEDIUM})
@@ -156,6 +157,16 @@ def in_use(number: str) -> bool:
             return False
         raise
     return False
+
+
+def busy(number: str) -> bool:
+    """
+    Whether something has the disk exclusively, and no file system does: a check, mkfs, or the writing of a label.
+
+    The kernel lists each file system that is mounted, in whatever mount namespace, under the name of its disk.
+    """
+    name = (SYS_BLOCK / number).resolve().name
+    return in_use(number) and not any((SYS_FS / kind / name).exists() for kind in ("ext4", "xfs"))
 
 
 def _open_number(number: str, flags: int) -> int:

@@ -8,6 +8,7 @@ byte 126 until mkfs is done, and mounting replays its log. mke2fs writes its sup
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import os
@@ -16,7 +17,7 @@ import struct
 from collections.abc import Callable
 
 from controller.gate.kernel import growth_mark as mark
-from controller.gate.kernel.device import Device, drop_cache, in_use, is_zero
+from controller.gate.kernel.device import Device, busy, drop_cache, in_use, is_zero
 from controller.gate.kernel.disk_check import (
     HEAD_BYTES,
     TAIL_BYTES,
@@ -37,9 +38,15 @@ TAIL_LABEL_BYTES = 4096
 XFS_IN_PROGRESS_AT = 126
 SUPERBLOCKS = 2048
 EXT_AT, EXT_MAGIC, EXT_64BIT = 1024, b"\x53\xef", 0x80
+LARGEST = 1 << 62  # beyond it no offset can be read
 FSTYPES = ("ext4", "xfs")
 REFLINK_SINCE = (4, 16)
 E2FSCK_LEFT = 4  # errors that -p does not mend by itself
+ALONE_SECONDS = 0.5
+NOT_ALONE = (
+    "waiting for a program that has {}, most likely a check or the making of its file system that a gate before this "
+    "one began (`lsblk` and `ps` tell which)"
+)
 
 Say = Callable[[str], None]
 Proceed = Callable[[], None]
@@ -96,9 +103,14 @@ def label_at(fd: int, offset: int) -> str | None:
 
 def size_of(fd: int) -> int:
     """
-    Bytes of the file system on a disk, as its superblock says; 0 for none. Of an xfs that is mounted and has grown it
-    may be an old number. Raises OSError.
+    Bytes of the file system on a disk, as its superblock says; 0 for none, and where no disk has so many. Of an xfs
+    that is mounted and has grown it may be an old number. Raises OSError.
     """
+    said = _said_size(fd)
+    return said if said <= LARGEST else 0
+
+
+def _said_size(fd: int) -> int:
     head = os.pread(fd, SUPERBLOCKS, 0)
     if head[:4] == b"XFSB":
         block, count = struct.unpack(">IQ", head[4:16])
@@ -143,6 +155,7 @@ async def prepare(device: Device, wanted: Wanted, say: Say, proceed: Proceed) ->
     """
     if wanted.fstype not in FSTYPES:
         raise DiskRefused(f"the file system {wanted.fstype!r} is not known to this gate; it knows {', '.join(FSTYPES)}")
+    await _alone(device, say, proceed)
     say(f"reading what is on {device.path}")
     judgement = judge(await inspect(device), wanted)
     if isinstance(judgement, Stranger):
@@ -158,6 +171,20 @@ async def prepare(device: Device, wanted: Wanted, say: Say, proceed: Proceed) ->
         proceed()
         say(f"labelling {device.path} as a copy of its own")
         await _take_over(device, wanted)
+
+
+async def _alone(device: Device, say: Say, proceed: Proceed) -> None:
+    """
+    No second check beside one that outlived its gate, and no mount behind one that may yet be cut off half way.
+
+    A file system that has the disk is another matter: a container of before, whose mount the next one shares.
+    """
+    if not await in_thread(lambda: busy(device.number)):
+        return
+    say(NOT_ALONE.format(device.path))
+    while await in_thread(lambda: busy(device.number)):
+        proceed()
+        await asyncio.sleep(ALONE_SECONDS)
 
 
 async def _take_over(device: Device, wanted: Wanted) -> None:
@@ -216,10 +243,10 @@ def _label(device: Device, uuid: str) -> None:
     write_label(device.path, uuid, device.size - TAIL_BYTES)
 
 
-def write_label(path: str, uuid: str, offset: int) -> None:
-    """Raises OSError."""
+def write_label(path: str, uuid: str, offset: int, *, mounted: bool = False) -> None:
+    """Where nothing is mounted the disk counts as in use meanwhile, as by a program. Raises OSError."""
     text = TAIL_MAGIC + uuid.lower().encode("ascii") + b"\n"
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | (0 if mounted else os.O_EXCL))
     try:
         os.pwrite(fd, text.ljust(TAIL_LABEL_BYTES, b"\0"), offset)
         os.fsync(fd)

@@ -90,7 +90,7 @@ async def fit(mount: Mount, fitted: int) -> int:
         raise MountFailed(f"the disk has {size} bytes, less than its file system: make it larger again")
     if room(size) >= block * blocks + WORTH:
         try:
-            await in_thread(lambda: _label(mount.source, block * blocks, size - TAIL_BYTES))
+            await in_thread(lambda: _label(mount.source, block * blocks, size - TAIL_BYTES, mounted=True))
         except OSError as error:
             raise MountFailed(f"{mount.source}: {error.strerror}") from error
         ended = await run("xfs_growfs", "-D", str(room(size) // block), str(mount.path))
@@ -108,7 +108,7 @@ async def _geometry(mount: Mount) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def _label(path: str, old: int, new: int) -> None:
+def _label(path: str, old: int, new: int, *, mounted: bool = False) -> None:
     """Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -116,4 +116,4 @@ def _label(path: str, old: int, new: int) -> None:
     finally:
         os.close(fd)
     if uuid is not None:
-        write_label(path, uuid, new)
+        write_label(path, uuid, new, mounted=mounted)

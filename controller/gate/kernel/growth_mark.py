@@ -34,7 +34,7 @@ def remove(device: Device) -> None:
 
 
 def _write(path: str, text: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_EXCL)  # as a program: see `device.busy`
     try:
         os.pwrite(fd, text, AT)
         os.fsync(fd)

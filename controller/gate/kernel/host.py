@@ -82,6 +82,10 @@ class Host(Protocol):
 
     async def in_use(self, number: str) -> bool: ...
 
+    async def busy(self, number: str) -> bool:
+        """Whether a program has the disk, and no file system; see `device.busy`."""
+        ...
+
     async def labelled_in_use(self) -> frozenset[str]:
         """See `strays`."""
         ...

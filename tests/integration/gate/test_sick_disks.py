@@ -168,6 +168,72 @@ async def test_a_check_behind_a_disk_that_stalls_is_told_as_stalled_and_ends_whe
             await gate.unmount("data", "a")
 
 
+async def check_that_outlives_its_gate(directory: Path, controller: FakeController, sick: SickDisk) -> list[int]:
+    """The gate dies while its e2fsck sits in the kernel, on a disk that answers nothing."""
+    controller.grant(sick.grant("data"))
+    async with running(StallsAtChecks(directory, sick), controller, directory) as gate, asyncio.TaskGroup() as tasks:
+        await gate.create("data", {})
+        await gate.mount("data", "before")
+        await gate.unmount("data", "before")
+        sick.run("tune2fs", "-c", "1", "-C", "9")
+        controller.grant(sick.grant("data", serial=2, may_format=False))
+        call = tasks.create_task(gate.mount("data", "a"))
+        await until(lambda: checking(sick) != [], 60)
+        call.cancel()
+    return checking(sick)
+
+
+async def test_a_gate_that_starts_beside_a_check_of_before_waits_for_its_end_says_so_and_begins_no_second(
+    tmp_path: Path,
+) -> None:
+    """It may write whenever its disk answers: the volume is not called unmounted, and nobody gets it."""
+    controller = FakeController()
+    with sick_disk(tmp_path) as sick, disk(tmp_path, "vol2") as spare:
+        program = await check_that_outlives_its_gate(tmp_path, controller, sick)
+        controller.release("data", 2)
+        controller.syncs.clear()
+        async with running(host(tmp_path), controller, tmp_path) as gate, asyncio.TaskGroup() as tasks:
+            await until(lambda: said_of(controller, "data", "a program on this node still has the disk"), 60)
+            await use_another(gate, controller, spare)
+            controller.grant(sick.grant("data", serial=3, may_format=False))
+            mount = tasks.create_task(gate.mount("data", "b"))
+            await asyncio.sleep(20)
+            assert (len(program), checking(sick), mount.done()) == (1, program, False)
+            assert {state for state, _ in controller.history("data")} == {"mounted"}
+            sick.go_on()
+            while not mount.done():
+                assert len(checking(sick)) <= 1
+                await asyncio.sleep(0.001)
+            (await mount / "row").write_text("written")
+            await gate.unmount("data", "b")
+            await until(lambda: controller.history("data")[-1] == ("unmounted", 3))
+
+
+def said_of(controller: FakeController, volume: str, what: str) -> bool:
+    said = controller.said(volume)
+    return said is not None and what in (said.problem or "")
+
+
+async def test_a_program_that_has_a_disk_of_before_is_waited_for_and_what_it_left_is_checked(tmp_path: Path) -> None:
+    """Also where this gate knows nothing of it: the mount would fail, or come without a check if it ends meanwhile."""
+    controller = FakeController()
+    with disk(tmp_path) as spare:
+        controller.grant(spare.grant("data"))
+        async with running(host(tmp_path), controller, tmp_path) as gate, asyncio.TaskGroup() as tasks:
+            await gate.mount("data", "a")
+            await gate.unmount("data", "a")
+            controller.grant(spare.grant("data", serial=2, may_format=False))
+            held = os.open(spare.loop, os.O_RDWR | os.O_EXCL)
+            mount = tasks.create_task(gate.mount("data", "b"))
+            volume = gate.volumes.volume("data")
+            await until(lambda: f"waiting for a program that has {spare.loop}" in volume.awaited)
+            await asyncio.sleep(2)
+            assert not mount.done()
+            os.close(held)
+            await mount
+            await gate.unmount("data", "b")
+
+
 class StallsAtChecks(KernelHost):
     """The kernel, and a disk that answers nothing from the moment when its check begins."""
 

@@ -190,3 +190,41 @@ async def test_a_disk_that_answers_no_look_for_it_ends_the_mount_with_that_reaso
     async with running(host, controller, tmp_path) as gate:
         with pytest.raises(GateError, match=r"this node gets no answer from it .a question to the disk 8:16"):
             await gate.mount("data", "a")
+
+
+async def test_a_check_that_outlives_its_gate_keeps_the_volume_from_being_called_unmounted(tmp_path: Path) -> None:
+    """It still writes: the disk must not go to another VM. The next gate tells what it waits for, and then lets go."""
+    host, controller = FakeHost(fsck_seconds=3600), FakeController()
+    controller.grant(grant())
+    async with running(host, controller, tmp_path) as gate, asyncio.TaskGroup() as tasks:
+        call = tasks.create_task(gate.mount("data", "a"))
+        await asyncio.sleep(5)
+        host.program = True
+        call.cancel()
+    assert controller.history("data") == [("mounting", 1)]
+    controller.release("data", 2)
+    async with running(host, controller, tmp_path):
+        await asyncio.sleep(30)
+        said = controller.said("data")
+        assert said is not None
+        assert (said.state, "a program on this node still has the disk 8:16" in (said.problem or "")) == (
+            "mounted",
+            True,
+        )
+        host.program = False
+        await asyncio.sleep(5)
+        assert controller.history("data") == [("mounting", 1), ("mounted", 1), ("mounted", 2), ("unmounted", 2)]
+
+
+async def test_a_mount_that_fails_while_a_program_has_the_disk_is_not_over(tmp_path: Path) -> None:
+    """What was begun goes on: the grant is spent only when the disk is free."""
+    host, controller = FakeHost(no_mount="busy", program=True), FakeController()
+    controller.grant(grant())
+    async with running(host, controller, tmp_path) as gate:
+        with pytest.raises(GateError, match="busy"):
+            await gate.mount("data", "a")
+        await asyncio.sleep(5)
+        assert controller.history("data")[-1] == ("mounted", 1)
+        host.program = False
+        await asyncio.sleep(5)
+        assert controller.history("data")[-1] == ("unmounted", 1)
