@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 
+import msgspec
+
 from controller.api.mount_grants import AskedMount, is_of, permission
 from controller.api.node_registry import ATTEMPTS, Beats, Caller, NodeRegistry, unwanted
 from controller.api.recovery.unrecorded import UnrecordedDisks
@@ -49,6 +51,10 @@ from drivers.base import DeviceHint, DriverError, StorageDriver
 
 LONGEST_WAIT = 60.0
 REPEAT_ORDERS = 1.0  # seconds after which orders that were not obeyed are said again
+UNBELIEVED = (
+    "its gate says serial {}, far above any that was given: its state is damaged. Drain that node and restart it, or "
+    "let it leave and join again"
+)
 UNCLAIMED_LOOKS = 2  # looks that must agree that no task here wants the volume before a Mount is refused
 
 
@@ -105,9 +111,7 @@ class GateRequests:
         seen = await self._registry.register(caller)
         if isinstance(seen, Rejection):
             return seen
-        lie = self._implausible(sync)
-        if lie is not None:
-            return Rejection(Status.BAD, lie)
+        sync = msgspec.structs.replace(sync, volumes=tuple(map(self._believed, sync.volumes)))
         news = self._gates.changes(sync)
         number = self._gates.hear(node, sync)
         if number is None:
@@ -124,16 +128,16 @@ class GateRequests:
             self._wakeup(f"the gate on {seen.hostname} reported a change")
         return await self._orders(caller, number, min(sync.wait, LONGEST_WAIT))
 
-    def _implausible(self, sync: Sync) -> str | None:
-        """Numbers that no controller gave: the next one would be above them, until none is left for other nodes."""
-        for report in sync.volumes:
-            record = self._state.record(VolumeName(report.name))
-            if record is not None and report.serial > record.serial + FAR:
-                return (
-                    f"serial {report.serial} of volume {report.name} is far above any that was given: the state of its "
-                    "gate is damaged; drain the node and restart Docker there, or let the node leave and join again"
-                )
-        return None
+    def _believed(self, report: VolumeReport) -> VolumeReport:
+        """
+        Numbers that no controller gave are not followed: the next one would be above them, until none is left.
+
+        Such a word about one volume counts as that it is in use by somebody; what its gate says of others counts on.
+        """
+        record, newest = self._state.record(VolumeName(report.name)), max(report.serial, report.floor)
+        if record is None or newest <= record.serial + FAR:
+            return report
+        return VolumeReport(report.name, "mounted", 0, 1, problem=UNBELIEVED.format(newest), users=(0,))
 
     async def _orders(self, caller: Caller, number: int, wait: float) -> Orders:
         ends = self._clock() + wait

@@ -119,10 +119,11 @@ class Gate:
                 await self._store.load()
             machine = self._machine()
             await rebuild(self.volumes, self._store, self._host, machine.boot)
-        except (MachineUnknown, StateUnwritable, OSError) as error:
-            if str(error) != self.why_asleep:
-                log.warning("gate.asleep", why=str(error))
-            self.why_asleep = str(error)
+        except Exception as error:  # a plugin that ends at its start cannot even say why
+            why, bug = str(error) or repr(error), not isinstance(error, MachineUnknown | StateUnwritable | OSError)
+            if why != self.why_asleep:
+                log.warning("gate.asleep", why=why, exc_info=bug)
+            self.why_asleep = why
             return False
         self._awake.set()
         log.info("gate.ready", vm=machine.vm, boot=machine.boot, why=self._store.lost or "the state was read")

@@ -11,11 +11,13 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from controller.gate.kernel.host import InThread
 from controller.json_errors import NOT_JSON
+from controller.protocol.bounds import Number
 from controller.protocol.messages import MountGrant
 from controller.volumes.handout_options import safe
 from controller.volumes.naming import key_of
@@ -37,11 +39,11 @@ class VolumeState(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     key: str = ""
-    users: dict[str, int] = {}
-    floor: int = 0
-    used: int = 0
-    epoch: int = 0
-    number: str | None = None
+    users: dict[str, Number] = {}
+    floor: Number = 0
+    used: Number = 0
+    epoch: Number = 0
+    number: Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{1,9}:[0-9]{1,9}\Z")] | None = None
     mount_options: tuple[str, ...] = ()
     read_only: bool | None = False
 
@@ -87,8 +89,8 @@ class VolumeState(msgspec.Struct, frozen=True, omit_defaults=True):
 class KnownList(msgspec.Struct, frozen=True):
     """The number of the newest list of names that was taken (`messages.Names`), and keys that count as known."""
 
-    epoch: int = 0
-    count: int = 0
+    epoch: Number = 0
+    count: Number = 0
     unreadable: frozenset[str] = frozenset()
 
 

@@ -117,9 +117,10 @@ class VolumeContext:
         return None if view is None else view.volumes.get(self.name)
 
     def told(self, vm: VmId) -> Serial:
-        """The newest serial that its gate knows; one that no leader can have given is a lie, and 0."""
+        """The newest serial that its gate knows or refuses; one that no leader can have given is a lie, and 0."""
         said = self.gate_word(vm)
-        return Serial(0) if said is None or said.serial > self.entry.serial + FAR else said.serial
+        newest = Serial(0) if said is None else max(said.serial, said.floor)
+        return Serial(0) if newest > self.entry.serial + FAR else newest
 
     def floor(self, vm: VmId) -> Serial:
         """Grants up to it are refused by that VM's gate."""

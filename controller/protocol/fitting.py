@@ -8,6 +8,8 @@ from controller.names import MAX_NAME
 from controller.protocol import messages
 from controller.protocol.bounds import LONGEST_SENTENCE, LONGEST_WORD, MOST_OPTIONS, MOST_VOLUMES, shortened
 
+UNFIT = "what this gate knows of it cannot be ({}): drain this node, and restart it"
+
 
 def fitting(sync: messages.Sync) -> messages.Sync:
     """
@@ -19,7 +21,7 @@ def fitting(sync: messages.Sync) -> messages.Sync:
     named = [each for each in sync.volumes if 0 < len(each.name) <= MAX_NAME]
     kept = sorted(named, key=lambda each: (each.state == "unmounted", -each.serial))[:MOST_VOLUMES]
     return msgspec.structs.replace(
-        sync, volumes=tuple(_short(each) for each in sorted(kept, key=lambda each: each.name))
+        sync, volumes=tuple(_believable(each) for each in sorted(kept, key=lambda each: each.name))
     )
 
 
@@ -36,6 +38,16 @@ def fitting_hello(hello: messages.Hello) -> messages.Hello:
             local_volumes=tuple(each for each in engine.local_volumes if len(each) <= MAX_NAME)[:MOST_VOLUMES],
         )
     return msgspec.structs.replace(hello, hostname=hello.hostname[:253], gate=shortened(hello.gate), engine=engine)
+
+
+def _believable(report: messages.VolumeReport) -> messages.VolumeReport:
+    """Whatever else a controller would refuse in it: then it counts as in use by somebody, which harms no other."""
+    short = _short(report)
+    try:
+        msgspec.json.decode(msgspec.json.encode(short), type=messages.VolumeReport)
+    except (msgspec.MsgspecError, UnicodeError, OverflowError) as error:
+        return messages.VolumeReport(report.name, "mounted", 0, 1, problem=UNFIT.format(error), users=(0,))
+    return short
 
 
 def _short(report: messages.VolumeReport) -> messages.VolumeReport:

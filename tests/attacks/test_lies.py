@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from controller.api.node_registry import BOOT_SECONDS, BOOTS_AT_ONCE
 from controller.api.server import COMPLAINT_SECONDS, COMPLAINTS_AT_ONCE
-from controller.model import Phase
+from controller.model import MountState, Phase, VmId, VolumeName
 from controller.protocol import endpoints
 from controller.protocol.bounds import MOST_VOLUMES
 from controller.protocol.messages import MountGrant, Orders, Release, RemoveVolume, VolumeReport
@@ -139,3 +139,38 @@ async def test_what_is_no_message_is_its_senders_error(ca: SwarmCa, tmp_path: Pa
         for body in bad:
             assert isinstance(await place.send("c", endpoints.SYNC, body), tuple), body[:60]
         assert await goes_on(place)
+
+
+async def test_a_gate_that_refuses_whatever_it_is_granted_costs_no_write_for_each_look(
+    ca: SwarmCa, tmp_path: Path
+) -> None:
+    """One word of a far floor: each grant is below it, and the next one would follow as fast as the managers write."""
+    async with site(ca, tmp_path) as place:
+        first = await place.granted("b")
+        calls = place.controller.records.calls
+        for floor in (first.serial + 1000, 2**63 - 1):
+            lie = VolumeReport(DATA, "mounting", first.serial, floor=floor)
+            before = calls.count(Call.REPLACE_VOLUME)
+            assert isinstance(await place.ask("b", endpoints.SYNC, sync("b", lie)), Orders)
+            await asyncio.sleep(2)
+            assert calls.count(Call.REPLACE_VOLUME) - before <= 3
+
+
+async def test_numbers_that_nobody_gave_are_a_word_about_their_volume_alone(ca: SwarmCa, tmp_path: Path) -> None:
+    """A gate whose state is damaged: that volume counts as in use there, and what it says of others counts on."""
+    async with site(ca, tmp_path) as place:
+        await place.granted("b")
+        lies = [
+            VolumeReport(DATA, "unmounted", 2**63 - 1),
+            VolumeReport(DATA, "mounted", 1, mounts=1, users=(1,), floor=2**63 - 1),
+        ]
+        for lie in lies:
+            answer = await place.ask("b", endpoints.SYNC, sync("b", lie, VolumeReport("other", "mounted", 7, mounts=1)))
+            assert isinstance(answer, Orders)
+            heard = place.controller.state.gates.newest(VmId("vm-b"))
+            assert heard is not None
+            said = heard.volumes[DATA]
+            assert (said.state, said.serial, said.users, said.floor) == (MountState.MOUNTED, 0, (0,), 0)
+            assert "far above any that was given" in (said.problem or "")
+            assert heard.volumes[VolumeName("other")].serial == 7
+            assert not isinstance(await place.ask("b", endpoints.MOUNT, mount("b")), MountGrant)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -31,9 +32,11 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Nameplate(msgspec.Struct, frozen=True):
+    """``serial`` begins at a second of the wall clock; one far above is no serial of ours."""
+
     name: str
     key: str
-    serial: int
+    serial: Annotated[int, msgspec.Meta(ge=0, le=2**32)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from controller.gate.kernel.subprocesses import Questions, Stalled, in_thread, r
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 FITRIM = 0xC0185879
+MOST_BYTES = 1 << 62  # what everybody can be told
 
 
 class MountFailed(Exception):
@@ -82,7 +83,9 @@ class MountTable:
             found = await self._asked.ask(f"the usage of {target}", lambda: os.statvfs(target))
         except (OSError, Stalled):
             return None
-        return (found.f_blocks - found.f_bfree) * found.f_frsize, found.f_bavail * found.f_frsize
+        # A file system that somebody has written to may call more blocks free than it has.
+        used = max(0, found.f_blocks - found.f_bfree) * found.f_frsize
+        return min(used, MOST_BYTES), min(found.f_bavail * found.f_frsize, MOST_BYTES)
 
     async def trim(self, target: Path, start: int, length: int) -> int | None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from controller.gate.jobs import GateError
 from controller.gate.kernel.disk_check import TAIL_BYTES
 from controller.gate.kernel.filesystem import write_label
 from controller.model import VolumeName
+from controller.protocol.messages import VolumeReport
 from controller.volumes.naming import volume_key
 from tests.support.gate_rig import MIB, Disk, FakeController, disk, host, running, until
 
@@ -265,3 +267,24 @@ async def test_a_file_system_with_many_names_in_its_root_is_handed_out_as_any_ot
         path = await gate.mount(VOLUME, "a")
         assert [each.name for each in path.iterdir()] == ["d"]
         await gate.unmount(VOLUME, "a")
+
+
+async def test_a_file_system_that_calls_more_free_than_it_has_is_told_as_empty(
+    own_mounts: None, tmp_path: Path
+) -> None:
+    """A controller refuses a number below 0, and with it all that the gate says of its node."""
+    controller = FakeController()
+    with disk(tmp_path, size=400 * MIB) as spare:
+        spare.run("mkfs.xfs", "-q", "-m", f"uuid={spare.fs_uuid}")
+        (blocks,) = re.findall(r"dblocks = (\d+)", spare.run("xfs_db", "-r", "-c", "sb 0", "-c", "print dblocks"))
+        spare.run("xfs_db", "-x", "-c", "sb 0", "-c", f"write fdblocks {blocks}")
+        controller.grant(spare.grant(VOLUME, fstype="xfs", may_format=False))
+        async with running(host(tmp_path), controller, tmp_path) as gate:
+            await gate.mount(VOLUME, "a")
+            found = os.statvfs(tmp_path / "volumes" / spare.grant(VOLUME).key)
+            assert found.f_bfree > found.f_blocks
+            await until(lambda: (controller.said(VOLUME) or VolumeReport(VOLUME, "mounted", 0)).available > 0, 40)
+            said = controller.said(VOLUME)
+            assert said is not None
+            assert said.used == 0
+            await gate.unmount(VOLUME, "a")

@@ -83,7 +83,16 @@ async def test_a_volume_that_may_be_the_stray_is_not_called_unmounted_until_that
         assert controller.history("data") == [("mounted", 7), ("unmounted", 7)]
 
 
-DAMAGED = {"no UTF-8": b'{"boot":"\xff\xfe"}', "brackets": b'{"x":' + b"[" * 5000, "zeros": bytes(4096), "empty": b""}
+NO_EPOCH = b'{"boot":"b","volumes":{"data":{"epoch":99999999999999999999}}}'
+NO_DISK = b'{"boot":"b","volumes":{"data":{"number":"8:16:3"}}}'
+DAMAGED = {
+    "a number of no leader": NO_EPOCH,
+    "no disk's number": NO_DISK,
+    "no UTF-8": b'{"boot":"\xff\xfe"}',
+    "brackets": b'{"x":' + b"[" * 5000,
+    "zeros": bytes(4096),
+    "empty": b"",
+}
 
 
 @pytest.mark.parametrize("damage", DAMAGED)
@@ -114,3 +123,27 @@ async def test_a_mount_that_tells_no_name_is_that_of_the_volume_in_whose_place_i
         controller.release("data", 8)
         await asyncio.sleep(5)
         assert {state for state, serial in controller.history("data") if serial == 8} == {"unmounted"}
+
+
+class Odd(FakeHost):
+    """Its kernel answers what nobody thought of."""
+
+    odd = True
+
+    async def labelled_in_use(self) -> frozenset[str]:
+        if self.odd:
+            raise OverflowError("Python int too large to convert to C long")
+        return await super().labelled_in_use()
+
+
+async def test_a_bug_at_the_start_is_told_to_whoever_calls_and_the_gate_wakes_when_it_has_passed(
+    tmp_path: Path,
+) -> None:
+    """A plugin that ends instead fails every volume of the node, without a word."""
+    host = Odd()
+    async with running(host, FakeController(), tmp_path) as gate:
+        await asyncio.sleep(5)
+        assert (gate.awake, gate.why_asleep) == (False, "Python int too large to convert to C long")
+        host.odd = False
+        await asyncio.sleep(5)
+        assert gate.awake

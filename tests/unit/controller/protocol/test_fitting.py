@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import Any
 
-from controller.protocol.bounds import LONGEST_SENTENCE, MOST_VOLUMES
+import msgspec
+import pytest
+
+from controller.protocol.bounds import LONGEST_SENTENCE, MOST_USERS, MOST_VOLUMES
 from controller.protocol.fitting import fitting
 from controller.protocol.messages import Sync, VolumeReport
 
@@ -24,3 +27,24 @@ def test_of_too_many_volumes_those_in_use_are_told() -> None:
     assert len(sent.volumes) == MOST_VOLUMES
     assert sent.volumes[0].name == "used"
     assert msgspec.json.decode(msgspec.json.encode(sent), type=Sync) == sent
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"serial": 2**63},
+        {"serial": -1},
+        {"floor": 10**40},
+        {"epoch": 2**64},
+        {"used": -4096},
+        {"problem": "\udcff"},
+        {"users": (1,) * (MOST_USERS + 1)},
+    ],
+)
+def test_a_word_that_cannot_be_is_about_its_volume_alone(change: dict[str, Any]) -> None:
+    """The controller would refuse the whole report, and know nothing more of this node; in use is never wrong."""
+    odd = msgspec.structs.replace(VolumeReport("data", "unmounted", 7, floor=7), **change)
+    sent = fitting(Sync("vm", "boot", "1", (odd, VolumeReport("web", "unmounted", 1))))
+    data, web = msgspec.json.decode(msgspec.json.encode(sent), type=Sync).volumes
+    assert (data.state, data.serial, data.users, data.floor) == ("mounted", 0, (0,), 0)
+    assert web == VolumeReport("web", "unmounted", 1)

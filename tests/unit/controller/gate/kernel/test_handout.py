@@ -35,3 +35,12 @@ def test_a_nameplate_that_is_a_link_is_not_followed_though_it_leads_to_a_true_on
     elsewhere.write_bytes(msgspec.json.encode(Nameplate("data", KEY, 3)))
     (target / NAME_FILE).symlink_to(elsewhere)
     assert read_nameplate(target) is None
+
+
+@pytest.mark.parametrize("serial", [-1, 2**32 + 1, 10**30])
+def test_a_nameplate_with_a_serial_that_nobody_gave_is_none(tmp_path: Path, serial: int) -> None:
+    """In the gate's report it would be refused by the controller, and with it all that the gate says of others."""
+    target = tmp_path / KEY
+    target.mkdir()
+    (target / NAME_FILE).write_text(f'{{"name":"data","key":"{KEY}","serial":{serial}}}')
+    assert read_nameplate(target) is None
