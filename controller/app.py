@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -38,6 +38,8 @@ from controller.settings import Settings, SettingsError, from_process
 from drivers.base import Inspector, Roomy
 
 DRAIN_SECONDS = 5.0  # for operations under way; Swarm kills after `stop_grace_period`
+
+AGAIN_SECONDS = 10.0
 
 _log = structlog.get_logger(__name__)
 
@@ -96,23 +98,36 @@ async def live(controller: Controller, stop: asyncio.Event) -> None:
             task.cancel()
 
 
+async def lasting(work: Callable[[], Coroutine[None, None, None]]) -> None:
+    """
+    For what goes on beside the decisions, and rests on nothing: a bug in it is told, and it begins again. It must not
+    end the controller, which the next one would meet as well.
+    """
+    while True:
+        try:
+            return await work()
+        except Exception:  # noqa: BLE001 -- see above
+            _log.exception("internal.error", why="what goes on beside the decisions met a bug, and begins again")
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
 def _works(controller: Controller) -> Iterator[Coroutine[None, None, None]]:
     """What goes on for as long as the controller lives."""
     yield controller.leader.run()
     yield controller.watcher.run()
     yield controller.loop.run()
-    yield from (each.run() for each in controller.works)
+    yield from (lasting(each.run) for each in controller.works)
     told = [*tellers(controller.settings, controller.state)]
-    yield MoveCounter(controller.state, controller.meters.moved, *(each.moved for each in told)).run()
-    yield from (each.run() for each in told)
+    yield lasting(MoveCounter(controller.state, controller.meters.moved, *(each.moved for each in told)).run)
+    yield from (lasting(each.run) for each in told)
     if (drivers := controller.storage.drivers) is None:
         return
     yield watch(drivers.power, controller.state.suspects, partial(controller.state.wakeup.press, Urgent.POWER))
     loop = controller.settings.loop
     if isinstance(drivers.storage, Roomy):
-        yield RoomChecks(drivers.storage, controller.state, controller.leader, loop.read_deadline).run()
+        yield lasting(RoomChecks(drivers.storage, controller.state, controller.leader, loop.read_deadline).run)
     if isinstance(drivers.storage, Inspector):
-        yield VmChecks(drivers.storage, controller.state, controller.leader, loop.read_deadline).run()
+        yield lasting(VmChecks(drivers.storage, controller.state, controller.leader, loop.read_deadline).run)
 
 
 async def serve(settings: Settings) -> None:

@@ -9,30 +9,59 @@ whose transactions hold 1.5 MiB, and it is stored with its previous spec.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiodocker
 import msgspec
+import structlog
 
 from controller.docker_http import read
+from controller.json_errors import NOT_JSON
+from controller.records.base import RecordsUnavailable
 
 LABEL = "reberth.records"
+NAME = "reberth-records-"
 MOST = 400  # some 60 KB of names and IDs, twice
 NOWHERE = "node.labels.reberth.records==no-node-has-this"  # were it ever scaled up
 
 
-class _Version(msgspec.Struct, frozen=True, rename="pascal"):
+_log = structlog.get_logger(__name__)
+
+
+class _Docker(msgspec.Struct, frozen=True, rename="pascal"):
+    pass
+
+
+class _Version(_Docker, frozen=True):
     index: int
 
 
-class Listed(msgspec.Struct, frozen=True, rename="pascal"):
-    """One service, as it has to be sent back."""
+class _Reference(_Docker, frozen=True):
+    id: str = msgspec.field(name="ConfigID", default="")
+    name: str = msgspec.field(name="ConfigName", default="")
 
+
+class _Container(_Docker, frozen=True):
+    configs: tuple[_Reference, ...] | None = None
+
+
+class _Task(_Docker, frozen=True):
+    container_spec: _Container | None = None
+
+
+class _Spec(_Docker, frozen=True):
+    name: str = ""
+    labels: dict[str, str] | None = None
+    task_template: _Task = _Task()
+
+
+class _Listed(_Docker, frozen=True):
     id: str = msgspec.field(name="ID")
     version: _Version
-    spec: dict[str, Any]
+    spec: _Spec = _Spec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +75,7 @@ class Keeper:
 
     @property
     def name(self) -> str:
-        return f"reberth-records-{self.number}"
+        return f"{NAME}{self.number}"
 
 
 def kept(keepers: Iterable[Keeper]) -> dict[str, str]:
@@ -76,15 +105,32 @@ def _more(last: int, missing: Mapping[str, str]) -> Iterable[Keeper]:
         yield Keeper(number, dict(each[start : start + MOST]))
 
 
+def decoded(answer: bytes) -> tuple[list[Keeper], list[str]]:
+    """
+    From the list of services with our label. Second, the names of those that somebody else gave it: to change one
+    would harm them, and it keeps nothing of ours. Raises RecordsUnavailable.
+    """
+    try:
+        listed = msgspec.json.decode(answer, type=list[_Listed])
+    except NOT_JSON as error:
+        raise RecordsUnavailable(f"Docker's answer to /services has an unknown form: {error}") from error
+    found = [(each.spec.name, _keeper(each)) for each in listed]
+    return [keeper for _, keeper in found if keeper is not None], [name for name, keeper in found if keeper is None]
+
+
 class Keepers:
-    """Raises what aiodocker raises."""
+    """Raises what aiodocker raises, and RecordsUnavailable."""
 
     def __init__(self, docker: aiodocker.Docker) -> None:
         self._docker = docker
+        self._strange: list[str] = []
 
     async def list(self) -> list[Keeper]:
-        answer = await read(self._docker, "services", {"label": [LABEL]})
-        return [_keeper(each) for each in msgspec.json.decode(answer, type=list[Listed])]
+        keepers, strange = decoded(await read(self._docker, "services", {"label": [LABEL]}))
+        if strange and strange != self._strange:
+            _log.warning("keeper.strange", services=strange, why=f"their label {LABEL} is ours alone: take it away")
+        self._strange = strange
+        return keepers
 
     async def write(self, keeper: Keeper) -> None:
         """By compare-and-set on the service's version."""
@@ -103,10 +149,12 @@ class Keepers:
                 await self.write(Keeper(keeper.number, names, keeper.id, keeper.version))
 
 
-def _keeper(found: Listed) -> Keeper:
-    configs = found.spec["TaskTemplate"]["ContainerSpec"].get("Configs") or []
-    names = {each["ConfigID"]: each["ConfigName"] for each in configs}
-    return Keeper(int(found.spec["Labels"][LABEL]), names, found.id, found.version.index)
+def _keeper(found: _Listed) -> Keeper | None:
+    number, container = (found.spec.labels or {}).get(LABEL, ""), found.spec.task_template.container_spec
+    if container is None or not re.fullmatch(r"[1-9][0-9]{0,8}", number) or found.spec.name != f"{NAME}{number}":
+        return None
+    names = {each.id: each.name for each in container.configs or ()}
+    return Keeper(int(number), names, found.id, found.version.index)
 
 
 def _spec(keeper: Keeper) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from controller.records.codec import Kind, Stored
 from controller.records.configs import DEADLINE, Configs
 from controller.unchanged import Once
 
+LARGEST = 2**62  # of serials and epochs; what is sent to gates is bounded not far above
+
 _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
@@ -119,4 +121,20 @@ class SwarmRecords:
 
     def _decode(self, stored: Stored) -> VolumeRecord:
         known = self._decoded.get(stored.id)
-        return known if known is not None and known.version == stored.version else codec.decode_volume(stored)
+        return known if known is not None and known.version == stored.version else _own(stored)
+
+
+def _own(stored: Stored) -> VolumeRecord:
+    """Raises UnreadableRecord also for what was copied or changed by hand: it would harm more than its own volume."""
+    record = codec.decode_volume(stored)
+    if codec.volume_config(record.key) != stored.name:
+        raise UnreadableRecord(
+            f"config {stored.name} holds the record of volume {record.name}, whose config is "
+            f"{codec.volume_config(record.key)}: somebody copied it; remove the copy"
+        )
+    epochs = (each.epoch for each in (*record.grants, record.intent) if each is not None)
+    if not all(0 <= each <= LARGEST for each in (record.serial, *(each.serial for each in record.grants), *epochs)):
+        raise UnreadableRecord(
+            f"config {stored.name} has numbers that no controller wrote: it was changed by hand; restore the config"
+        )
+    return record

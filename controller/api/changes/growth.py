@@ -12,8 +12,11 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 
+import structlog
+
 from controller.api.routes import Route, route
 from controller.model import DiskId, Epoch, HistoryEntry, Moment, Phase, VolumeName, VolumeRecord
+from controller.planner.plan import LONGEST
 from controller.protocol import operator
 from controller.protocol.answers import Rejection, Status, unavailable
 from controller.protocol.operator import Grow, Told
@@ -22,6 +25,8 @@ from controller.reconciler.state import LoopState
 from controller.records.base import Records, RecordsUnavailable, Stale
 from controller.volumes.options import BadOptions, parse_size
 from drivers.base import Done, Grower, Refused, StorageDriver, declared
+
+_log = structlog.get_logger(__name__)
 
 ATTEMPTS = 3
 SECONDS = 20.0  # the command waits 30
@@ -79,6 +84,10 @@ class GrowthRequests:
                 outcome = await self._driver.grow(disk, size)
         except TimeoutError:
             return unavailable("the storage does not answer; say the same again")
+        except Exception as error:  # noqa: BLE001 -- sizes in stack files lead here by themselves, again and again
+            _log.exception("internal.error", why="a driver met a bug when it was to make a disk larger", disk=disk)
+            why = f"internal error in the driver ({type(error).__name__}: {error})"[:LONGEST]
+            return Rejection(Status.UNAVAILABLE, why)
         if isinstance(outcome, Done):
             return None
         if isinstance(outcome, Refused):

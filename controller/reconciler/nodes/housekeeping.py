@@ -18,9 +18,18 @@ class Housekeeping:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._kept: tuple[frozenset[str], float] | None = None  # which records, and when
+        self._failed = ""  # the last bug: told once, as each look comes by
 
     async def run(self, world: World, wall: float) -> None:
-        """``wall``: when this world was read."""
+        """``wall``: when this world was read. Nothing rests on it, so a bug in it ends no controller."""
+        try:
+            await self._clean(world, wall)
+        except Exception as error:  # noqa: BLE001 -- see above
+            if repr(error) != self._failed:
+                _log.exception("internal.error", why="what is needless could not be cleaned up")
+            self._failed = repr(error)
+
+    async def _clean(self, world: World, wall: float) -> None:
         await self._keep(world, wall)
         for said in world.confirmations:
             why = withdrawn(said, world, wall)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from controller.records.keepers import MOST, Keeper, kept, to_write
+from controller.records.base import RecordsUnavailable
+from controller.records.keepers import LABEL, MOST, Keeper, decoded, kept, to_write
 
 
 def configs(first: int, last: int) -> dict[str, str]:
@@ -49,3 +52,36 @@ def test_a_record_that_is_gone_gives_its_place_to_another() -> None:
 
     assert [each.number for each in changed] == [1]
     assert kept(written(there, changed)) == configs(1, MOST + 1)
+
+
+def service(name: str, label: str | None, task: object) -> dict[str, object]:
+    labels = None if label is None else {LABEL: label}
+    return {"ID": f"id-{name}", "Version": {"Index": 5}, "Spec": {"Name": name, "Labels": labels, "TaskTemplate": task}}
+
+
+NAMES = {"ContainerSpec": {"Configs": [{"ConfigID": "c1", "ConfigName": "reberth.volume.v1"}]}}
+
+
+def test_a_service_that_somebody_gave_our_label_is_none_of_ours_and_no_error() -> None:
+    """Whatever it is and the label says: an error here would end every controller, again and again."""
+    listed = [
+        service("reberth-records-1", "1", NAMES),
+        service("reberth-records-2", "2", {"ContainerSpec": {"Configs": None}}),
+        service("web", "yes", NAMES),
+        service("copied", "1", NAMES),
+        service("reberth-records-3", "3", {"PluginSpec": {}, "ContainerSpec": None}),
+        service("reberth-records-x", "x", {}),
+        service("bare", None, {}),
+    ]
+    keepers, strange = decoded(json.dumps(listed).encode())
+
+    assert keepers == [
+        Keeper(1, {"c1": "reberth.volume.v1"}, "id-reberth-records-1", 5),
+        Keeper(2, {}, "id-reberth-records-2", 5),
+    ]
+    assert strange == ["web", "copied", "reberth-records-3", "reberth-records-x", "bare"]
+
+
+def test_an_answer_of_another_form_is_unavailable() -> None:
+    with pytest.raises(RecordsUnavailable, match="unknown form"):
+        decoded(b'[{"ID": 7}]')

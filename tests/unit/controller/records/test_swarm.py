@@ -12,12 +12,12 @@ from typing import Any, cast
 import aiodocker
 import pytest
 
-from controller.model import Epoch, NodeId, VolumeKey, VolumeName
+from controller.model import Epoch, Intent, NodeId, Operation, Serial, VolumeKey, VolumeName
 from controller.names import LEADER_CONFIG
 from controller.records.base import Leadership, RecordsUnavailable, Stale
 from controller.records.codec import STATE_LABEL, leader_content, volume_content
 from controller.records.swarm import SwarmRecords
-from tests.support.worlds import record
+from tests.support.worlds import grant, record
 
 RECORD = Leadership(Epoch(1), NodeId("n1"), "a:1", version=7)
 
@@ -127,3 +127,27 @@ async def test_records_are_read_anew_only_when_docker_answers_anything_else() ->
         await made.volumes()
     docker.answer = FakeLists(volume_config("a", 3)).answer
     assert [each.version for each in (await made.volumes()).values()] == [3]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"name": VolumeName("b"), "key": VolumeKey("b")}, "holds the record of volume b"),
+        ({"serial": Serial(2**62 + 1)}, "no controller wrote"),
+        ({"serial": Serial(-1)}, "no controller wrote"),
+        ({"grants": (grant(1, serial=2**63),)}, "no controller wrote"),
+        ({"intent": Intent(Operation.ATTACH, Epoch(2**63))}, "no controller wrote"),
+    ],
+)
+async def test_a_record_that_was_copied_or_changed_by_hand_is_its_volumes_alarm(
+    change: dict[str, Any], why: str
+) -> None:
+    """Its numbers would be refused by a gate, and with them all that it is told; a copy would stand for the other."""
+    own = {"name": VolumeName("a"), "key": VolumeKey("a")}
+    odd = volume_content(replace(record(), **(own | change)))
+    spec = {"Name": "reberth.volume.a", "Labels": {STATE_LABEL: odd.state.decode()}}
+    spec |= {"Data": base64.b64encode(odd.facts).decode()}
+    docker = FakeLists({"ID": "id-a", "Version": {"Index": 1}, "Spec": spec}, volume_config("b", 7))
+    found = await SwarmRecords(cast("aiodocker.Docker", docker)).volumes()
+    assert ({name: each.version for name, each in found.items()}, list(found.unreadable)) == ({"b": 7}, ["a"])
+    assert why in found.unreadable[VolumeKey("a")]

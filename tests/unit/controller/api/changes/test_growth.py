@@ -10,8 +10,11 @@ from controller.model import DiskId, Moment
 from controller.protocol.answers import Rejection, Status
 from controller.protocol.messages import CreateVolume, RemoveVolume
 from controller.protocol.operator import Grow, Told
+from drivers.base import Outcome
+from drivers.memory import MemoryDriver
 from drivers.memory_storage import Fault, Reading
-from tests.support.shell import DATA, Scene, scene
+from tests.support.fake_swarm import FragileRecords
+from tests.support.shell import DATA, FakeCluster, Scene, scene
 
 pytestmark = pytest.mark.looptime
 GIB = 1 << 30
@@ -109,3 +112,26 @@ async def test_a_volume_that_is_not_there_was_never_used_or_was_removed_does_not
         removed = await grow(play, "2GiB")
         assert isinstance(removed, Rejection)
         assert "was removed" in removed.why or "there is no volume" in removed.why
+
+
+class Buggy(MemoryDriver):
+    async def grow(self, disk: DiskId, size_bytes: int) -> Outcome:
+        raise KeyError("scsi9:0")
+
+
+class BuggyCluster(FakeCluster):
+    def clients(self) -> tuple[FragileRecords, MemoryDriver]:
+        return FragileRecords(self.store), Buggy(self.storage)
+
+
+async def test_a_bug_of_the_driver_is_told_and_ends_no_controller() -> None:
+    """A size in a stack file leads there by itself, and would lead the next controller there, too."""
+    async with scene(BuggyCluster()) as play:
+        await used(play)
+        refused = await grow(play, "3GiB")
+        assert isinstance(refused, Rejection)
+        assert (refused.status, refused.why) == (
+            Status.UNAVAILABLE,
+            "internal error in the driver (KeyError: 'scsi9:0')",
+        )
+        assert play.cluster.record().spec.size_bytes == GIB

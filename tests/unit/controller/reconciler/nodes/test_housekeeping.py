@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from controller.model import BootId, Confirmation, GateView, NodeId, NodeState, VmId, World
 from controller.reconciler.nodes.housekeeping import Housekeeping, withdrawn
@@ -50,3 +51,16 @@ async def test_a_record_that_cannot_be_removed_now_does_not_keep_the_others() ->
 
     await Housekeeping(records).run(seen, NOW)
     assert await records.confirmations() == ()
+
+
+class Buggy(MemoryRecords):
+    async def keep(self) -> None:
+        raise ValueError("invalid literal for int()")
+
+
+async def test_a_bug_in_what_nothing_rests_on_is_told_once_and_ends_no_controller() -> None:
+    housekeeping = Housekeeping(Buggy())
+    with capture_logs() as logs:
+        for _ in range(3):
+            await housekeeping.run(world(), NOW)
+    assert [each["event"] for each in logs] == ["internal.error"]
