@@ -29,3 +29,8 @@ def orders(uuid: str) -> frozenset[str]:
     """
     normal = normal_uuid(uuid)
     return frozenset({normal, str(UUID(bytes_le=UUID(normal).bytes))}) if normal else frozenset()
+
+
+def one_machine(one: str, other: str) -> bool:
+    """Whether both name the same machine: in either order, and however they are written."""
+    return one == other or bool(orders(one) & orders(other))

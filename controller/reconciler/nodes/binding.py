@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from controller.model import BootId, Node, NodeId, NodeState, VmId, World
 from controller.reconciler.nodes.lost_nodes import hanging_on
 from controller.records.base import NodeRecord
+from drivers.shared.smbios import one_machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def refusal(claimed: Claimed, records: Iterable[NodeRecord], world: World) -> st
 
 def _refusals(claimed: Claimed, records: Iterable[NodeRecord], world: World) -> Iterator[str]:
     """The plainest first."""
-    same = [each for each in records if claimed.vm == each.vm or claimed.node == each.node]
+    same = [each for each in records if one_machine(claimed.vm, each.vm) or claimed.node == each.node]
     yield from (_changed(claimed, each) for each in same if each.node == claimed.node and each.vm != claimed.vm)
     if claimed.runs not in {None, claimed.boot}:
         yield (

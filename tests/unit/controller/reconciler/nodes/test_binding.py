@@ -102,3 +102,15 @@ def test_a_node_whose_uuid_changes_keeps_what_it_was() -> None:
 
 def test_other_machines_do_not_matter() -> None:
     assert refusal(said(vm_=VmId("vm-7")), [OLD], seen(NodeState.READY)) is None
+
+
+PLAIN, SWAPPED = VmId("420f0b6c-1d2e-3f40-8a9b-0c1d2e3f4a5b"), VmId("6c0b0f42-2e1d-403f-8a9b-0c1d2e3f4a5b")
+
+
+@pytest.mark.parametrize("named", [SWAPPED, PLAIN.upper(), f"{{{PLAIN}}}", PLAIN.replace("-", "")])
+def test_a_vm_of_another_node_is_that_one_however_its_uuid_is_written(named: str) -> None:
+    """Hypervisors know it in both byte orders: the node's word would be about the other one's disks."""
+    why = refusal(said(vm_=VmId(named)), [replace(OLD, vm=PLAIN)], seen(NodeState.READY, held=False))
+
+    assert why is not None
+    assert "both say that they are VM" in why
