@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from math import inf
@@ -56,6 +57,16 @@ class Backoff:
     failures: int
     until: float
     result: Result
+
+
+def part(volume: VolumeName, failed: Backoff | None) -> int:
+    """
+    Which part of a VM's disks it goes with. A call without an answer is sent again in two halves, then in quarters: one
+    disk may be why nobody answers, on a datastore that hangs, and the others must not wait for it for ever.
+    """
+    if failed is None or not (isinstance(failed.result, Setback) and failed.result.unanswered):
+        return -1
+    return int(zlib.crc32(volume.encode()) % 2 ** min(failed.failures, _DOUBLINGS))
 
 
 def pace_of(loop: LoopSettings) -> Pace:

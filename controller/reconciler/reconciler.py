@@ -27,7 +27,7 @@ from controller.reconciler.executor import Executor, needs_tidying
 from controller.reconciler.nodes.housekeeping import Housekeeping
 from controller.reconciler.nodes.label_writer import LabelWriter
 from controller.reconciler.observer import Observer
-from controller.reconciler.pace import Attempts, Attention, Backoff, Pace
+from controller.reconciler.pace import Attempts, Attention, Backoff, Pace, part
 from controller.reconciler.record_writer import Broken, Result
 from controller.reconciler.state import LoopState, Observation
 from controller.reconciler.turns import Turns
@@ -244,7 +244,7 @@ class Reconciler:
         if failed is not None and isinstance(failed.result, Broken):
             return action.volume
         if vm is not None:
-            return type(action), vm
+            return type(action), vm, part(action.volume, failed)
         return NewEpoch if isinstance(action, NewEpoch) else action.volume
 
     def _start(self, operations: asyncio.TaskGroup, world: World, group: Sequence[Action]) -> None:

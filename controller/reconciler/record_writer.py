@@ -6,7 +6,7 @@ Every write is a compare-and-set on the record that the decision rests on; `Chan
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -35,12 +35,13 @@ class Changed:
 class Setback:
     """
     It did not succeed, for sure or perhaps: look again, and try the same again only after a while. With a ``cure`` it
-    will not succeed before a person did that.
+    will not succeed before a person did that. ``unanswered``: the call got no answer.
     """
 
     why: str
     retry_after: float | None = None
     cure: str | None = None
+    unanswered: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,7 +279,7 @@ class StorageActions:
 
 
 def _doubted(why: str, outcome: Unreachable | InDoubt) -> Result:
-    return Broken(why) if isinstance(outcome, Crashed) else Setback(why)
+    return Broken(why) if isinstance(outcome, Crashed) else Setback(why, unanswered=isinstance(outcome, InDoubt))
 
 
 def _fit(outcomes: Sequence[Outcome], many: int) -> bool:

@@ -28,14 +28,17 @@ WEB = VolumeName("web")
 
 
 class BuggyDriver(MemoryDriver):
-    """Raises what no driver may: in an attach of one disk, or in every list."""
+    """Raises what no driver may: in an attach of one disk, or in every list. Or never answers, about one disk."""
 
     bad: DiskId | None = None
+    hanging: DiskId | None = None
     blind = False
 
     async def attach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
         if self.bad in disks:
             raise KeyError("scsi9:0")
+        if self.hanging in disks:
+            await asyncio.sleep(3600)
         return await super().attach(disks, vm, epoch)
 
     async def list_attachments(self) -> Listing:
@@ -86,6 +89,24 @@ async def test_an_action_that_meets_a_bug_is_its_volumes_alarm_and_the_others_go
 
         cluster.driver.bad = None
         await play.until(("a",), DATA)
+
+
+async def test_a_disk_that_gets_no_answer_holds_the_others_of_its_call_for_a_while_and_not_for_ever() -> None:
+    """It lies on a datastore that hangs. Whoever went with it goes in another half the next time, or the one after."""
+    cluster = batching()
+    async with scene(cluster) as play:
+        names = [VolumeName(f"v{number}") for number in range(8)]
+        await made(play, *names)
+        cluster.driver.hanging = cluster.record(names[0]).disk
+        for name in names:
+            play.want("a", volume=name)
+        async with asyncio.timeout(900):
+            for name in names[1:]:
+                await play.until(("a",), name)
+        assert cluster.writers(names[0]) == ()
+
+        cluster.driver.hanging = None
+        await play.until(("a",), names[0])
 
 
 async def test_a_decision_that_meets_a_bug_is_its_volumes_alarm_and_the_others_go_on() -> None:
