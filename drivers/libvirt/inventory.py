@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 from controller.model import DiskId, Epoch, VmId, VolumeKey
 from drivers.libvirt.looking.pools import PREFIX, Pools
 from drivers.libvirt.standing import Standing
+from drivers.shared.numbers import number
 
 STAMPS = "https://reberth.invalid/libvirt/epoch/"  # a name, not a place; the epoch follows
 MARK = "_copy."  # of an empty file beside a copy that may not be whole; no file of ours begins so
@@ -206,10 +207,9 @@ def _stamps(root: ET.Element) -> Iterator[tuple[str, Epoch, int]]:
     """Each with the VM that it names. It counts only on that one: clones inherit metadata."""
     for element in root.iterfind("metadata/*"):
         namespace, _, name = element.tag.removeprefix("{").partition("}")
-        epoch = namespace.removeprefix(STAMPS)
-        if name == "stamp" and namespace.startswith(STAMPS) and epoch.isdigit():
-            unit = element.get("unit", "0")
-            yield element.get("vm", ""), Epoch(int(epoch)), int(unit) if unit.isdigit() else 0
+        epoch = number(namespace.removeprefix(STAMPS))
+        if name == "stamp" and namespace.startswith(STAMPS) and epoch is not None:
+            yield element.get("vm", ""), Epoch(epoch), number(element.get("unit", "0")) or 0
 
 
 def _text(element: ET.Element, path: str) -> str:

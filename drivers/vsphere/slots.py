@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from drivers.shared.numbers import number
 from drivers.vsphere.inventory import SLOT_KEY, Vm
 
 MAX_CONTROLLERS = 4
@@ -55,5 +56,5 @@ def _units(per_controller: int) -> Sequence[int]:
 
 
 def _last(vm: Vm) -> tuple[int, int]:
-    bus, _, unit = vm.extra.get(SLOT_KEY, "").partition(":")
-    return (int(bus), int(unit)) if bus.isdecimal() and unit.isdecimal() else (-1, -1)
+    bus, unit = map(number, vm.extra.get(SLOT_KEY, "").partition(":")[::2])
+    return (-1, -1) if bus is None or unit is None else (bus, unit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from controller.model import Epoch, VmId
+from drivers.shared.numbers import number
 from drivers.shared.smbios import normal_uuid, orders
 from drivers.vsphere.inventory.keys import ENABLE_UUID_KEY, EPOCH_KEY, VM_KEY
 from drivers.vsphere.inventory.values import Vm
@@ -31,8 +32,8 @@ def stamp(vm: Vm) -> Epoch | None:
     """The epoch stamped on this VM; None if it has none, or only that of the VM it was cloned from."""
     if stamped_as_another(vm):
         return None
-    text = vm.extra.get(EPOCH_KEY, "")
-    return Epoch(int(text)) if text.isdecimal() else None
+    found = number(vm.extra.get(EPOCH_KEY, ""))
+    return None if found is None else Epoch(found)
 
 
 def find(vms: Sequence[Vm], wanted: VmId) -> Vm | str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from controller.model import VolumeKey
+from drivers.shared.numbers import number
 from drivers.vsphere.inventory.values import Vm
 
 EPOCH_KEY = "reberth.epoch"
@@ -50,9 +51,10 @@ def pins(vm: Vm) -> dict[Slots, Pin]:
     found: dict[Slots, Pin] = {}
     for bus, name in enumerate(PIN_KEYS):
         for each in vm.extra.get(name, "").split():
-            unit, _, key = each.partition(":")
-            if unit.isdecimal() and key:
-                found[bus, int(unit)] = Pin.parse(key)
+            text, _, key = each.partition(":")
+            unit = number(text)
+            if unit is not None and key:
+                found[bus, unit] = Pin.parse(key)
     return found
 
 

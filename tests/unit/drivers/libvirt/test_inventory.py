@@ -55,3 +55,9 @@ def test_other_images_of_ceph_s_are_not_ours() -> None:
     xml = "<disk type='network'><source protocol='rbd' name='pool/system'/><target dev='sda'/></disk>"
     (disk,) = parse_side(domain(devices=xml), VM, str).disks
     assert only(ceph_pool("pool")).refusal(DiskId(disk.files[0])) is not None
+
+
+def test_a_stamp_that_is_no_number_hides_no_other_one() -> None:
+    """Whoever may change a VM may have written it; its disks are to be seen all the same."""
+    odd = [stamp(3, VM, "1").replace("/3", f"/{text}") for text in ("²", "9" * 5000, "x")]
+    assert parse_side(domain("".join([*odd, stamp(4, VM, "²")])), VM, str).stamps == {Epoch(4): 0}

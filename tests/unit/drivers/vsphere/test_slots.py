@@ -38,6 +38,7 @@ def test_the_slot_after_the_last_one_given_out_comes_first_and_that_one_last() -
 
 def test_a_note_that_makes_no_sense_counts_as_none() -> None:
     assert places(vm(frozenset(), last="nonsense"))[0] == "0:0"
+    assert places(vm(frozenset(), last="0:" + "9" * 5000))[0] == "0:0"
 
 
 def test_only_paravirtual_controllers_are_used() -> None:

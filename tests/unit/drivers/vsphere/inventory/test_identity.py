@@ -50,6 +50,7 @@ def test_a_clone_does_not_inherit_the_identity_or_the_epoch_of_its_original() ->
 def test_the_epoch_stamp_is_a_number_or_none() -> None:
     assert stamp(vm(extra={"reberth.vm": PLAIN, "reberth.epoch": "9"})) == 9
     assert stamp(vm(extra={"reberth.epoch": "nine"})) is None
+    assert stamp(vm(extra={"reberth.epoch": "9" * 5000})) is None  # Python reads no number of so many digits
     assert stamp(vm()) is None
 
 

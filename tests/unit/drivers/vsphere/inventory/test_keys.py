@@ -35,6 +35,7 @@ def test_a_disk_has_one_pin_the_newest() -> None:
 
 def test_what_somebody_else_wrote_there_is_no_pin() -> None:
     assert pins(noted(reberth_disks_0="x:a 7 :b 2:")) == {}
+    assert pins(noted(reberth_disks_0="9" * 5000 + ":a")) == {}
 
 
 def test_a_pin_that_tells_no_datastore_is_taken_off_with_its_disk_on_whichever_it_is() -> None:
