@@ -24,6 +24,7 @@ SYS_NAMES = Path("/sys/block")
 SYS_FS = Path("/sys/fs")
 BLKGETSIZE64 = 0x80081272  # linux/fs.h, on 64-bit
 BLKFLSBUF = 0x1261
+BLKROGET = 0x125E
 GONE = frozenset({errno.ENXIO, errno.ENODEV, errno.ENOENT, errno.ENOMEDIUM})
 DEAD_SCSI_STATES = frozenset({"offline", "transport-offline", "deleted", "cancel"})
 CHUNK = 1 << 20
@@ -126,6 +127,11 @@ def _open(link: Path) -> Device | None:
 def drop_cache(device: Device) -> None:
     """What another node wrote since this kernel last read the disk must be seen."""
     fcntl.ioctl(device.fd, BLKFLSBUF)
+
+
+def write_protected(device: Device) -> bool:
+    """The kernel takes no write for it, whoever asks."""
+    return bool(struct.unpack("i", fcntl.ioctl(device.fd, BLKROGET, bytes(4)))[0])
 
 
 def is_zero(device: Device, offset: int, length: int) -> bool:

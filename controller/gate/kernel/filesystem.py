@@ -17,7 +17,7 @@ import struct
 from collections.abc import Callable
 
 from controller.gate.kernel import growth_mark as mark
-from controller.gate.kernel.device import Device, busy, drop_cache, in_use, is_zero
+from controller.gate.kernel.device import Device, busy, drop_cache, in_use, is_zero, write_protected
 from controller.gate.kernel.disk_check import (
     HEAD_BYTES,
     TAIL_BYTES,
@@ -42,6 +42,10 @@ LARGEST = 1 << 62  # beyond it no offset can be read
 FSTYPES = ("ext4", "xfs")
 REFLINK_SINCE = (4, 16)
 E2FSCK_LEFT = 4  # errors that -p does not mend by itself
+WRITE_PROTECTED = (
+    "{} is write-protected on this node, by the storage or the hypervisor: nothing can be checked or mounted there (a "
+    "volume that is only read has to be checked, too). Mend that; `blockdev --getro` shows it"
+)
 ALONE_SECONDS = 0.5
 NOT_ALONE = (
     "waiting for a program that has {}, most likely a check or the making of its file system that a gate before this "
@@ -155,6 +159,8 @@ async def prepare(device: Device, wanted: Wanted, say: Say, proceed: Proceed) ->
     """
     if wanted.fstype not in FSTYPES:
         raise DiskRefused(f"the file system {wanted.fstype!r} is not known to this gate; it knows {', '.join(FSTYPES)}")
+    if write_protected(device):
+        raise DiskRefused(WRITE_PROTECTED.format(device.path))
     await _alone(device, say, proceed)
     say(f"reading what is on {device.path}")
     judgement = judge(await inspect(device), wanted)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.gate.jobs import GateError
 from tests.support.gate_rig import MIB, Disk, FakeController, disk, host, running, until
 
 pytestmark = pytest.mark.usefixtures("own_mounts")
@@ -124,3 +125,22 @@ async def test_new_file_system_has_no_feature_that_a_kernel_of_a_mixed_swarm_may
         late = {"BIGTIME", "INOBTCNT", "NREXT64"}
     assert len(features) > 5
     assert late.isdisjoint(features)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_a_disk_that_is_write_protected_is_refused_as_that_and_its_volume_is_free_again(
+    tmp_path: Path, spare_of_kind: tuple[Disk, str], *, read_only: bool
+) -> None:
+    """A check would only say that it may not open it, and mount(8) would mount an xfs for reading without a word."""
+    made, fstype = spare_of_kind
+    controller = FakeController()
+    controller.grant(made.grant(VOLUME, fstype=fstype))
+    async with running(host(tmp_path), controller, tmp_path) as gate:
+        await gate.mount(VOLUME, "a")
+        await gate.unmount(VOLUME, "a")
+        made.run("blockdev", "--setro")
+        controller.grant(made.grant(VOLUME, serial=2, fstype=fstype, may_format=False, read_only=read_only))
+        with pytest.raises(GateError, match=f"{made.loop} is write-protected on this node"):
+            await gate.mount(VOLUME, "b")
+        await until(lambda: controller.history(VOLUME)[-1] == ("unmounted", 2))
+        made.run("blockdev", "--setrw")
