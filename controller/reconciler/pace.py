@@ -11,7 +11,7 @@ from math import inf
 import structlog
 
 from controller.model import VmId, VolumeName
-from controller.planner.actions import Action, Alarm, Attach, CreateDisk, Wait
+from controller.planner.actions import Action, Alarm, Attach, CreateDisk, Detach, NewEpoch, Wait
 from controller.planner.plan import Decision
 from controller.reconciler.record_writer import Broken, Changed, Progress, Result, Setback
 from controller.reconciler.state import LoopState
@@ -22,6 +22,12 @@ _FADING = 0.1  # of the time that it has waited already
 
 RETRIED = "It is tried again after a while; the other volumes go on. The controller's log has the details: report them."
 MEND = "Mend in the storage system what the reason names; nothing else is to do here."
+
+MOST_IN_VAIN = 3
+IN_VAIN = (
+    "the storage has said {} on VM {} done {} times, and what it lists does not show it: something else changes that "
+    "VM, or takes away what is noted on it"
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -91,9 +97,12 @@ class Attempts:
         self._pace = pace
         self._state = state
         self._backoffs: dict[Key, Backoff] = {}
+        self._done: dict[VolumeName, tuple[Key, int]] = {}  # what succeeded last, and how often in a row
 
     def learn(self, action: Action, result: Result) -> None:
         volume, pace, now, key = action.volume, self._pace, self._state.clock(), _key(action)
+        if isinstance(result, Progress) and (idle := self._idle(action, key)) is not None:
+            result = idle
         if isinstance(result, Progress):
             self._backoffs.pop(key, None)
             self._state.setbacks.pop(volume, None)
@@ -109,6 +118,21 @@ class Attempts:
         self._backoffs[key] = Backoff(failures, now + wait, result)
         self._state.setbacks[volume] = result.why
         _log.warning("operation.failed", volume=volume, action=action.kind, why=result.why, retry_in=round(wait, 1))
+
+    def _idle(self, action: Action, key: Key) -> Setback | None:
+        """
+        Why a success is none: the storage says each time that it was done, and its list does not show it.
+
+        It would be asked for without end, under a new epoch each time, which all other volumes' calls would meet.
+        """
+        if isinstance(action, NewEpoch):
+            return None
+        before, many = self._done.get(action.volume, (key, 0))
+        many = many + 1 if before == key else 1
+        self._done[action.volume] = key, many
+        if many <= MOST_IN_VAIN or not isinstance(action, Attach | Detach):
+            return None
+        return Setback(IN_VAIN.format(action.kind, action.vm, many))
 
     def failed(self, action: Action) -> Backoff | None:
         """What this action came to when it was tried last, if it did not succeed."""
@@ -146,10 +170,12 @@ class Attempts:
 
     def clear(self) -> None:
         self._backoffs.clear()
+        self._done.clear()
 
     def keep(self, volumes: Container[VolumeName]) -> None:
         """Forget what is about volumes that are gone."""
         self._backoffs = {key: each for key, each in self._backoffs.items() if key[0] in volumes}
+        self._done = {name: each for name, each in self._done.items() if name in volumes}
 
 
 class Attention:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -127,9 +128,17 @@ async def test_new_file_system_has_no_feature_that_a_kernel_of_a_mixed_swarm_may
     assert late.isdisjoint(features)
 
 
+@pytest.fixture
+def protect(spare_of_kind: tuple[Disk, str]) -> Iterator[Callable[[], object]]:
+    """A loop device stays so for whoever gets it next."""
+    made, _ = spare_of_kind
+    yield lambda: made.run("blockdev", "--setro")
+    made.run("blockdev", "--setrw")
+
+
 @pytest.mark.parametrize("read_only", [False, True])
 async def test_a_disk_that_is_write_protected_is_refused_as_that_and_its_volume_is_free_again(
-    tmp_path: Path, spare_of_kind: tuple[Disk, str], *, read_only: bool
+    tmp_path: Path, spare_of_kind: tuple[Disk, str], protect: Callable[[], object], *, read_only: bool
 ) -> None:
     """A check would only say that it may not open it, and mount(8) would mount an xfs for reading without a word."""
     made, fstype = spare_of_kind
@@ -138,9 +147,8 @@ async def test_a_disk_that_is_write_protected_is_refused_as_that_and_its_volume_
     async with running(host(tmp_path), controller, tmp_path) as gate:
         await gate.mount(VOLUME, "a")
         await gate.unmount(VOLUME, "a")
-        made.run("blockdev", "--setro")
+        protect()
         controller.grant(made.grant(VOLUME, serial=2, fstype=fstype, may_format=False, read_only=read_only))
         with pytest.raises(GateError, match=f"{made.loop} is write-protected on this node"):
             await gate.mount(VOLUME, "b")
         await until(lambda: controller.history(VOLUME)[-1] == ("unmounted", 2))
-        made.run("blockdev", "--setrw")

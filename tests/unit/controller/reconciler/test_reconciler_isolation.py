@@ -33,6 +33,7 @@ class BuggyDriver(MemoryDriver):
     bad: DiskId | None = None
     hanging: DiskId | None = None
     blind = False
+    forgetful: VmId | None = None
 
     async def attach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
         if self.bad in disks:
@@ -44,7 +45,9 @@ class BuggyDriver(MemoryDriver):
     async def list_attachments(self) -> Listing:
         if self.blind:
             raise ZeroDivisionError("no disks")
-        return await super().list_attachments()
+        listed = await super().list_attachments()
+        seen = (replace(each, epoch=None) if each.vm == self.forgetful else each for each in listed.attachments)
+        return replace(listed, attachments=tuple(seen))
 
 
 class BuggyCluster(FakeCluster):
@@ -107,6 +110,25 @@ async def test_a_disk_that_gets_no_answer_holds_the_others_of_its_call_for_a_whi
 
         cluster.driver.hanging = None
         await play.until(("a",), names[0])
+
+
+async def test_a_vm_that_keeps_no_stamp_is_told_and_no_other_volume_pays_for_it() -> None:
+    """Each attach is done, and not seen: each would be followed by a new epoch, under which all others begin anew."""
+    cluster = batching()
+    async with scene(cluster) as play:
+        await made(play, DATA, WEB)
+        cluster.storage.seconds = 2.0
+        cluster.driver.forgetful = VmId("vm-a")
+        play.want("a", volume=DATA)
+        await asyncio.sleep(120)
+        assert (play.one.lead.epoch or 0) < 15
+        assert "does not show it: something else changes that VM" in play.one.state.why(DATA)
+        play.want("b", volume=WEB)
+        async with asyncio.timeout(60):
+            await play.until(("b",), WEB)
+
+        cluster.driver.forgetful = None
+        await play.until(("a",), DATA)
 
 
 async def test_a_decision_that_meets_a_bug_is_its_volumes_alarm_and_the_others_go_on() -> None:
