@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
@@ -50,14 +51,21 @@ def moved(vm: Vm, place: Place) -> dict[DiskId, Disk]:
     known, found = pins(vm), dict[DiskId, Disk]()
     for disk in vm.disks:
         pin = known.get((buses.get(disk.controller, -1), disk.unit))
-        if pin is not None and disk.files and _elsewhere(disk, pin, place):
+        if pin is not None and _elsewhere(disk, pin, place):
             found |= dict.fromkeys(place.pinned(pin), disk)
     return found
 
 
 def _elsewhere(disk: Disk, pin: Pin, place: Place) -> bool:
     now = [place.pin(name) for file in disk.files if (name := place.find(file)) is not None]
-    return not now or any(pin.key == each.key and not pin.fits(each) for each in now)
+    if any(pin.fits(each) for each in now):
+        return False
+    return not now or any(pin.key == each.key or _derived(each.key, pin.key) for each in now)
+
+
+def _derived(name: str, of: str) -> bool:
+    """As vCenter calls a disk's file under a snapshot, or beside another of its name: ``data-000001``, ``data_1``."""
+    return re.fullmatch(f"{re.escape(of)}[-_][0-9]+", name) is not None
 
 
 def unread_vms(vms: Sequence[Vm], place: Place, known: Collection[str] = ()) -> list[Vm]:
@@ -112,6 +120,11 @@ def _moved(disk: DiskId, now: str, vm: str) -> str:
         return (
             f"{disk} is on {vm}, and the settings do not name its datastore any more (or it left its "
             "datastore cluster): name it in datastores again"
+        )
+    if not now or now.startswith("[]"):
+        return (
+            f"{disk} is on {vm}, and vCenter does not tell where its file is now ({now or 'no name'}): give the host "
+            "its way to that datastore back"
         )
     return (
         f"{disk} is on {vm} as {now}: Storage vMotion or Storage DRS has moved it. Move it back: detach it by hand, "

@@ -14,7 +14,9 @@ from drivers.vsphere.inventory.values import Datastore, File, Found
 _UNFINISHED = "_copy"
 _OWNER = "_swarm"  # of an empty disk that names the swarm to which the folder belongs
 OWNERS = f"{_OWNER}.*"
-_PATH = re.compile(r"^\[(?P<datastore>[^\]]+)\] *(?P<path>.+)$")
+# A datastore's name may have brackets of its own, and is none where the host does not know it: see `_found`.
+_PATH = re.compile(r"^\[(?P<datastore>.*?)\] +(?P<path>[^ ].*)$|^\[(?P<name>[^\]]*)\](?P<rest>[^ ].*)$")
+_VOLUMES = "vmfs/volumes/"
 
 
 def key_of(disk: DiskId) -> VolumeKey:
@@ -117,8 +119,8 @@ class Place:
 
     def refusal(self, disk: DiskId) -> str | None:
         """Why this driver must not touch a disk, or None."""
-        match = _PATH.match(disk)
-        if match is None or self.find(File(match["datastore"], match["path"])) != disk:
+        parsed = parse_path(disk)
+        if parsed is None or self.find(File(*parsed)) != disk:
             places = " or ".join(f"[{each.name}] {each.folder}" for each in self.each)
             return (
                 f"{disk} is not in {places}, where the settings say that the disks are; set datastore, datastores and "
@@ -128,10 +130,17 @@ class Place:
 
 
 def _found(at: Place, file: File) -> DiskId | None:
-    """On this datastore alone."""
-    if file.datastore not in {*at.twins, at.datastore, at.name}:
+    """
+    On this datastore alone.
+
+    Of one that is lost vCenter shows no name, but where it was mounted: ``[] /vmfs/volumes/UUID/folder/file``.
+    """
+    path, mounted = file.path, f"{_VOLUMES}{at.url.rstrip('/').rpartition('/')[2]}/"
+    if not file.datastore and at.url and path.startswith(mounted):
+        path = path.removeprefix(mounted)
+    elif file.datastore not in {*at.twins, at.datastore, at.name}:
         return None
-    folder, _, base = file.path.rpartition("/")
+    folder, _, base = path.rpartition("/")
     if folder not in {at.folder, *at.aliases}:
         return None
     return DiskId(f"[{at.name}] {at.folder}/{base}")
@@ -140,7 +149,10 @@ def _found(at: Place, file: File) -> DiskId | None:
 def parse_path(text: str) -> tuple[str, str] | None:
     """``[datastore] folder/file`` as its two parts."""
     match = _PATH.match(text)
-    return (match["datastore"], match["path"].strip("/")) if match else None
+    if match is None:
+        return None
+    datastore, path = match["datastore"] or match["name"] or "", match["path"] or match["rest"]
+    return datastore, path.strip("/")
 
 
 def by_id(uuid: str) -> tuple[str, ...]:

@@ -132,6 +132,39 @@ def test_a_disk_whose_file_vcenter_moved_is_still_on_its_vm_and_uncertain() -> N
     assert "[OTHER] vm/vm_1.vmdk" in found.odd[DISK]
 
 
+@pytest.mark.parametrize("now", ["", "[] /vmfs/volumes/0badc0de-1/vm/vm_1.vmdk"], ids=["no name", "no datastore"])
+def test_a_disk_of_ours_is_on_its_vm_also_while_vcenter_does_not_tell_its_file(now: str) -> None:
+    """As where the VM's host has lost the datastore: the device is there, and its file has no name that we know."""
+    files = (File("", now.removeprefix("[] /")),) if now else ()
+    holder = vm(disks=(replace(disk(), files=files, name=now),), controllers=(SCSI,), extra=PINNED)
+    found = listing(Inventory((holder,), HOSTS), replace(PLACE, url="ds:///vmfs/volumes/5f-1/"))
+    assert found.attachments == (Attachment(DISK, VmId(PLAIN), AttachmentState.UNCERTAIN),)
+    assert "give the host its way to that datastore back" in found.odd[DISK]
+
+
+def test_a_disk_whose_datastore_is_only_told_by_where_it_was_mounted_is_known_by_that() -> None:
+    at = replace(PLACE, url="ds:///vmfs/volumes/5f-1/")
+    for path, known in (("5f-1/reberth", [DISK]), ("5f-2/reberth", []), ("5f-1/other", [])):
+        holder = vm(disks=(disk(f"vmfs/volumes/{path}/data.vmdk", datastore=""),))
+        assert [each.disk for each in attachments([holder], at)] == known
+        assert attachments([holder], PLACE) == []  # of a datastore without a URL nothing is guessed
+
+
+@pytest.mark.parametrize("now", ["data-000001", "data_1"])
+def test_a_disk_under_another_name_in_our_own_folder_is_still_its_vms(now: str) -> None:
+    """A snapshot's file of which vCenter does not tell the parent, or one that was moved away and back."""
+    holder = vm(disks=(disk(f"reberth/{now}.vmdk"),), controllers=(SCSI,), extra=PINNED)
+    states = {each.disk: each.state for each in attachments([holder], PLACE)}
+    assert states[DISK] is AttachmentState.UNCERTAIN
+
+
+def test_a_disk_under_a_snapshot_or_another_disk_in_its_slot_is_no_moved_disk() -> None:
+    for paths, known in ((("reberth/data-000001.vmdk", "reberth/data.vmdk"), 2), (("reberth/data2.vmdk",), 1)):
+        holder = vm(disks=(disk(*paths),), controllers=(SCSI,), extra=PINNED)
+        found = attachments([holder], PLACE)
+        assert [each.state for each in found] == [AttachmentState.ATTACHED] * known
+
+
 def test_a_disk_that_moved_to_another_datastore_of_ours_under_its_name_is_uncertain_where_it_was() -> None:
     two = replace(PLACE, others=(Place("datastore-2", "SAN", "reberth"),))
     away = replace(disk("reberth/data.vmdk", datastore="datastore-2"), name="[SAN] reberth/data.vmdk")

@@ -8,7 +8,18 @@ from fnmatch import fnmatchcase
 import pytest
 
 from controller.model import DiskId, VolumeKey
-from drivers.vsphere.inventory import Datastore, File, Found, Pin, Place, by_id, key_of, keys_of, unfinished_pattern
+from drivers.vsphere.inventory import (
+    Datastore,
+    File,
+    Found,
+    Pin,
+    Place,
+    by_id,
+    key_of,
+    keys_of,
+    parse_path,
+    unfinished_pattern,
+)
 
 PLACE = Place("datastore-1", "DS", "reberth", url="ds:///vmfs/volumes/1/")
 DISK = DiskId("[DS] reberth/data.vmdk")
@@ -99,3 +110,20 @@ def test_the_settings_mean_a_datastore_by_its_own_name_or_by_that_of_its_cluster
     assert [each.name for each in place.meant("POD")] == ["DS", "SAN"]
     assert [each.name for each in place.meant("SAN")] == ["SAN"]
     assert place.meant("DS") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("[DS] reberth/a.vmdk", ("DS", "reberth/a.vmdk")),
+        ("[DS]reberth/a.vmdk", ("DS", "reberth/a.vmdk")),
+        ("[SSD [new]] reberth/a.vmdk", ("SSD [new]", "reberth/a.vmdk")),
+        ("[Dätenspeicher] reberth/a].vmdk", ("Dätenspeicher", "reberth/a].vmdk")),
+        ("[] /vmfs/volumes/1/reberth/a.vmdk", ("", "vmfs/volumes/1/reberth/a.vmdk")),
+        ("reberth/a.vmdk", None),
+        ("[DS] ", None),
+        ("", None),
+    ],
+)
+def test_a_path_is_a_datastore_and_a_file(text: str, parts: tuple[str, str] | None) -> None:
+    assert parse_path(text) == parts
