@@ -17,7 +17,7 @@ from drivers.vsphere.client import Open, Session
 from drivers.vsphere.inventory import Disk, Found, Inventory, Place, Vm
 from drivers.vsphere.obstacles import Obstacles
 from drivers.vsphere.placing import Member
-from drivers.vsphere.requests import Change, TaskState
+from drivers.vsphere.requests import Change, TaskState, searched
 from drivers.vsphere.settings import Settings
 from drivers.vsphere.slots import FEW
 
@@ -112,7 +112,7 @@ class Calls:
 
     async def files(self, at: Place, pattern: str) -> tuple[Found, ...]:
         """Disks in our folder on this datastore by file name; ``*`` stands for anything."""
-        return (await self._task(lambda now: client.search_disk(now, at, pattern))).found
+        return searched(await self._task(lambda now: client.search_disk(now, at, pattern)))
 
     async def run(self, call: Callable[[Open], T]) -> T:
         """For a probe: whatever it asks."""

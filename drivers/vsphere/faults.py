@@ -20,7 +20,8 @@ class Kind(Enum):
     HOST_AWAY = "host-away"  # vCenter did not even try: its host is disconnected
     LOCKED = "locked"
     EXISTS = "exists"
-    NOT_FOUND = "not-found"
+    NOT_FOUND = "not-found"  # a file
+    GONE = "gone"  # an object of vCenter's: that says nothing about files
     NO_SPACE = "no-space"
     RESOURCES = "resources"
     DATASTORE = "datastore"  # not there, or not to be reached
@@ -45,7 +46,8 @@ _BY_KIND = {
     Kind.HOST_LOST: ("HostCommunication", "HostConnectFault"),
     Kind.LOCKED: ("FileLocked",),
     Kind.EXISTS: ("FileAlreadyExists",),
-    Kind.NOT_FOUND: ("FileNotFound", "ManagedObjectNotFound"),
+    Kind.NOT_FOUND: ("FileNotFound",),
+    Kind.GONE: ("ManagedObjectNotFound",),
     Kind.NO_SPACE: ("NoDiskSpace", "InsufficientStorageSpace"),
     Kind.RESOURCES: ("InsufficientResourcesFault",),
     Kind.DATASTORE: ("InvalidDatastore",),

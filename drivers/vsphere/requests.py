@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from drivers.shared.faults import Doubt
 from drivers.vsphere.faults import Fault
 from drivers.vsphere.inventory.values import Disk, Found
 
@@ -33,7 +34,14 @@ class Change:
 class TaskState:
     ended: bool
     fault: Fault | None = None
-    found: tuple[Found, ...] = ()  # of a search
+    found: tuple[Found, ...] | None = None  # of a search; None: it says nothing of files
+
+
+def searched(state: TaskState) -> tuple[Found, ...]:
+    """What a search found. Without any result it is not "no file": a disk that is not found may be made anew."""
+    if state.found is None:
+        raise Doubt("the search of a datastore ended without a result")
+    return state.found
 
 
 @dataclass(frozen=True, slots=True)

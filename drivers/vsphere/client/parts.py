@@ -12,11 +12,12 @@ import structlog
 from pyVmomi import vim, vmodl
 
 from drivers.shared.faults import Doubt
-from drivers.vsphere.faults import Fault, fault_from
+from drivers.vsphere.faults import Fault, Kind, fault_from
 from drivers.vsphere.inventory import Place
 
 log = structlog.get_logger()
 Collector = vmodl.query.PropertyCollector
+_OF_A_CALL = (vim.VirtualMachine, vim.HostSystem, vim.Task)
 PAGE = 100  # objects in one answer: vCenter gives no more
 
 
@@ -29,6 +30,11 @@ def translated() -> Iterator[None]:
     """Errors of pyVmomi as ours. From None: its frames hold whole requests, the login's among them."""
     try:
         yield
+    except vmodl.fault.ManagedObjectNotFound as error:
+        # What was looked up at the login: a view, which ended with its session, or a datastore that was mounted anew.
+        if error.obj is not None and not isinstance(error.obj, _OF_A_CALL):
+            raise Fault(Kind.NOT_AUTHENTICATED, f"the session has ended, or {ref_of(error.obj)} is gone") from None
+        raise fault_from(error) from None
     except vmodl.MethodFault as error:
         raise fault_from(error) from None
     except (OSError, HTTPException) as error:

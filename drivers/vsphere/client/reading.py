@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-from pyVmomi import vim, vmodl
+from pyVmomi import vim
 
 from controller.model import VmId
 from drivers.guests import GuestAddresses
+from drivers.shared.faults import Doubt
 from drivers.vsphere.client.decode import Kinds, Properties, decode_guest, decode_vm, joined, runs
 from drivers.vsphere.client.keyed import answers_keys, paths
 from drivers.vsphere.client.parts import Collector, properties_of, ref_of, retrieve, through
@@ -45,24 +45,12 @@ def look(now: Open, *, whole: bool = False) -> Inventory:
     What vCenter says has changed is read, and now and then, or with ``whole``, everything: in one request, and more for
     further pages, since vCenter answers with at most 100 objects at once.
     """
-    with _session():
-        if whole:
-            return _sorted(_all(now))
-        if now.memo.tracker is None:
-            now.memo.tracker = Tracker(lambda: _all(now), lambda objects: _some(now, objects), now.memo.whole_look)
-        with now.wires.shortening(without_values):
-            return _sorted(now.memo.tracker.look(lambda: watch_all(now.content, through(now.views))))
-
-
-@contextmanager
-def _session() -> Iterator[None]:
-    """The views belong to the session and go with it."""
-    try:
-        yield
-    except vmodl.fault.ManagedObjectNotFound as error:
-        if error.obj is not None and not isinstance(error.obj, (vim.ManagedEntity, vim.Task)):
-            raise Fault(Kind.NOT_AUTHENTICATED, "the session has ended") from None
-        raise
+    if whole:
+        return _sorted(_all(now))
+    if now.memo.tracker is None:
+        now.memo.tracker = Tracker(lambda: _all(now), lambda objects: _some(now, objects), now.memo.whole_look)
+    with now.wires.shortening(without_values):
+        return _sorted(now.memo.tracker.look(lambda: watch_all(now.content, through(now.views))))
 
 
 def _all(now: Open) -> tuple[Vm | Host | Datastore, ...]:
@@ -78,7 +66,11 @@ def _all(now: Open) -> tuple[Vm | Host | Datastore, ...]:
 def _some(now: Open, objects: Iterable[Any]) -> list[Vm | Host | Datastore]:
     wanted = [Collector.ObjectSpec(obj=each) for each in objects]
     with now.wires.shortening(None):
-        return [_decoded(obj, properties) for obj, properties in retrieve(now.content, wanted, _specs(now))]
+        found = [_decoded(obj, properties) for obj, properties in retrieve(now.content, wanted, _specs(now))]
+    untold = {ref_of(each.obj) for each in wanted} - {each.ref for each in found}
+    if untold:
+        raise Doubt(f"vCenter left {', '.join(sorted(untold))} out of its answer")
+    return found
 
 
 def _specs(now: Open) -> list[object]:
@@ -152,7 +144,7 @@ def read_vm(now: Open, ref: str) -> Vm:
     target = Collector.ObjectSpec(obj=vim.VirtualMachine(ref, now.stub))
     for _, properties in retrieve(now.content, [target], [properties_of(vim.VirtualMachine, _full(now))]):
         return decode_vm(ref, properties, _KINDS)
-    raise Fault(Kind.NOT_FOUND, f"the VM {ref} is gone")
+    raise Fault(Kind.GONE, f"the VM {ref} is gone")
 
 
 def read_task(now: Open, ref: str) -> TaskState:
@@ -161,12 +153,14 @@ def read_task(now: Open, ref: str) -> TaskState:
     for _, properties in retrieve(now.content, [target], [properties_of(vim.Task, _TASK)]):
         state = str(properties.get("info.state", ""))
         fault = fault_from(properties.get("info.error"), begun=True) if state == "error" else None
-        files = getattr(properties.get("info.result"), "file", ())
-        found = tuple(
-            Found(str(file.path), getattr(file, "capacityKb", None), getattr(file, "fileSize", None)) for file in files
-        )
+        files = getattr(properties.get("info.result"), "file", None)
+        found = None if files is None else tuple(_found(file) for file in files)
         return TaskState(ended=state in {"success", "error"}, fault=fault, found=found)
-    raise Fault(Kind.NOT_FOUND, f"the task {ref} is gone")
+    raise Fault(Kind.GONE, f"the task {ref} is gone")
+
+
+def _found(file: Any) -> Found:
+    return Found(str(file.path), getattr(file, "capacityKb", None), getattr(file, "fileSize", None))
 
 
 def disk_uuid(now: Open, path: str) -> str:

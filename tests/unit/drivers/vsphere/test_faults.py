@@ -28,7 +28,7 @@ from drivers.vsphere.faults import Kind, fault_from
         (vim.fault.FileLocked(), Kind.LOCKED),
         (vim.fault.FileAlreadyExists(), Kind.EXISTS),
         (vim.fault.FileNotFound(), Kind.NOT_FOUND),
-        (vmodl.fault.ManagedObjectNotFound(), Kind.NOT_FOUND),
+        (vmodl.fault.ManagedObjectNotFound(), Kind.GONE),  # which says nothing of files
         (vim.fault.NoDiskSpace(), Kind.NO_SPACE),
         (vim.fault.InvalidPowerState(), Kind.STATE),
         (vmodl.fault.RequestCanceled(), Kind.CANCELED),
@@ -81,7 +81,7 @@ def test_every_fault_that_a_method_we_call_declares_has_a_chosen_kind() -> None:
 
 def test_only_known_refusals_among_the_runtime_faults_are_refusals_and_all_others_are_in_doubt() -> None:
     """Any method may answer with one, and a host may go on with what vCenter gave up."""
-    refusals = {Kind.NOT_AUTHENTICATED, Kind.LOGIN, Kind.PERMISSION, Kind.BUSY, Kind.HOST_AWAY, Kind.NOT_FOUND}
+    refusals = {Kind.NOT_AUTHENTICATED, Kind.LOGIN, Kind.PERMISSION, Kind.BUSY, Kind.HOST_AWAY, Kind.GONE}
     refusals |= {Kind.DISABLED, Kind.LICENSE, Kind.INVALID, Kind.STATE}
     found = {fault: fault_from(fault()) for fault in _faults_of(vmodl.RuntimeFault)}
     assert len(found) > 80
