@@ -27,13 +27,15 @@ def free_slots(vm: Vm, per_controller: int) -> list[Slot]:
     """
     Free slots, in the order in which to use them: those after the slot given out last come first.
 
+    On a controller whose bus several VMs may share nothing is locked, so none of those.
+
     A slot just freed so comes last: the guest may still have the dead device of the disk that was there, and would
     take the new disk for it.
     """
     slots = sorted(
         Slot(controller.bus, unit, controller.key)
         for controller in vm.controllers
-        if controller.paravirtual
+        if controller.paravirtual and not controller.shared
         for unit in _units(per_controller)
         if unit not in controller.taken
     )

@@ -11,6 +11,7 @@ from drivers.guests import GuestAddresses
 from drivers.vsphere.inventory import CONNECTED, KEPT_KEYS, Controller, Disk, File, Vm, parse_path
 
 Properties = Mapping[str, Any]  # property path -> value; a property that is not set is not there
+_ALONE = "noSharing"
 _CHAIN = 256  # more than the longest snapshot chain that vSphere allows (32)
 
 
@@ -125,7 +126,13 @@ def _controllers(devices: Any, kinds: Kinds) -> tuple[Controller, ...]:
         if key is not None and unit is not None:
             taken[key].add(unit)
     return tuple(
-        Controller(device.key, device.busNumber, isinstance(device, kinds.paravirtual), frozenset(taken[device.key]))
+        Controller(
+            device.key,
+            device.busNumber,
+            isinstance(device, kinds.paravirtual),
+            frozenset(taken[device.key]),
+            shared=str(getattr(device, "sharedBus", None) or _ALONE) != _ALONE,
+        )
         for device in devices
         if isinstance(device, kinds.controller)
     )

@@ -37,6 +37,7 @@ class Controller:
     bus: int
     paravirtual: bool
     taken: frozenset[int]
+    shared: bool = False  # several VMs may have one disk on it: nothing is locked there
 
 
 @dataclass(frozen=True, slots=True)

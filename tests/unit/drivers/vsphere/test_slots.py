@@ -63,3 +63,11 @@ def test_a_vm_has_four_controllers_at_most() -> None:
 
 def test_a_classic_controller_keeps_its_bus() -> None:
     assert missing_controllers(vm(frozenset(), paravirtual=False), 1, 15) == (1,)
+
+
+def test_no_disk_goes_on_a_controller_that_several_vms_share() -> None:
+    """Nothing is locked there: a second VM could open the disk."""
+    alone, shared = Controller(1000, 0, True, frozenset({7})), Controller(1001, 1, True, frozenset({7}), shared=True)
+    both = Vm("vm-1", "one", controllers=(shared, alone))
+    assert {slot.bus for slot in free_slots(both, 15)} == {0}
+    assert missing_controllers(Vm("vm-1", "one", controllers=(shared,)), 1, 15) == (0,)

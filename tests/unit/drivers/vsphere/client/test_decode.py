@@ -103,3 +103,13 @@ def test_everything_on_a_controller_takes_its_unit() -> None:
 def test_settings_that_were_asked_for_by_name_are_read_as_if_all_had_been() -> None:
     vm = decode_vm("vm-1", {'config.extraConfig["reberth.epoch"]': option("reberth.epoch", "7")}, KINDS)
     assert vm.extra == {"reberth.epoch": "7"}
+
+
+def test_a_controller_on_a_shared_bus_is_told_apart() -> None:
+    kind: Any = device.ParaVirtualSCSIController
+    devices = [
+        kind(key=1000, busNumber=0, sharedBus="noSharing"),
+        kind(key=1001, busNumber=1, sharedBus="physicalSharing"),
+        kind(key=1002, busNumber=2, sharedBus="virtualSharing"),
+    ]
+    assert [each.shared for each in decoded(config__hardware__device=devices).controllers] == [False, True, True]
