@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pyVmomi import vim, vmodl
 
+from drivers.shared.faults import NotSent
+from drivers.shared.settings import SettingsError
 from drivers.vsphere.client.parts import Collector, properties_of, ref_of, through, translated
 from drivers.vsphere.client.session import HOST_PROPERTIES, Open, Session
 from drivers.vsphere.requests import Update
@@ -16,7 +18,10 @@ class Watch:
     """A session that waits for changes. A collector of its own: it must not stand in the way of other requests."""
 
     def __init__(self, settings: Settings, timeout: float) -> None:
-        self._session = Session(settings, timeout)
+        try:
+            self._session = Session(settings, timeout)
+        except SettingsError as error:  # it was right at the start: it may be again
+            raise NotSent(str(error)) from None
         self._version = ""
         try:
             self._collector = self._session.run(_watching)
