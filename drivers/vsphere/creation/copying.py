@@ -21,11 +21,21 @@ from drivers.shared.copies import Sources
 from drivers.shared.faults import CallError
 from drivers.vsphere.async_session import Calls
 from drivers.vsphere.faults import Fault, Kind
-from drivers.vsphere.inventory import Place, by_id, unfinished_pattern
+from drivers.vsphere.inventory import Found, Place, by_id, unfinished_pattern
 
 log = structlog.get_logger()
 _PAUSE = 5.0  # seconds after which whoever needs a disk that is being copied looks again
 _LOCKED = frozenset({Kind.LOCKED, Kind.BUSY, Kind.FILE, Kind.UNKNOWN})  # how servers say that a file is in use
+
+
+def made_before(disk: DiskId, size: int, found: Sequence[Found]) -> CreateOutcome:
+    """Of a disk that vCenter says is there, by what a search for it found. ``size`` in KiB. Pure."""
+    if not any(each.name == disk.rsplit("/", 1)[-1] for each in found):
+        return InDoubt(f"{disk} exists, but is not found as a disk: look at its files with the datastore browser")
+    others = [each.size_kib for each in found if each.size_kib not in {None, size}]
+    if others:
+        return Refused(f"{disk} exists with {others[0]} KiB, not {size} KiB: choose another name, or that size")
+    return Created(disk)
 
 
 class Copier:
@@ -43,10 +53,7 @@ class Copier:
             found = await self._calls.files(place, disk.rsplit("/", 1)[-1])
         except CallError as error:
             return InDoubt(f"{disk} exists, but its size could not be read: {error}")
-        others = [each.size_kib for each in found if each.size_kib not in {None, size}]
-        if others:
-            return Refused(f"{disk} exists with {others[0]} KiB, not {size} KiB: choose another name, or that size")
-        return Created(disk)
+        return made_before(disk, size, found)
 
     async def existing_or(self, disk: DiskId, size: int, otherwise: Refused) -> CreateOutcome:
         """The disk, if there is one."""
