@@ -35,6 +35,7 @@ class Obstacles:
     hardware: int | None = None  # version of the virtual hardware
     wide: bool = False  # the settings put more than 15 disks on a controller
     sharing: tuple[str, ...] = ()  # files of disks of ours that several VMs may open at once
+    forgetful: tuple[str, ...] = ()  # and of those that lose what was written when the VM is switched off
 
 
 def sentences(name: str, found: Obstacles) -> tuple[str, ...]:
@@ -81,6 +82,11 @@ def _of_host(name: str, found: Obstacles) -> list[str]:
     said += [
         f"{file} on {name} is shared (multi-writer), so nothing locks it: remove the disk and let Reberth attach it"
         for file in found.sharing
+    ]
+    said += [
+        f"{file} on {name} was attached by hand in a mode in which all that is written is thrown away when {name} is "
+        "switched off or reset: copy the data away first, then remove the disk and let Reberth attach it"
+        for file in found.forgetful
     ]
     return said
 

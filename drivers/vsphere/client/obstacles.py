@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pyVmomi import vim
 
-from controller.model import DiskId
 from drivers.base import Room
 from drivers.vsphere.client.parts import Collector, properties_of, ref_of, retrieve
 from drivers.vsphere.client.session import Open
 from drivers.vsphere.client.stores import mount
-from drivers.vsphere.inventory import Place
+from drivers.vsphere.inventory import File, Place, parse_path
 from drivers.vsphere.obstacles import Obstacles, Store
 
 _VM = (
@@ -20,8 +19,9 @@ _VM = (
     *("config.keyId", "config.version", "runtime.host", "config.hardware.device"),
 )
 _DATASTORE = ("summary.accessible", "summary.maintenanceMode", "summary.freeSpace", "host")
+_FORGETFUL = frozenset({"independent_nonpersistent", "nonpersistent", "undoable", "append"})
 _HOST = ("name", "runtime.inMaintenanceMode")
-_ROOM = properties_of(vim.Datastore, ("summary.freeSpace", "summary.capacity"))
+_ROOM = properties_of(vim.Datastore, ("summary.freeSpace", "summary.capacity", "summary.accessible"))
 
 
 def read_obstacles(now: Open, refs: Sequence[str], place: Place | None, *, wide: bool) -> dict[str, Obstacles]:
@@ -40,7 +40,7 @@ def read_obstacles(now: Open, refs: Sequence[str], place: Place | None, *, wide:
     def of(vm: Any) -> Obstacles:
         on = _on(vm)
         stores = tuple(_store(each, read, on if place else "") for each in (place or now.place).each)
-        return _obstacles(vm, stores, hosts.get(on, {}), now.place, wide=wide)
+        return _obstacles(vm, stores, hosts.get(on, {}), place or now.place, wide=wide)
 
     return {ref: of(read[ref]) for ref in refs if ref in read}
 
@@ -52,10 +52,11 @@ def _on(vm: Any) -> str:
 def _store(place: Place, read: Any, host: str) -> Store:
     found = read.get(place.datastore, {})
     mounts = [mount for ref in place.refs for mount in read.get(ref, {}).get("host") or ()]
-    free = found.get("summary.freeSpace")
+    accessible = bool(found.get("summary.accessible", True))
+    free = found.get("summary.freeSpace") if accessible else None  # else it is told as 0
     return Store(
         place.name,
-        accessible=bool(found.get("summary.accessible", True)),
+        accessible=accessible,
         maintenance=str(found.get("summary.maintenanceMode") or ""),
         free_bytes=None if free is None else int(free),
         mount=mount(mounts, host),
@@ -88,6 +89,7 @@ def rooms(now: Open, at: Sequence[Place]) -> dict[str, Room]:
         name: Room(f"the datastore {name}", int(values["summary.freeSpace"]), int(values["summary.capacity"]))
         for name, values in told
         if values.get("summary.freeSpace") is not None and values.get("summary.capacity")
+        if values.get("summary.accessible", True)
     }
 
 
@@ -103,7 +105,8 @@ def _obstacles(vm: Any, stores: tuple[Store, ...], host: Any, place: Place, *, w
         leaving=bool(host.get("runtime.inMaintenanceMode")),
         hardware=_hardware(str(vm.get("config.version") or "")),
         wide=wide,
-        sharing=_shared(vm.get("config.hardware.device") or (), place),
+        sharing=_files(vm.get("config.hardware.device") or (), place, _shared),
+        forgetful=_files(vm.get("config.hardware.device") or (), place, _forgetful),
     )
 
 
@@ -112,7 +115,21 @@ def _hardware(version: str) -> int | None:
     return int(digits) if digits.isdecimal() else None
 
 
-def _shared(devices: Any, place: Place) -> tuple[str, ...]:
+def _files(devices: Any, place: Place, which: Callable[[Any], bool]) -> tuple[str, ...]:
+    """Names of our disks among them that are so, as they are attached now."""
     backings: list[Any] = [each.backing for each in devices if isinstance(each, vim.vm.device.VirtualDisk)]
-    files = (str(each.fileName) for each in backings if getattr(each, "sharing", None) not in {None, "", "sharingNone"})
-    return tuple(file for file in files if place.refusal(DiskId(file)) is None)
+    return tuple(str(each.fileName) for each in backings if which(each) and _is_ours(each, place))
+
+
+def _is_ours(backing: Any, place: Place) -> bool:
+    """Also under the other names that a datastore has, and its folder there."""
+    parsed, store = parse_path(str(getattr(backing, "fileName", None) or "")), getattr(backing, "datastore", None)
+    return parsed is not None and place.find(File(ref_of(store) if store else parsed[0], parsed[1])) is not None
+
+
+def _shared(backing: Any) -> bool:
+    return getattr(backing, "sharing", None) not in {None, "", "sharingNone"}
+
+
+def _forgetful(backing: Any) -> bool:
+    return getattr(backing, "diskMode", None) in _FORGETFUL

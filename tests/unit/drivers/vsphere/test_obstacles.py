@@ -21,6 +21,7 @@ from drivers.vsphere.obstacles import Obstacles, Store, sentences
         (Obstacles(host="esx1", leaving=True), "move swarm01 to another one"),
         (Obstacles(hardware=13, wide=True), "disks_per_controller = 15"),
         (Obstacles(sharing=("[DS] reberth/a.vmdk",)), "nothing locks it"),
+        (Obstacles(forgetful=("[DS] reberth/a.vmdk",)), "copy the data away first"),
         (Obstacles(stores=(Store("DS", accessible=False),)), "before the paths are back"),
         (Obstacles(stores=(Store("OK"), Store("DS", maintenance="inMaintenance"))), "end that"),
         (Obstacles(stores=(Store("DS", free_bytes=2**20),)), "until there is room"),
