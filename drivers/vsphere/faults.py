@@ -22,6 +22,7 @@ class Kind(Enum):
     EXISTS = "exists"
     NOT_FOUND = "not-found"  # a file
     GONE = "gone"  # an object of vCenter's: that says nothing about files
+    PLACE_GONE = "place-gone"  # one that was looked up at the login, as a datastore that was mounted anew since
     NO_SPACE = "no-space"
     RESOURCES = "resources"
     DATASTORE = "datastore"  # not there, or not to be reached
@@ -48,6 +49,7 @@ _BY_KIND = {
     Kind.EXISTS: ("FileAlreadyExists",),
     Kind.NOT_FOUND: ("FileNotFound",),
     Kind.GONE: ("ManagedObjectNotFound",),
+    Kind.PLACE_GONE: (),
     Kind.NO_SPACE: ("NoDiskSpace", "InsufficientStorageSpace"),
     Kind.RESOURCES: ("InsufficientResourcesFault",),
     Kind.DATASTORE: ("InvalidDatastore",),

@@ -138,6 +138,9 @@ class Admin:
             manager.Terminate(keys)
         return len(keys)
 
+    def sessions(self) -> int:
+        return len(self._content.sessionManager.sessionList)
+
     def close(self) -> None:
         self._stub.DropConnections()
 

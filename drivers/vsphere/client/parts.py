@@ -31,10 +31,12 @@ def translated() -> Iterator[None]:
     try:
         yield
     except vmodl.fault.ManagedObjectNotFound as error:
-        # What was looked up at the login: a view, which ended with its session, or a datastore that was mounted anew.
-        if error.obj is not None and not isinstance(error.obj, _OF_A_CALL):
-            raise Fault(Kind.NOT_AUTHENTICATED, f"the session has ended, or {ref_of(error.obj)} is gone") from None
-        raise fault_from(error) from None
+        if error.obj is None or isinstance(error.obj, _OF_A_CALL):
+            raise fault_from(error) from None
+        if isinstance(error.obj, vim.ManagedEntity):
+            raise Fault(Kind.PLACE_GONE, f"vCenter does not know {ref_of(error.obj)} any more") from None
+        # A view, a collector: they belong to the session and go with it.
+        raise Fault(Kind.NOT_AUTHENTICATED, "the session has ended") from None
     except vmodl.MethodFault as error:
         raise fault_from(error) from None
     except (OSError, HTTPException) as error:

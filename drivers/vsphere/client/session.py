@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from typing import Any, TypeVar
@@ -134,10 +135,9 @@ class Session:
             with translated():
                 return call(now)
         except Fault as fault:
-            if fault.kind is not Kind.NOT_AUTHENTICATED:
+            if fault.kind not in {Kind.NOT_AUTHENTICATED, Kind.PLACE_GONE}:
                 raise
-        self._forget(now)
-        now = self._ensure()
+            now = self._anew(now, fault)
         with translated():
             return call(now)
 
@@ -165,11 +165,27 @@ class Session:
                 self._open = self._login()
             return self._open
 
-    def _forget(self, gone: Open) -> None:
+    def _anew(self, gone: Open, why: Fault) -> Open:
+        """
+        In place of a session that has ended, or that knows an object that is gone.
+
+        A datastore that is nowhere any more lets no login succeed: for all others the session goes on as it is.
+        """
         with self._lock:
-            if self._open is gone:  # else another thread has logged in already
+            if self._open is not gone and self._open is not None:  # another thread has logged in already
+                return self._open
+            if why.kind is Kind.NOT_AUTHENTICATED:
                 self._open = None
-                gone.stub.DropConnections()  # type: ignore[no-untyped-call]
+            try:
+                self._open = self._login()
+            except NotSent as error:
+                if why.kind is Kind.NOT_AUTHENTICATED:
+                    raise
+                raise Fault(why.kind, f"{why}: {error}") from None
+            finally:
+                if self._open is not gone:
+                    gone.stub.DropConnections()  # type: ignore[no-untyped-call]
+            return self._open
 
     def _login(self) -> Open:
         try:
@@ -195,7 +211,14 @@ class Session:
         with translated():
             content: Any = vim.ServiceInstance("ServiceInstance", stub).RetrieveContent()
             content.sessionManager.Login(credentials.user, credentials.password, None)
-            return self._orient(stub, content)
+        try:
+            with translated():
+                return self._orient(stub, content)
+        except CallError:
+            # vCenter bears so many sessions, for all its users: one a second would stay until it lets in nobody.
+            with suppress(CallError), translated():
+                content.sessionManager.Logout()
+            raise
 
     def _orient(self, stub: _Stub, content: Any) -> Open:
         wanted = self._settings

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from controller.model import DiskId, DriverOption, Spec, VmId, VolumeKey
-from drivers.base import Created, Done, Refused, declared
+from drivers.base import Created, Done, DriverError, Refused, declared
 from drivers.vsphere import create
 from drivers.vsphere.creation.making import DATASTORE
 from reberth.testing.asking import ONE, SIZE, held
@@ -119,3 +119,14 @@ async def test_a_disk_on_a_datastore_that_the_settings_leave_out_stays_its_vms(r
     assert [(each.disk, VmId(each.vm)) for each in found.attachments] == [(disk, vm)]
     assert "name it in datastores again" in found.odd[disk]
     await without.close()
+
+
+async def test_a_login_that_finds_no_datastore_leaves_no_session_behind(rig: VsphereFaultsRig) -> None:
+    """It is tried again with each look, and a vCenter that has too many sessions lets in nobody."""
+    before = rig.admin.sessions()
+    wrong = create(rig.simulator.settings(datastores=["nowhere"]))
+    for _ in range(3):
+        with pytest.raises(DriverError, match="nowhere"):
+            await wrong.list_attachments()
+    assert rig.admin.sessions() == before
+    await wrong.close()
