@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 from pyVmomi import vim, vmodl
 
-from drivers.shared.faults import CallError
+from drivers.shared.faults import CallError, Doubt
 from drivers.vsphere.client.parts import PAGE, Collector, properties_of, ref_of, translated
 from drivers.vsphere.inventory import Datastore, Host, Vm
 
@@ -123,9 +123,12 @@ class Tracker:
                 return
             for each in (update for part in found.filterSet for update in part.objectSet):
                 self._note(each)
-            self._version = found.version
             if not found.truncated:
+                self._version = found.version
                 return
+            if found.version == self._version:  # a thread that asks for ever would hold all others up
+                raise Doubt("vCenter's updates do not come to an end")
+            self._version = found.version
 
     def _note(self, update: Any) -> None:
         ref = ref_of(update.obj)

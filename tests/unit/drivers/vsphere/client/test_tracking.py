@@ -10,6 +10,7 @@ import pytest
 from pyVmomi import vim, vmodl
 from structlog.testing import capture_logs
 
+from drivers.shared.faults import Doubt
 from drivers.vsphere.client.parts import PAGE
 from drivers.vsphere.client.tracking import Entity, Tracker, without_values
 from drivers.vsphere.inventory import Vm
@@ -179,3 +180,15 @@ def test_without_a_time_everything_is_read_in_each_look() -> None:
 def test_values_of_an_update_are_left_out_and_the_names_stay() -> None:
     body = b"<o><kind>modify</kind><obj>vm-1</obj><changeSet>\n<name>a</name></changeSet><changeSet>b</changeSet></o>"
     assert without_values(body) == b"<o><kind>modify</kind><obj>vm-1</obj></o>"
+
+
+def test_updates_that_never_end_are_no_endless_wait() -> None:
+    """Whoever waits holds up all looks after it."""
+
+    class Stuck(Server):
+        def WaitForUpdatesEx(self, version: str, options: Any) -> Any:  # noqa: N802
+            return Collector.UpdateSet(version=version, filterSet=[], truncated=bool(options))
+
+    server = Stuck(1)
+    with pytest.raises(Doubt, match="do not come to an end"):
+        server.tracker().look(server.begin)
