@@ -28,7 +28,7 @@ def decode_vm(ref: str, properties: Properties, kinds: Kinds) -> Vm:
     version = _said(properties, "config.changeVersion")
     return Vm(
         ref=ref,
-        name=str(properties.get("name", ref)),
+        name=_as_people_see(str(properties.get("name", ref))),
         uuid=_said(properties, "config.uuid"),
         power=_said(properties, "runtime.powerState"),
         connection=_said(properties, "runtime.connectionState"),
@@ -45,6 +45,13 @@ def decode_vm(ref: str, properties: Properties, kinds: Kinds) -> Vm:
 
 def _said(properties: Properties, name: str) -> str:
     return str(properties.get(name) or "")
+
+
+def _as_people_see(name: str) -> str:
+    """VCenter writes three characters of names otherwise than its client shows them."""
+    for written, shown in (("%2f", "/"), ("%5c", "\\"), ("%25", "%")):
+        name = name.replace(written, shown).replace(written.upper(), shown)
+    return name
 
 
 def _unread(properties: Properties, devices: Any, version: str) -> str:

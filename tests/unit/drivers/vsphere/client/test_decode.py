@@ -113,3 +113,10 @@ def test_a_controller_on_a_shared_bus_is_told_apart() -> None:
         kind(key=1002, busNumber=2, sharedBus="virtualSharing"),
     ]
     assert [each.shared for each in decoded(config__hardware__device=devices).controllers] == [False, True, True]
+
+
+def test_a_vms_name_is_as_people_see_it() -> None:
+    """VCenter writes a slash as %2f: so it would fit no name of the settings, and no host's."""
+    assert [decoded(name=name).name for name in ("web%2f1", "a%5Cb", "50%25", "50%252f", "größe %41")] == [
+        *("web/1", "a\\b", "50%", "50%2f", "größe %41"),
+    ]
