@@ -66,6 +66,7 @@ _BY_KIND = {
     Kind.LICENSE: ("NotEnoughLicenses",),
     Kind.INVALID: (
         *("InvalidArgument", "InvalidRequest", "InvalidType", "InvalidProperty", "InvalidName", "DuplicateName"),
+        "InvalidPrivilege",
         *("MethodNotFound", "NotImplemented", "NotSupported", "InvalidDatastorePath", "InvalidDiskFormat"),
         "InvalidCollectorVersion",
     ),

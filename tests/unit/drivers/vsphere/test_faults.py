@@ -52,7 +52,15 @@ CALLED = [
     (vim.SessionManager, ("Login", "Logout")),
     (vim.SearchIndex, ("FindByInventoryPath",)),
     (vim.view.ViewManager, ("CreateContainerView",)),
-    (vmodl.query.PropertyCollector, ("RetrievePropertiesEx", "ContinueRetrievePropertiesEx", "WaitForUpdatesEx")),
+    (vim.event.EventManager, ("LogUserEvent",)),
+    (vim.CustomFieldsManager, ("AddFieldDefinition", "SetField")),
+    (
+        vmodl.query.PropertyCollector,
+        (
+            *("RetrievePropertiesEx", "ContinueRetrievePropertiesEx", "WaitForUpdatesEx"),
+            *("CreatePropertyCollector", "CreateFilter", "Destroy"),
+        ),
+    ),
     (
         vim.VirtualDiskManager,
         (
