@@ -69,6 +69,16 @@ def test_a_disk_that_was_put_into_a_vm_that_shows_no_devices_goes_nowhere_else()
     assert to_attach([vm(), clone], PLACE, [ONE], ID, EPOCH).todo == (ONE,)
 
 
+def test_a_suspended_vm_is_asked_for_nothing_it_keeps_its_disks_and_takes_none() -> None:
+    """Some servers do as they are told; the memory of the VM goes on with the devices that it had."""
+    asleep = vm(power="suspended", disks=(HELD,))
+    taken, given = to_detach([asleep], PLACE, [ONE], ID, EPOCH), to_attach([asleep], PLACE, [ONE, TWO], ID, EPOCH)
+    assert (taken.todo, given.todo) == ((), ())
+    assert "resume it, or power it off" in why(taken)
+    assert "resume it, or power it off" in why(given, TWO)
+    assert given.known[ONE] == Done()
+
+
 def test_nothing_is_attached_to_a_vm_whose_host_does_not_answer() -> None:
     step = to_attach([vm(connection="disconnected")], PLACE, [ONE], ID, EPOCH)
     assert step.todo == ()

@@ -15,6 +15,7 @@ from drivers.vsphere.client.obstacles import read_obstacles, rooms
 from drivers.vsphere.client.reading import read_again, read_task
 from drivers.vsphere.faults import Kind
 from drivers.vsphere.inventory import Found, Place, Vm
+from drivers.vsphere.obstacles import Obstacles, Store
 from drivers.vsphere.requests import searched
 
 Collector = vmodl.query.PropertyCollector
@@ -70,6 +71,36 @@ def test_a_task_that_failed_without_saying_how_is_in_doubt() -> None:
     fault = read_task(server(task_1={"info.state": "error"}), "task-1").fault
     assert fault is not None
     assert (fault.kind, fault.in_doubt) == (Kind.UNKNOWN, True)
+
+
+def test_whatever_keeps_a_vm_from_being_changed_is_read() -> None:
+    host = vim.HostSystem("host-1")
+    question = SimpleNamespace(text="There is no more space. Retry?")
+    vm = {
+        "snapshot.currentSnapshot": vim.vm.Snapshot("snapshot-1"),
+        "runtime.consolidationNeeded": True,
+        "runtime.question": question,
+        "disabledMethod": ["ReconfigVM_Task"],
+        "config.keyId": SimpleNamespace(keyId="k"),
+        "config.version": "vmx-13",
+        "runtime.host": host,
+    }
+    store = {"summary.accessible": True, "summary.maintenanceMode": "inMaintenance", "summary.freeSpace": 5, "host": []}
+    esx = {"name": "esx1", "runtime.inMaintenanceMode": True}
+    found = read_obstacles(server(vm_1=vm, datastore_1=store, host_1=esx), ["vm-1"], PLACE, wide=True)["vm-1"]
+    assert found == Obstacles(
+        snapshot=True,
+        consolidation=True,
+        question=question.text,
+        disabled=frozenset({"ReconfigVM_Task"}),
+        encrypted=True,
+        stores=(Store("vsan", True, "inMaintenance", 5),),
+        host="esx1",
+        leaving=True,
+        hardware=13,
+        wide=True,
+    )
+    assert read_obstacles(server(vm_1={}), ["vm-1"], PLACE, wide=False)["vm-1"] == Obstacles(stores=(Store("vsan"),))
 
 
 def disk(path: str, **more: Any) -> Any:
