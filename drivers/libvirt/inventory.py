@@ -60,6 +60,8 @@ class HeldDisk:
     serial: str | None = None
     unit: int | None = None  # SCSI target on our controller
     image: str | None = None  # Ceph's POOL/IMAGE, where it is one
+    shareable: bool = False  # no lock keeps another VM from writing to it
+    transient: bool = False  # what is written is thrown away when the VM ends
     copied_to: str = ""  # by a job of QEMU's that has not ended (`virsh blockcopy`)
 
     @property
@@ -168,6 +170,8 @@ def _disk(element: ET.Element, folder: Callable[[str], str]) -> HeldDisk:
         serial=_text(element, "serial") or None,
         unit=int(unit) if unit else None,
         image=_attribute(element, "source[@protocol='rbd']", "name") or None,
+        shareable=element.find("shareable") is not None,
+        transient=element.find("transient") is not None,
         copied_to=_copied_to(element, folder),
     )
 

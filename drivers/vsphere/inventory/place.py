@@ -136,7 +136,7 @@ def _found(at: Place, file: File) -> DiskId | None:
     Of one that is lost vCenter shows no name, but where it was mounted: ``[] /vmfs/volumes/UUID/folder/file``.
     """
     path, mounted = file.path, f"{_VOLUMES}{at.url.rstrip('/').rpartition('/')[2]}/"
-    if not file.datastore and at.url and path.startswith(mounted):
+    if not file.datastore and path.startswith(mounted):
         path = path.removeprefix(mounted)
     elif file.datastore not in {*at.twins, at.datastore, at.name}:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from controller.model import VmId
 from drivers.libvirt.decide import Look
 from drivers.libvirt.faults import Fault, Kind
-from drivers.libvirt.inventory import Seat, Side
+from drivers.libvirt.inventory import Seat, Side, parse_side
 from drivers.libvirt.looking.pools import Pool, Pools, Unusable, only
 from drivers.libvirt.standing import Standing
 from drivers.libvirt.vm_checks import concerns
@@ -56,3 +56,16 @@ def test_a_pool_that_a_vm_s_host_does_not_show_is_a_concern_of_that_vm_alone() -
     assert concerns(Look(Pools("reberth", (POOL,), (lost,)), (GOOD,)), ONE) == (
         "VM swarm01 can get no disk of the pool lost: nobody shows it",
     )
+
+
+def test_a_disk_of_ours_that_was_attached_so_that_it_may_be_lost_is_named() -> None:
+    for mark, cure in (("<shareable/>", "nothing locks it"), ("<transient/>", "copy the data away first"), ("", "")):
+        ours = f"<disk><source file='/pool/reberth-a.raw'/><target dev='sdb'/>{mark}</disk>"
+        another = "<disk><source file='/other/b.raw'/><target dev='sdc'/><shareable/><transient/></disk>"
+        side = parse_side(
+            f"<domain><devices><controller type='scsi' model='virtio-scsi'/>{ours}{another}</devices></domain>",
+            ONE,
+            lambda _pool: "",
+        )
+        found = about(Seat(0, ONE, "swarm01", side, side))
+        assert [cure in each and "/pool/reberth-a.raw on VM swarm01" in each for each in found] == [True] * bool(mark)
