@@ -150,7 +150,7 @@ def _stays(vm: Vm, disk: DiskId, device: Disk) -> str | None:
     if vm.power == SUSPENDED:
         return _suspended(vm)
     if len(device.files) > 1:
-        return f"{disk} is under a snapshot of {vm.name}: delete the VM's snapshots first"
+        return f"{disk} is under a snapshot of {vm.name}: delete the VM's snapshots first; if it has none, consolidate"
     return None
 
 

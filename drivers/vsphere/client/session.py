@@ -43,13 +43,16 @@ log = structlog.get_logger()
 
 
 class _Careful(SoapStubAdapter):
-    """What an answer has that this pyVmomi does not know (a type, a field, a word) is no answer, and no bug of ours."""
+    """
+    What an answer has that this pyVmomi cannot read is no answer, and no bug of ours: a type, a field or a word that it
+    does not know, a number that is none.
+    """
 
     def InvokeMethod(self, mo: object, info: object, args: object, outerStub: object = None) -> object:  # noqa: N802, N803
         try:
             return super().InvokeMethod(mo, info, args, outerStub)  # type: ignore[no-untyped-call]
-        except (AttributeError, LookupError) as error:
-            raise Doubt(f"the answer has something that is not known here ({error}): is the server newer?") from None
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise Doubt(f"the answer has something that cannot be read here ({error}): is the server newer?") from None
 
 
 class _Stub(_Careful):

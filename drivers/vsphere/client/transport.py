@@ -26,6 +26,13 @@ from drivers.shared.settings import SettingsError
 from drivers.vsphere.settings import Settings
 
 Shorten = Callable[[bytes], bytes]
+# By OpenSSL's X509_V_ERR_ numbers: of a certificate that a known CA has signed.
+_CURES = {
+    9: "set the clock here, or there",
+    10: "renew it there, or set the clock here",
+    62: "set host to a name that the certificate has, or thumbprint",
+    64: "set host to a name that the certificate has, or thumbprint",
+}
 _GZIP_OR_ZLIB = 47  # zlib's window bits for "whichever it is"
 
 
@@ -137,7 +144,7 @@ class _Connection(HTTPSConnection):
             self._verify(self.sock)
         except OSError as error:
             self.close()
-            raise NotSent(f"no connection to {self.host}:{self.port}: {_sentence(error)}") from None
+            raise NotSent(f"no connection to {self.host}:{self.port}: {why_not(error)}") from None
 
     def cut(self) -> None:
         wire = self.sock
@@ -149,8 +156,10 @@ class _Connection(HTTPSConnection):
                 return
 
 
-def _sentence(error: OSError) -> str:
+def why_not(error: OSError) -> str:
+    """Why there is no connection, and of a certificate the cure. Pure."""
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = getattr(error, "verify_message", None) or error
-        return f"its certificate is not trusted ({reason}); set ca_file or thumbprint"
+        cure = _CURES.get(getattr(error, "verify_code", 0), "set ca_file or thumbprint")
+        return f"its certificate is not trusted ({reason}); {cure}"
     return str(error) or type(error).__name__

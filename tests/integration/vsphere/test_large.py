@@ -37,6 +37,7 @@ async def test_a_look_at_what_has_not_changed_is_one_short_question_and_a_change
         assert await spent(rig.driver, rig.driver.list_attachments()) == {"WaitForUpdatesEx": 1}
         assert await rig.rival.attach([disk], vm, ONE) == [Done()]
         before = requests(rig.driver)
+        assert before["CreatePropertyCollector"] == 1  # its filter and versions are no other request's
         assert await held(rig) == {(disk, vm)}
         now = requests(rig.driver)
         assert now["RetrievePropertiesEx"] - before["RetrievePropertiesEx"] == 1

@@ -69,9 +69,10 @@ def _served(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
 
 
 @contextmanager
-def wires(port: int) -> Iterator[Wires]:
+def wires(port: int, *others: str) -> Iterator[Wires]:
+    """``others``: thumbprints beside the right one."""
     raw = {"host": "127.0.0.1", "port": port, "user_file": "/u", "password_file": "/p", "datacenter": "d"}
-    made = Wires(Settings.parse({**raw, "datastore": "s", "thumbprint": thumbprint()}), 10.0)
+    made = Wires(Settings.parse({**raw, "datastore": "s", "thumbprint": " ".join((*others, thumbprint()))}), 10.0)
     try:
         yield made
     finally:
@@ -98,6 +99,11 @@ def test_only_answers_of_a_shortening_are_shortened(port: int) -> None:
     with wires(port) as made:
         with made.shortening(lambda _: b""):
             pass
+        assert post(made, port, "/") == (200, None, b"one two")
+
+
+def test_the_old_and_the_new_certificate_are_both_taken_while_it_is_renewed(port: int) -> None:
+    with wires(port, "0" * 64) as made:
         assert post(made, port, "/") == (200, None, b"one two")
 
 
@@ -129,6 +135,36 @@ class _Newer(_Echo):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+class _Numberless(BaseHTTPRequestHandler):
+    """Its answer has a number that is none."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = (
+            b'<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" '
+            b'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body><soapenv:Fault>'
+            b"<faultcode>ServerFaultCode</faultcode><faultstring>x</faultstring><detail>"
+            b'<InvalidDeviceSpecFault xmlns="urn:vim25" xsi:type="InvalidDeviceSpec"><property>p</property>'
+            b"<deviceIndex>None</deviceIndex></InvalidDeviceSpecFault></detail></soapenv:Fault></soapenv:Body>"
+            b"</soapenv:Envelope>"
+        )
+        self.send_response(500)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+async def test_a_number_that_is_none_is_no_answer_and_no_bug(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s")
+    raw = {"host": "127.0.0.1", "user_file": str(secret), "password_file": str(secret), "datacenter": "d"}
+    with _served(_Numberless) as port:
+        driver = create({**raw, "port": port, "datastore": "s", "thumbprint": thumbprint()})
+        with pytest.raises(DriverError, match="'None'"):
+            await driver.list_attachments()
+        await driver.close()
 
 
 async def test_what_is_not_known_in_an_answer_of_a_newer_server_is_no_answer_and_no_bug(tmp_path: Path) -> None:

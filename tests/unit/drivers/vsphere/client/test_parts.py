@@ -96,6 +96,21 @@ def test_a_folders_name_that_cannot_be_told_now_stays_what_it_was_at_the_login_b
         assert place.aliases == ("5a0b1c2d-0000",)
 
 
+def test_a_datastores_paths_have_the_name_that_vcenter_gives_it() -> None:
+    """In an inventory path a slash is written as %2f, in another folder it has more parts."""
+    raw = {"host": "h", "user_file": "u", "password_file": "p", "datacenter": "DC", "datastore": "nfs/a%2fb"}
+    shown = datastore("NFS", True)
+    shown.summary = SimpleNamespace(name="as vCenter has it", url="", type="NFS")
+    store: Any = type(
+        "Named", (vim.Datastore,), {"summary": shown.summary, "capability": shown.capability, "parent": None}
+    )
+    index = SimpleNamespace(FindByInventoryPath=lambda _: store("datastore-1"))
+    content: Any = SimpleNamespace(searchIndex=index)
+    (place,) = find_stores(content, None, Settings.parse(raw), {})
+    assert isinstance(place, Place)
+    assert (place.name, place.option) == ("as vCenter has it", "a/b")
+
+
 @pytest.mark.parametrize("gone", [vim.Datastore("datastore-1"), vim.Datacenter("dc-1"), vim.StoragePod("pod-1")])
 def test_what_was_looked_up_at_the_login_and_is_gone_is_told_apart(gone: Any) -> None:
     """A datastore that was mounted anew has another ID: by the old one nothing can be told, for ever."""

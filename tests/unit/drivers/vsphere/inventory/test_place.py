@@ -31,6 +31,11 @@ def test_a_file_without_the_datastores_id_is_known_by_its_name() -> None:
     assert PLACE.find(File("DS", "reberth/data.vmdk")) == DISK
 
 
+def test_a_folder_that_is_called_as_a_mount_is_none() -> None:
+    assert PLACE.find(File("", "vmfs/volumes/1/reberth/data.vmdk")) == DISK
+    assert PLACE.find(File("datastore-1", "vmfs/volumes/1/reberth/data.vmdk")) is None
+
+
 def test_a_disk_in_a_folder_that_vsan_shows_as_a_uuid_is_ours() -> None:
     place = replace(PLACE, aliases=("5a0b1c2d-0000",))
     assert place.find(File("datastore-1", "5a0b1c2d-0000/data.vmdk")) == DISK
