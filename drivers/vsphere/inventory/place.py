@@ -17,6 +17,8 @@ OWNERS = f"{_OWNER}.*"
 # A datastore's name may have brackets of its own, and is none where the host does not know it: see `_found`.
 _PATH = re.compile(r"^\[(?P<datastore>.*?)\] +(?P<path>[^ ].*)$|^\[(?P<name>[^\]]*)\](?P<rest>[^ ].*)$")
 _VOLUMES = "vmfs/volumes/"
+_PARTS = ("-flat", "-ctk", "-delta", "-sesparse")
+_SNAPSHOT = re.compile(r"-[0-9]{6}$")
 
 
 def key_of(disk: DiskId) -> VolumeKey:
@@ -29,11 +31,15 @@ def unfinished_pattern(key: VolumeKey) -> str:
 
 
 def keys_of(found: Iterable[Found], beginning: str) -> list[VolumeKey]:
-    """Of descriptors of whole disks; a disk's data is in a file of its own beside, which some servers list too."""
-    names = (each.name.removesuffix(".vmdk") for each in found)
+    """
+    Of descriptors of whole disks. A disk's data and what changed in it are in files beside, which some servers list
+    too; so are the disks of snapshots of it.
+    """
+    names = {each.name.removesuffix(".vmdk") for each in found}
     others = (f"{_UNFINISHED}.", f"{_OWNER}.")
-    whole = (name for name in names if not name.endswith("-flat") and not name.startswith(others))
-    return sorted(VolumeKey(name) for name in whole if name.startswith(beginning))
+    whole = (name for name in names if not name.endswith(_PARTS) and not name.startswith(others))
+    disks = (name for name in whole if _SNAPSHOT.sub("", name) not in names - {name})
+    return sorted(VolumeKey(name) for name in disks if name.startswith(beginning))
 
 
 def owners_of(found: Iterable[Found]) -> frozenset[str]:

@@ -1,14 +1,16 @@
-"""What a session does about objects that it looked up at its login and that are gone."""
+"""A session: what it does about objects that it looked up at its login and that are gone, and about slow logins."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from pyVmomi import vim, vmodl
 
-from drivers.shared.faults import NotSent
+from drivers.shared.faults import Doubt, NotSent
 from drivers.vsphere.client.session import Open, Session
 from drivers.vsphere.faults import Fault, Kind
 from drivers.vsphere.settings import Settings
@@ -51,3 +53,17 @@ def test_a_datastore_that_is_nowhere_any_more_ends_no_session_that_serves_the_ot
         session.run(browse)
     assert (caught.value.kind, caught.value.in_doubt) == (Kind.PLACE_GONE, False)
     assert session.run(lambda now: str(now.datastore._moId)) == "datastore-1"
+
+
+def test_a_login_without_an_answer_leaves_nothing_in_doubt(tmp_path: Path) -> None:
+    """As where the identity source is slow: what was wanted was not asked for yet."""
+
+    class Slow(Session):
+        def _greet(self, stub: Any, credentials: Any) -> Open:
+            raise Doubt("no answer: timed out")
+
+    secret = tmp_path / "secret"
+    secret.write_text("s")
+    session = Slow(msgspec.structs.replace(SETTINGS, user_file=str(secret), password_file=str(secret)), 1.0)
+    with pytest.raises(NotSent, match="no login at h: no answer: timed out"):
+        session.run(browse)

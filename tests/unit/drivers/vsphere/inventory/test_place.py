@@ -132,3 +132,11 @@ def test_the_settings_mean_a_datastore_by_its_own_name_or_by_that_of_its_cluster
 )
 def test_a_path_is_a_datastore_and_a_file(text: str, parts: tuple[str, str] | None) -> None:
     assert parse_path(text) == parts
+
+
+def test_files_beside_a_disk_and_disks_of_its_snapshots_are_no_volumes() -> None:
+    names = ["data-0123", "data-0123-flat", "data-0123-ctk", "data-0123-000001", "data-0123-000001-sesparse"]
+    assert keys_of([Found(f"{name}.vmdk", None) for name in (*names, "other-000002")], "") == [
+        "data-0123",
+        "other-000002",
+    ]
