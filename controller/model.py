@@ -308,7 +308,8 @@ class VolumeRecord:
     when its task is a new one on another node.
     ``place``: the VM to which the storage was last asked to bring the disk, or on which a permission was last given;
     None where the record cannot know: one of an older version, adopted, or brought back from a backup.
-    ``delete_at`` of a removed one: its disk is kept until then, by the wall clock of whoever acts; None: for no time.
+    ``delete_at`` of a removed one: its disk is kept until then, by the clock of whoever acts and of most nodes;
+    None: for no time.
     """
 
     name: VolumeName

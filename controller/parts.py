@@ -134,7 +134,7 @@ async def join(
     executor = None if drivers is None else executor_of(settings.loop, writer, drivers, leader)
     loop = Reconciler(
         Parts(
-            observer=Observer(sources, state.clock, settings.loop.read_deadline, policy.gate_fresh, state.wall),
+            observer=Observer(sources, state.clock, settings.loop.read_deadline, policy.gate_fresh, state.no_later),
             planner=decide,
             policy=policy,
             executor=executor,

@@ -287,7 +287,7 @@ class VolumeRequests:
             if copies:
                 return Rejection(Status.CONFLICT, being_copied(name, copies))
             epoch = Epoch(0) if self._state.world is None else self._state.world.epoch
-            change = marked(record, self._state.wall(), epoch, self._keep, asked)
+            change = marked(record, self._state.wall(), epoch, self._state.grace(self._keep), asked)
             written = await self._records.replace_volume(change)
             if not isinstance(written, Stale):
                 self._state.wrote(written)

@@ -37,6 +37,7 @@ from controller.model import (
 )
 from controller.reconciler.gate_reports import GateReports
 from controller.reconciler.nodes.awaited import Awaited
+from controller.reconciler.nodes.clocks import kept
 from controller.reconciler.nodes.departed import departed, granted
 from controller.reconciler.nodes.power_readings import PowerJudge, Readings, of_one_moment
 from controller.reconciler.nodes.suspects import PACE, Suspects
@@ -77,7 +78,7 @@ class Observer:
         clock: Callable[[], float],
         deadline: float,
         gate_fresh: float,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float | None] = time.time,
     ) -> None:
         self._from = sources
         self._wall = wall
@@ -133,7 +134,7 @@ class Observer:
             unlisted=self._unlisted,
             odd=self._odd,
             unreadable=unreadable,
-            kept=_kept(volumes, self._wall()),
+            kept=kept(volumes, self._wall()),
             awaited=self._awaited.of(nodes, self._from.gates.began, self._clock()),
             departed=() if unreadable else left,
             running={} if claims is None else self._running(claims),
@@ -261,11 +262,6 @@ class Observer:
         down_for, silent_for = None if since is None else now - since, self._missed.get(node.id)
         vm, boot = (None, None) if known is None else (known.vm, known.boot)
         return replace(node, vm=vm, boot=boot, down_for=down_for, silent_for=silent_for)
-
-
-def _kept(volumes: Mapping[VolumeName, VolumeRecord] | None, now: float) -> Mapping[VolumeName, float]:
-    marked = {name: record.delete_at for name, record in (volumes or {}).items() if record.delete_at is not None}
-    return {name: at - now for name, at in marked.items() if at > now}
 
 
 def _wanted_on(nodes: Mapping[NodeId, Node] | None, claims: Mapping[VolumeName, Claim] | None) -> frozenset[VmId]:

@@ -16,6 +16,7 @@ from controller.planner.plan import Decision
 from controller.protocol.bounds import MOST_NAMES
 from controller.protocol.messages import Hello, KnownNames, Names
 from controller.reconciler.gate_reports import GateReports
+from controller.reconciler.nodes import clocks
 from controller.reconciler.nodes.suspects import Suspects
 from controller.reconciler.wakeups import Broadcast, Wakeup
 from controller.volumes.naming import volume_key
@@ -82,6 +83,14 @@ class LoopState:
     def knows_records(self) -> bool:
         """Whether the volume records were read: only then a missing one is one that does not exist."""
         return self.world is not None and self.world.volumes is not None
+
+    def no_later(self) -> float | None:
+        """The wall clock's time, or that of most nodes if theirs is earlier; None: not known yet."""
+        return clocks.no_later(self.wall(), self.clock_offsets.values(), self.clock() - self.gates.began)
+
+    def grace(self, seconds: float) -> float:
+        """So many seconds, as this controller's clock has to count them."""
+        return clocks.grace(seconds, self.clock_offsets.values())
 
     def unreadable(self, volume: VolumeName) -> str | None:
         """Why the record of this volume cannot be read although there is one."""

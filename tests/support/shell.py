@@ -142,7 +142,7 @@ class FakeCluster:
         sources = Sources(
             self.swarm, records, driver, driver, state.gates, suspects=state.suspects, silent=self.missed_by(detector)
         )
-        observer = Observer(sources, clock, 10.0, policy.gate_fresh, wall)
+        observer = Observer(sources, clock, 10.0, policy.gate_fresh, state.no_later)
         writer = RecordWriter(state, records)
         deadlines = Deadlines(self.settings.loop.call_deadline, self.settings.loop.clone_deadline)
         executor = Executor(writer, StorageActions(writer, driver, driver, lead, deadlines))

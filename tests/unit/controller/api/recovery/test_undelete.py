@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from controller.api.status import explain
-from controller.model import Epoch, Intent, Moment, Operation, Phase
+from controller.model import Epoch, Intent, Moment, NodeId, Operation, Phase
 from controller.protocol.answers import Rejection
 from controller.protocol.messages import CreateVolume, Empty, RemoveVolume
 from controller.protocol.operator import Told, Undelete
@@ -104,6 +104,32 @@ async def test_a_volume_that_nobody_ever_wrote_to_is_not_kept() -> None:
         await remove(play)
         await asyncio.sleep(30)
         assert play.cluster.store.volumes == {}
+
+
+async def test_a_leader_whose_clock_is_days_ahead_deletes_no_disk_that_is_to_be_kept() -> None:
+    """Most nodes' clocks count. They are heard a moment after it begins to act."""
+    async with scene(keeping()) as play:
+        await used(play)
+        await remove(play)
+        two, wall = await play.take_over("b"), play.one.state.wall
+        two.state.wall = lambda: wall() + 9 * DAY
+        await asyncio.sleep(5)
+        two.state.clock_offsets.update({NodeId("a"): -9 * DAY, NodeId("b"): 0.0, NodeId("c"): -9 * DAY})
+        await asyncio.sleep(DAY - 60)
+        assert play.cluster.storage.disks
+
+        await asyncio.sleep(90)
+        assert not play.cluster.storage.disks
+
+
+async def test_a_leader_whose_clock_is_behind_keeps_the_disk_for_the_whole_time() -> None:
+    async with scene(keeping()) as play:
+        await used(play)
+        play.one.state.clock_offsets.update({NodeId("a"): 9 * DAY, NodeId("b"): 9 * DAY})
+        await remove(play)
+        marked = play.cluster.record().delete_at
+        assert marked is not None
+        assert marked >= play.one.state.wall() + 10 * DAY - 1
 
 
 async def test_who_makes_the_name_anew_meanwhile_is_told_both_ways() -> None:
