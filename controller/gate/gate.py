@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -27,7 +27,7 @@ from controller.gate.unmount_job import LATE, UnmountJob
 from controller.gate.upkeep import usage
 from controller.gate.upkeep.trimming import Trimming
 from controller.gate.volume import Volume
-from controller.gate.volume_names import MADE_UP, Descriptions, Lister, VolumeNames
+from controller.gate.volume_names import MADE_UP, NO_SOURCE, Descriptions, Known, Lister, VolumeNames
 from controller.gate.volume_table import VolumeTable
 from controller.protocol import messages
 from controller.protocol.client import ControllerError, ControllerRefused, pause
@@ -45,27 +45,12 @@ CHECK_SECONDS = 3.0
 USAGE_SECONDS = 0.3
 WAKE_SECONDS = 10.0
 LATE_SECONDS = 60.0
-NO_SOURCE = (
-    "the mount has no source, so Docker made up a name for the volume, and would make up another for each new "
-    "container: name the volume in the mount (`source=NAME` of --mount, `source:` or `NAME:/path` in a stack file)"
-)
 
 
 class Controller(GrantSource, SyncTarget, Lister, Protocol):
     async def create(self, name: str, options: Mapping[str, str]) -> messages.Volume: ...
 
     async def remove(self, name: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What Get and List tell about one volume."""
-
-    name: str
-    mountpoint: Path | None
-    reason: str
-    details: messages.Details | None = None
-    usage: tuple[int, int] | None = None  # bytes used and available, where it is mounted
 
 
 class Gate:
@@ -192,6 +177,13 @@ class Gate:
     async def mount(self, name: str, mount_id: str) -> Path:
         await self._group()
         volume = self.volumes.volume(name)
+        repeated = mount_id in volume.users
+        path = await self._mounted_for(volume, mount_id)
+        if repeated:
+            volume.repeats.add(mount_id)
+        return path
+
+    async def _mounted_for(self, volume: Volume, mount_id: str) -> Path:
         volume.waiters.join(mount_id)
         try:
             async with asyncio.timeout(MOUNT_SECONDS):
@@ -200,7 +192,9 @@ class Gate:
             path = volume.given(mount_id)
             if path is not None:  # counted in this very moment: an error would leave a user that never says Unmount
                 return path
-            raise GateError(f"volume {name} is not ready after {MOUNT_SECONDS:.0f} s: {volume.awaited}") from error
+            raise GateError(
+                f"volume {volume.name} is not ready after {MOUNT_SECONDS:.0f} s: {volume.awaited}"
+            ) from error
         finally:
             volume.waiters.leave(mount_id)
 
@@ -223,6 +217,9 @@ class Gate:
         """The same whether a controller can be reached or not: it is told when it can."""
         await self._group()
         volume = self.volumes.volume(name)
+        if volume.repeats.end(mount_id):
+            volume.inherit(asyncio.get_running_loop().time())  # should it have been its end: asked when it matters
+            return
         try:
             async with asyncio.timeout(UNMOUNT_SECONDS):
                 while volume.unmounting.running:

@@ -116,6 +116,28 @@ class Waiters:
             raise
 
 
+class Repeats:
+    """
+    Mounts that Docker made again for a user that has the volume already: for `docker cp` with a container that runs.
+
+    It does so under the container's own mount ID, and says Unmount for each of the two (moby, volume/mounts/mounts.go,
+    `active`): the first Unmount is not that container's end. In memory only: dockerd starts the plugin when it starts.
+    """
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+
+    def add(self, mount_id: str) -> None:
+        self._ids.append(mount_id)
+
+    def end(self, mount_id: str) -> bool:
+        """Whether there was one; it is over then."""
+        known = mount_id in self._ids
+        if known:
+            self._ids.remove(mount_id)
+        return known
+
+
 async def _outcome(work: Work) -> GateError | None:
     try:
         await work()

@@ -25,7 +25,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from controller.gate.jobs import GateError, Job, TimedLock, Waiters
+from controller.gate.jobs import GateError, Job, Repeats, TimedLock, Waiters
 from controller.gate.kernel.handout import DATA
 from controller.gate.kernel.mount_table import Mount
 from controller.gate.state_file import StateFile, VolumeState
@@ -73,7 +73,7 @@ class Volume:
         self.name = name
         self.mounting, self.unmounting, self.checking = Job(), Job(), Job()
         self.measuring, self.trimming = Job(), Job()
-        self.waiters = Waiters()
+        self.waiters, self.repeats = Waiters(), Repeats()
         self.usage: tuple[int, int] | None = None  # bytes used and available, as last read: see upkeep/usage.py
         self.fitted = 0  # size of the disk for which its file system was looked at last
         self.taken: Mount | None = None  # our own mount, taken down to look for users, and not back yet

@@ -17,6 +17,8 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -29,6 +31,11 @@ from controller.volumes.naming import BadName, key_of, volume_key, volume_name
 log = structlog.get_logger()
 
 MADE_UP = re.compile(r"[0-9a-f]{64}")
+NO_SOURCE = (
+    "the volume has no name, so Docker made one up, and would make up another for each new container: name it in the "
+    "mount (`source=NAME` of --mount, `source:` or `NAME:/path` in a stack file), or as the last word of "
+    "`docker volume create`"
+)
 ASK_SECONDS = 5.0  # for a name that the list does not have, while no controller answers
 INSPECT_SECONDS = 0.3
 SHUN_SECONDS = 10.0
@@ -36,6 +43,17 @@ POLL_SECONDS = 20.0
 RETRY_SECONDS = 2.0
 UNKNOWN_SECONDS = 60.0  # between questions to a controller of a version that keeps no list
 BELIEVED_SECONDS = 120.0  # for so long a list with a lower number may come from a leader that was deposed
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What Get and List tell about one volume."""
+
+    name: str
+    mountpoint: Path | None
+    reason: str
+    details: messages.Details | None = None
+    usage: tuple[int, int] | None = None  # bytes used and available, where it is mounted
 
 
 class Lister(Protocol):

@@ -14,8 +14,9 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from controller.gate.gate import Gate, Known
+from controller.gate.gate import Gate
 from controller.gate.jobs import GateError
+from controller.gate.volume_names import Known
 from controller.json_errors import NOT_JSON
 
 log = structlog.get_logger()

@@ -144,6 +144,25 @@ async def test_disk_held_by_another_namespace_is_not_called_unmounted(
         await until(lambda: controller.history(VOLUME)[-1] == ("unmounted", 1))
 
 
+async def test_docker_cp_takes_nothing_from_the_container_that_runs(tmp_path: Path, controller: FakeController) -> None:
+    """Docker mounts and unmounts for it under the container's own mount ID."""
+    async with running(host(tmp_path), controller, tmp_path) as gate:
+        path = await gate.mount(VOLUME, "a")
+        holder = in_own_namespace(f"mount --bind '{path}' {tmp_path}/state; touch {tmp_path}/copied; exec sleep 600")
+        try:
+            await until((tmp_path / "copied").exists)
+            for _ in range(2):
+                assert await gate.mount(VOLUME, "a") == path
+                await gate.unmount(VOLUME, "a")
+                assert is_mounted(tmp_path)
+            assert (gate.volumes.report()[0].users, gate.volumes.report()[0].problem) == ((1,), None)
+        finally:
+            holder.kill()
+            holder.wait()
+        await gate.unmount(VOLUME, "a")
+        assert not is_mounted(tmp_path)
+
+
 async def test_busy_mount_stays_counted_and_says_why(tmp_path: Path, controller: FakeController) -> None:
     """An Unmount that failed is an error; the next one, when the reason is gone, succeeds."""
     async with running(host(tmp_path), controller, tmp_path) as gate:

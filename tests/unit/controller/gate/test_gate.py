@@ -204,7 +204,7 @@ async def test_volume_without_a_name_of_its_own_is_refused_with_the_cure(tmp_pat
     """Docker makes a name up for each new container: each would be a disk that nobody ever uses again."""
     controller = FakeController()
     async with running(FakeHost(), controller, tmp_path) as gate:
-        with pytest.raises(GateError, match="name the volume in the mount"):
+        with pytest.raises(GateError, match=r"name it in the mount .* or as the last word of `docker volume create`"):
             await gate.create("0a" * 32, {"size": "16MiB"})
         assert controller.volumes == {}
         await gate.create("0a" * 31, {"size": "16MiB"})

@@ -113,6 +113,34 @@ async def test_same_mount_asked_for_twice_is_one_user(tmp_path: Path) -> None:
         assert gate.volumes.volume("data").users == {"a"}
 
 
+async def test_a_mount_that_docker_makes_again_for_a_user_ends_with_an_unmount_of_its_own(tmp_path: Path) -> None:
+    """`docker cp` does so with a running container; one that failed, or was under way, has none."""
+    host, controller = FakeHost(), FakeController()
+    controller.grant(grant())
+    async with running(host, controller, tmp_path) as gate, asyncio.TaskGroup() as tasks:
+        first, joined = (tasks.create_task(gate.mount("data", "a")) for _ in range(2))
+        assert await first == await joined == await gate.mount("data", "a")
+        await gate.unmount("data", "a")
+        assert gate.volumes.volume("data").users == {"a"}
+        await gate.unmount("data", "a")
+        assert (gate.volumes.volume("data").users, host.table) == (frozenset(), {})
+
+
+async def test_a_user_whose_repeated_mount_never_ended_is_looked_for_when_the_disk_is_wanted(tmp_path: Path) -> None:
+    """Docker lost an answer and asked again, say: then the one Unmount that comes was the container's end."""
+    host, controller = FakeHost(), FakeController()
+    controller.grant(grant())
+    async with running(host, controller, tmp_path) as gate:
+        await gate.mount("data", "a")
+        await gate.mount("data", "a")
+        await gate.unmount("data", "a")
+        controller.release("data", 4)
+        await asyncio.sleep(59)
+        assert len(host.table) == 1
+        await asyncio.sleep(20)
+        assert (host.table, controller.history("data")[-1]) == ({}, ("unmounted", 4))
+
+
 async def test_disk_that_does_not_show_up_is_looked_for_again(tmp_path: Path) -> None:
     """The kernel gave it up in a stall, and would never find it by itself."""
     host, controller = FakeHost(disks={}), FakeController()
