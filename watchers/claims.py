@@ -142,12 +142,16 @@ def _wants(
         external = not mount.driver.name
         if name is None or (external and name not in specs):
             continue
-        if name in found:  # two mounts of one volume in one task are one wish
-            found[name] = replace(found[name], mounts=found[name].mounts + 1)
-            continue
         options, bad = _options(mount, context)
-        found[name] = Want(task, service, mount, options, problem or bad)
+        want = Want(task, service, mount, options, problem or bad)
+        found[name] = _joined(found[name], want) if name in found else want
     return found.items()
+
+
+def _joined(first: Want, more: Want) -> Want:
+    """Two mounts of one volume in one task are one wish. Docker makes the volume with what one of them says."""
+    also = first.also if more.options in first.said else (*first.also, more.options)
+    return replace(first, mounts=first.mounts + 1, problem=first.problem or more.problem, also=also)
 
 
 def _name(mount: Mount, context: Context) -> tuple[VolumeName | None, str | None]:
@@ -198,8 +202,8 @@ def _asked(wants: Iterable[Want]) -> Mapping[NodeId, tuple[Mapping[str, str], ..
     """With which options each node's Docker may make the volume."""
     asked: defaultdict[NodeId, list[Mapping[str, str]]] = defaultdict(list)
     for want in wants:
-        if want.task.node_id and want.options not in asked[NodeId(want.task.node_id)]:
-            asked[NodeId(want.task.node_id)].append(want.options)
+        found = asked[NodeId(want.task.node_id)] if want.task.node_id else []
+        found += [options for options in want.said if options not in found]
     return {node: tuple(options) for node, options in asked.items()}
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from controller.model import Node, NodeId, Spec
 from controller.volumes.options import difference, unusable
 from watchers.docker_json import Mount, RawService, RawTask
-from watchers.templates import varies
+from watchers.templates import of_one_task, of_slot, varies
 
 _START_FIRST = "start-first"
 
@@ -22,7 +22,7 @@ _START_FIRST = "start-first"
 class Want:
     """
     One task's wish for one volume. ``options``: the expanded ``driver_opts``; ``problem``: already known; ``mounts``:
-    at how many places its container has it.
+    at how many places its container has it; ``also``: what its other mounts of it say, where that is something else.
     """
 
     task: RawTask
@@ -31,12 +31,26 @@ class Want:
     options: Mapping[str, str]
     problem: str | None = None
     mounts: int = 1
+    also: tuple[Mapping[str, str], ...] = ()
+
+    @property
+    def said(self) -> tuple[Mapping[str, str], ...]:
+        return self.options, *self.also
 
 
 def conflict(wants: Sequence[Want], nodes: Mapping[NodeId, Node], spec: Spec | None, holder: str = "") -> str | None:
     """The first reason why nothing may be granted, with the cure; ``wants`` are newest first and not empty."""
     differences = _differences(wants, spec, holder)
-    checks = (_problems(wants), _orders(wants), _jobs(wants), _replicas(wants), _places(wants, nodes), differences)
+    names = _names(wants)
+    checks = (
+        _problems(wants),
+        names,
+        _orders(wants),
+        _jobs(wants),
+        _replicas(wants),
+        _places(wants, nodes),
+        differences,
+    )
     return next((sentence for found in checks for sentence in found), None)
 
 
@@ -44,6 +58,23 @@ def _problems(wants: Sequence[Want]) -> Iterable[str]:
     for want in wants:
         if want.problem is not None:
             yield f"service {want.service.spec.name}: {want.problem}"
+
+
+def _names(wants: Sequence[Want]) -> Iterable[str]:
+    """What would be another volume, an empty one, for a task that takes another's place."""
+    for want in wants:
+        name, source = want.service.spec.name, want.mount.source
+        if of_one_task(source):
+            yield (
+                f"service {name} names its volume by the task ({source}): each new task would begin with an empty one, "
+                "and the disks of those before would stay: use a name without .Task.ID and .Task.Name, for several "
+                "replicas one with {{.Task.Slot}}"
+            )
+        if want.service.spec.mode.replicated_job is not None and not want.task.slot and of_slot(source):
+            yield (
+                f"service {name} is a job, and Swarm gives its first task the node's ID for {{{{.Task.Slot}}}}: the "
+                "volume would be another, empty one on each node: make a job with one task for each volume"
+            )
 
 
 def _orders(wants: Sequence[Want]) -> Iterable[str]:
@@ -70,7 +101,7 @@ def _jobs(wants: Sequence[Want]) -> Iterable[str]:
         if len(found) > 1:
             yield (
                 f"service {name} is a job that runs {len(found)} tasks at once on this one volume: let it run one "
-                "after the other (`--max-concurrent 1`), or put {{.Task.Slot}} into the volume's name"
+                "after the other (`--max-concurrent 1`), or make a job with one task for each volume"
             )
 
 
@@ -117,9 +148,10 @@ def _differences(wants: Sequence[Want], spec: Spec | None, holder: str) -> Itera
     that anybody could refuse the new one.
     """
     for want in wants:
-        sentence = _difference(want.options, spec, sized=want.service.spec.name != holder)
-        if sentence is not None:
-            yield f"service {want.service.spec.name}: {sentence}"
+        for options in want.said:
+            sentence = _difference(options, spec, sized=want.service.spec.name != holder)
+            if sentence is not None:
+                yield f"service {want.service.spec.name}: {sentence}"
 
 
 def _difference(options: Mapping[str, str], spec: Spec | None, *, sized: bool) -> str | None:

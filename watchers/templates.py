@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 _ACTION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _LABEL_FIELD = re.compile(r"\.Service\.Labels\.(\w+)")
 _LABEL_INDEX = re.compile(r'index\s+\.Service\.Labels\s+(?:"([^"\\]*)"|`([^`]*)`)')
-_PER_TASK = (".Task.", ".Node.")
+_VARYING = (".Task.", ".Node.")
+_OF_ONE_TASK = (".Task.ID", ".Task.Name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,20 @@ Expanded = str | Unexpandable | Unassigned
 
 def varies(text: str) -> bool:
     """Whether tasks of one service can get different texts."""
-    return any(part in action for action in _ACTION.findall(text) for part in _PER_TASK)
+    return _speaks_of(text, *_VARYING)
+
+
+def of_one_task(text: str) -> bool:
+    """Whether each new task gets another text, also one that takes an earlier one's place."""
+    return _speaks_of(text, *_OF_ONE_TASK)
+
+
+def of_slot(text: str) -> bool:
+    return _speaks_of(text, ".Task.Slot")
+
+
+def _speaks_of(text: str, *parts: str) -> bool:
+    return any(part in action for action in _ACTION.findall(text) for part in parts)
 
 
 def expand(text: str, context: Context) -> Expanded:

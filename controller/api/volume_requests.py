@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from controller.api.changes.making import marked, new_record
+from controller.api.changes.making import LOOK_SECONDS, marked, new_record, unfit
 from controller.api.recovery.unrecorded import UnrecordedDisks
 from controller.api.removed_names import still_ours
 from controller.api.routes import Route, route
@@ -20,15 +20,7 @@ from controller.api.volume_rights import (
     removed,
     wanted_by,
 )
-from controller.model import (
-    DriverOption,
-    Epoch,
-    NodeId,
-    Phase,
-    Spec,
-    VolumeName,
-    VolumeRecord,
-)
+from controller.model import DriverOption, Epoch, NodeId, Phase, Spec, VolumeName, VolumeRecord
 from controller.protocol import endpoints
 from controller.protocol.answers import Rejection, Status, unavailable
 from controller.protocol.identity import Peer, Role
@@ -50,7 +42,6 @@ from controller.volumes.naming import BadName, volume_name
 from controller.volumes.options import BadOptions, copied_from, difference, parse_copy, parse_new
 from drivers.base import DriverError, StorageDriver
 
-LOOK_SECONDS = 6.0  # a gate gives up on an answer after 10 s
 LONGEST_WAIT = 60.0
 ATTEMPTS = 3
 
@@ -188,6 +179,9 @@ class VolumeRequests:
         if found is None:
             if self._no_storage is not None:
                 return Rejection(Status.BAD, self._no_storage)
+            bad = await unfit(self._state, name)
+            if bad is not None:
+                return bad
             spec = self._spec(name, with_place(name, asked.options, self._options), known)
             why = spec.why if isinstance(spec, BadOptions) else refusal(spec, self._options, name)
             if isinstance(spec, BadOptions) or why is not None:

@@ -34,6 +34,19 @@ def volume_name(text: str) -> VolumeName | BadName:
     return VolumeName(text) if problem is None else BadName(problem)
 
 
+def unseen(name: VolumeName) -> str | None:
+    """
+    Why no new volume gets this name: people could not tell it from another one, and would get an empty volume for it.
+
+    Pasted text brings such characters. Volumes that have one in their names already keep them.
+    """
+    for character in "" if name.isprintable() else name:
+        if unicodedata.category(character) in {"Cf", "Zl", "Zp", "Zs"} and character != " ":
+            what = unicodedata.name(character, f"U+{ord(character):04X}")
+            return f"volume name {name!a} holds a character that nobody sees ({what}): type the name anew"
+    return None
+
+
 def volume_key(name: VolumeName) -> VolumeKey:
     """
     A short key for the name: lower-case ASCII letters, digits and inner hyphens, at most 37 characters.

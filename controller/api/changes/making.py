@@ -1,14 +1,50 @@
-"""The record of a new volume, and of one that is to be removed. Numbers begin at the clock."""
+"""The record of a new volume, whether it may be made, and of one to be removed. Numbers begin at the clock."""
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from dataclasses import replace
 
 from controller.model import Epoch, HistoryEntry, Moment, Phase, Serial, Spec, VolumeName, VolumeRecord
+from controller.protocol.answers import Rejection, Status, unavailable
 from controller.protocol.messages import RemoveVolume
-from controller.volumes.naming import volume_key
+from controller.reconciler.state import LoopState
+from controller.volumes.naming import unseen, volume_key
+
+LOOK_SECONDS = 6.0  # a gate gives up on an answer after 10 s
+_SWARM_ID = re.compile(r"[0-9a-z]{25}")
+
+
+async def unfit(state: LoopState, name: VolumeName) -> Rejection | None:
+    """
+    Why no volume is made under this name, whatever it is to be.
+
+    One with the ID of a task would be of no use to any other task: its disk would stay, and each task that takes that
+    one's place would leave another. A task that was placed a moment ago is in the next look.
+    """
+    why = unseen(name)
+    if why is not None:
+        return Rejection(Status.BAD, why)
+    if _SWARM_ID.search(name) is None:
+        return None
+    claim = None if state.world is None else (state.world.claims or {}).get(name)
+    if claim is None:
+        state.wakeup(f"volume {name} is to be made")
+        look = await state.fresh_look(LOOK_SECONDS)
+        if look is None or look.world.claims is None:
+            return unavailable(f"it cannot be seen just now which task asks for volume {name}")
+        claim = look.world.claims.get(name)
+    return (
+        Rejection(Status.BAD, _OF_ONE_TASK.format(name)) if claim and any(t.id in name for t in claim.tasks) else None
+    )
+
+
+_OF_ONE_TASK = (
+    "volume {} has the ID of one task in its name: each new task would begin with an empty one, and the disks of those "
+    "before would stay: use a name without .Task.ID and .Task.Name, for several replicas one with {{{{.Task.Slot}}}}"
+)
 
 
 def new_record(name: VolumeName, spec: Spec) -> VolumeRecord:

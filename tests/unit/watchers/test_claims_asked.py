@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from controller.model import Node, NodeId, NodeState, VolumeName
+from controller.model import Node, NodeId, NodeState, Spec, VolumeName
 from watchers.claims import Known, claims
 from watchers.docker_json import services_from, tasks_from
 
@@ -43,3 +43,15 @@ def test_templates_in_options_are_expanded_as_docker_does_before_it_asks() -> No
     tasks = [task("one", "n1", "data-{{.Node.Hostname}}", **{"clone-from": "base-{{.Node.Hostname}}"})]
     found = claims(services_from(json.dumps(services).encode()), tasks_from(json.dumps(tasks).encode()), NODES, Known())
     assert found[VolumeName("data-host-n1")].asked == {NodeId("n1"): ({"clone-from": "base-host-n1"},)}
+
+
+def test_a_container_that_has_it_twice_may_ask_what_either_mount_says() -> None:
+    """Docker makes it with what the first one with a driver says."""
+    both = task("one", "n1", size="1GiB")
+    mounts = both["Spec"]["ContainerSpec"]["Mounts"]
+    mounts.insert(0, {"Type": "volume", "Source": "data", "Target": "/e"})
+    services: list[dict[str, Any]] = [{"ID": "one", "Spec": {"Name": "one", "Mode": {"Replicated": {"Replicas": 1}}}}]
+    known = Known({VolumeName("data"): Spec(1 << 30)})
+    found = claims(services_from(json.dumps(services).encode()), tasks_from(json.dumps([both]).encode()), NODES, known)
+    assert found[VolumeName("data")].asked[NodeId("n1")] == ({}, {"size": "1GiB"})
+    assert [each.mounts for each in found[VolumeName("data")].tasks] == [2]

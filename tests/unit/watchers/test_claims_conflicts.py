@@ -113,3 +113,28 @@ def test_a_job_with_several_tasks_at_once_on_one_volume_is_told_how_to_run_one_a
     mode = {"ReplicatedJob": {"MaxConcurrent": 2, "TotalCompletions": 4}}
     assert "--max-concurrent 1" in conflict(both_of(mode, 1, 2))
     assert only(seen([task(Slot=3)], [service(Mode=mode)])).conflict is None
+
+
+@pytest.mark.parametrize("source", ["log-{{.Task.ID}}", "{{ .Task.Name }}"])
+def test_a_name_that_only_one_task_ever_has_is_a_conflict(source: str) -> None:
+    """What takes its place would begin with an empty volume."""
+    assert "use a name without .Task.ID and .Task.Name" in conflict(seen([task(Spec=mounting(mount(source)))]))
+
+
+def test_a_job_s_first_task_gets_no_volume_by_its_slot() -> None:
+    """Swarm counts them from 0, and has the node's ID for that: on another node it would begin empty."""
+    spec = mounting(mount("part-{{.Task.Slot}}"))
+    job = service(Mode={"ReplicatedJob": {"MaxConcurrent": 1, "TotalCompletions": 2}})
+    assert "another, empty one on each node" in conflict(seen([task(Slot=0, Spec=spec)], [job]))
+    assert only(seen([task(Slot=1, Spec=spec)], [job])).conflict is None
+    assert only(seen([task(Slot=0, Spec=spec)], [service(Mode={"Global": {}})])).conflict is None
+
+
+def test_what_a_second_mount_of_the_volume_says_counts_like_the_first() -> None:
+    """Docker makes it with what one of them says, and the other would be silently something else."""
+    specs = {VolumeName("pgdata"): Spec(GIB)}
+    both = task(Spec=mounting(mount(size="1g"), mount(size="2g")))
+    assert "size is 1073741824 bytes and not 2147483648" in conflict(seen([both], specs=specs))
+    assert "did you mean 'size'?" in conflict(seen([task(Spec=mounting(mount(size="1g"), mount(sise="1g")))]))
+    assert "not supported" in conflict(seen([task(Spec=mounting(mount(size="1g"), mount(size="{{.Size}}")))]))
+    assert only(seen([task(Spec=mounting(mount(size="1g"), mount(driver="")))], specs=specs)).conflict is None

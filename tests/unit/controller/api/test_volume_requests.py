@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.model import DriverOption, NodeId, Phase, VolumeName
+from controller.model import DriverOption, NodeId, Phase, TaskId, VolumeName
 from controller.protocol import endpoints
 from controller.protocol.answers import Rejection, Status
 from controller.protocol.messages import (
@@ -158,3 +158,25 @@ async def test_a_volume_is_made_where_its_name_says_and_answers_to_the_same_opti
     refused = await requests.create(CreateVolume("data@SAN3", OPTIONS))
     assert isinstance(refused, Rejection)
     assert "use SAN1 or SAN2" in refused.why
+
+
+async def test_no_disk_is_made_for_one_task_alone(ca: SwarmCa, tmp_path: Path) -> None:
+    """A name with the ID of its task: each task that takes its place would begin empty, and leave one more disk."""
+    task = TaskId("8a1ubyz2mdq5vs7wcz5dklhnt")
+    name = VolumeName(f"cache-{task}")
+    async with site(ca, tmp_path) as place:
+        await place.look()
+        place.cluster.swarm.wants[name] = (task, NodeId("a"))  # it has not been looked at since
+        status, told = why(await place.ask("a", endpoints.CREATE_VOLUME, CreateVolume(name, OPTIONS)))
+        assert (status, "use a name without .Task.ID and .Task.Name" in told) == (Status.BAD, True)
+        assert "{{.Task.Slot}}" in told
+        assert place.cluster.store.volumes == {}
+        place.cluster.swarm.wants[VolumeName("x" * 25)] = (task, NodeId("a"))
+        for other in ("x" * 25, f"by-hand-{task}"):
+            assert isinstance(await place.ask("a", endpoints.CREATE_VOLUME, CreateVolume(other, OPTIONS)), Volume)
+
+
+async def test_a_name_that_looks_like_another_gets_no_volume(ca: SwarmCa, tmp_path: Path) -> None:
+    async with site(ca, tmp_path) as place:
+        status, told = why(await place.ask("a", endpoints.CREATE_VOLUME, CreateVolume("data\u200b", OPTIONS)))
+        assert (status, "ZERO WIDTH SPACE" in told) == (Status.BAD, True)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.model import VolumeKey, VolumeName
-from controller.volumes.naming import BadName, disk_key, volume_key, volume_name
+from controller.volumes.naming import BadName, disk_key, unseen, volume_key, volume_name
 
 
 @given(st.text(min_size=1, max_size=80).filter(lambda text: "\ud800" not in text))
@@ -70,3 +70,11 @@ def test_a_bad_name_is_refused_with_the_reason(name: str, why: str) -> None:
 
     assert isinstance(refused, BadName)
     assert why in refused.why
+
+
+@pytest.mark.parametrize("name", ["data\u200b", "\ufeffdata", "pg\u00a0data", "a\u2028b", "a\u202eb"], ids=ascii)
+def test_a_name_that_cannot_be_told_from_another_by_eye_gets_no_new_volume(name: str) -> None:
+    """A volume that has it already keeps it."""
+    assert "that nobody sees" in (unseen(VolumeName(name)) or "")
+    assert volume_name(name) == name
+    assert unseen(VolumeName("pg data \u30c7\u30fc\u30bf")) is None
