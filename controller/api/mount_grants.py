@@ -34,11 +34,23 @@ class AskedMount:
         return None if self.record is None else usable(self.record, self.claim, self.said, self.caller)
 
     def not_yours(self, world: World, hostname: str) -> Rejection | None:
-        """None: Swarm wants the volume here, or on no node yet."""
+        """None: Swarm wants the volume here, or on no node yet, for a task whose Mount may be this one."""
         if self.claim is not None and self.claim.node in {None, self.caller.node}:
-            return None
+            return self._beside(self.claim)
         left = self.record is not None and not self.record.formatted and (self.claim is None or not self.claim.services)
         return Rejection(Status.FORBIDDEN, _not_yours(self.name, hostname, self.claim, world) + _left(self.name) * left)
+
+    def _beside(self, claim: Claim) -> Rejection | None:
+        """The Mounts of all whom Swarm wants here are behind them: who asks is none of them."""
+        if not claim.tasks or not all(task.started for task in claim.tasks):
+            return None
+        services = ", ".join(sorted({task.service for task in claim.tasks}))
+        return Rejection(
+            Status.FORBIDDEN,
+            f"the container of service {services} has volume {self.name} on this node, and no other gets it beside: "
+            "look into it with `docker exec` or `docker cp`. Volumes of this driver are for services (`docker service "
+            "create`, `docker stack deploy`), not for `docker run`",
+        )
 
     def _rivals(self) -> tuple[Refusal, ...]:
         """Services on the caller's node that want the volume and do not get it."""

@@ -61,3 +61,18 @@ async def test_a_container_outside_of_swarm_is_told_so(ca: SwarmCa, tmp_path: Pa
         status, told = why(await place.ask("b", endpoints.MOUNT, mount("b", wait=10.0)))
         assert (status, "not for `docker run`" in told) == (Status.FORBIDDEN, True)
         assert "`docker volume rm data` removes it again" in told, "Docker made a disk for it"
+
+
+async def test_whoever_asks_beside_the_container_that_runs_is_told_so_at_once(ca: SwarmCa, tmp_path: Path) -> None:
+    """`docker run` on the node that has the volume: no task of Swarm's mounts it there a second time."""
+    async with site(ca, tmp_path) as place:
+        grant = await place.granted("b")
+        await place.ask(
+            "b", endpoints.SYNC, sync("b", VolumeReport(DATA, "mounted", grant.serial, users=(grant.serial,)))
+        )
+        place.cluster.swarm.started.add(TASK)
+        await place.look()
+        status, told = why(await place.ask("b", endpoints.MOUNT, mount("b", wait=10.0)))
+        assert status == Status.FORBIDDEN, told
+        assert "the container of service service-data has volume data" in told
+        assert "`docker exec`" in told

@@ -7,11 +7,11 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from controller.api.mount_grants import permission, usable
+from controller.api.mount_grants import AskedMount, permission, usable
 from controller.api.node_registry import Caller
 from controller.model import BootId, Claim, GateVolume, Handout, MountState, NodeId, VolumeRecord
 from drivers.base import DeviceHint
-from tests.support.worlds import claim, grant, record, running, said_of, twice, vm
+from tests.support.worlds import claim, grant, record, running, said_of, twice, vm, world
 
 CALLER = Caller(NodeId("n1"), vm(1), BootId("b1"))
 BOTH = record(grant(1), grant(1, "t2", 2))
@@ -53,6 +53,22 @@ def test_a_mount_uses_the_newest_grant_under_which_one_is_left(
     found = usable(volume, wanted, said, CALLER)
 
     assert (None if found is None else found.serial) == serial
+
+
+BESIDE = {
+    "all whom Swarm wants here run": (running(claim(1, "t1", "t2")), True),
+    "one of them is still to mount": (
+        replace(claim(1), tasks=(*running(claim(1, "t1")).tasks, *claim(1, "t2").tasks)), False
+    ),
+    "it is wanted, and not placed": (claim(None), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("wanted", "refused"), BESIDE.values(), ids=BESIDE.keys())
+def test_who_asks_beside_containers_that_all_run_is_refused_at_once(wanted: Claim, refused: bool) -> None:
+    found = AskedMount(CALLER, wanted.volume, BOTH, wanted, mounted(1)).not_yours(world(), "swarm01")
+
+    assert (found is not None) == refused
 
 
 def test_a_gate_is_told_how_many_mounts_a_permission_is_good_for() -> None:
