@@ -78,13 +78,13 @@ class Users:
 def _slots(service: RawService, name: VolumeName) -> set[int]:
     """
     The slots that a name may be of. One beyond the replicas is not wanted any more: its volume may go; but at 0
-    replicas the whole service is only stopped. A global service has none: 0.
+    replicas the whole service is only stopped. A global service has none: 0, from which a job's are counted.
     """
+    named = {int(digits) for digits in _NUMBERS.findall(name)}
     replicated = service.spec.mode.replicated
     if replicated is None:
-        return {0}
+        return {0, *named} if service.spec.mode.replicated_job is not None else {0}
     replicas = replicated.replicas or 0
-    named = {int(digits) for digits in _NUMBERS.findall(name)}
     return {slot for slot in named if slot <= replicas or replicas == 0} or {1}
 
 

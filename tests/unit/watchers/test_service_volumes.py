@@ -41,6 +41,15 @@ def test_the_volume_of_a_slot_that_was_scaled_away_may_go() -> None:
     assert users("data-3", scaled(2, "data-{{.Task.Slot}}")) == ()
 
 
+def test_a_job_keeps_the_volumes_of_its_tasks_also_between_two_of_them() -> None:
+    """Each has a slot of its own, and none is wanted when it has ended."""
+    job = scaled(0, "part-{{.Task.Slot}}")
+    job["Spec"]["Mode"] = {"ReplicatedJob": {"MaxConcurrent": 1, "TotalCompletions": 4}}
+
+    assert users("part-3", job) == ("pg",)
+    assert users("part-n1", job) == ("pg",), "the first one's"
+
+
 def test_a_name_of_the_node_has_a_user_while_such_a_node_is_in_the_swarm() -> None:
     everywhere = service(TaskTemplate=mounting(mount("log-{{.Node.Hostname}}")), Mode={"Global": {}})
 
