@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from typing import Literal
 
@@ -126,9 +127,16 @@ class Repeats:
 
     def __init__(self) -> None:
         self._ids: list[str] = []
+        self._unanswered: AbstractSet[str] = frozenset()
+        self._until = 0.0
+
+    def may_come_again(self, ids: AbstractSet[str], seconds: float) -> None:
+        """So long Docker may ask anew for what a gate that ended had counted, and not answered: that is no repeat."""
+        self._unanswered, self._until = ids, asyncio.get_running_loop().time() + seconds
 
     def add(self, mount_id: str) -> None:
-        self._ids.append(mount_id)
+        if mount_id not in self._unanswered or asyncio.get_running_loop().time() >= self._until:
+            self._ids.append(mount_id)
 
     def end(self, mount_id: str) -> bool:
         """Whether there was one; it is over then."""

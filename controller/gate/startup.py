@@ -18,6 +18,7 @@ from controller.gate.volume_table import VolumeTable
 log = structlog.get_logger()
 
 SCAN_SECONDS = 10.0
+REPEAT_SECONDS = 60.0  # dockerd tries a call to a plugin that went away again for 30 s (moby, pkg/plugins/client.go)
 UNSEEN = "the gate has just started, and has not looked yet whether a container still holds the disk {}"
 
 
@@ -40,6 +41,7 @@ async def rebuild(volumes: VolumeTable, store: StateFile, host: Host, boot: str)
     volumes.observe(table)
     for volume in volumes:
         volume.inherit(asyncio.get_running_loop().time())
+        volume.repeats.may_come_again(volume.users, REPEAT_SECONDS)
         volume.traced = volume.stored.number is not None
         if volume.mount is None and volume.traced:
             volume.hold(UNSEEN.format(volume.stored.number))

@@ -41,6 +41,22 @@ async def test_a_disk_that_hangs_keeps_no_gate_asleep_that_remembers(tmp_path: P
         assert gate.awake
 
 
+@pytest.mark.parametrize(("after", "left"), [(50, 0), (70, 1)], ids=["asked again", "docker cp"])
+async def test_what_docker_asks_anew_of_a_gate_that_came_back_is_no_second_mount(
+    tmp_path: Path, after: float, left: int
+) -> None:
+    """The gate before may have counted it without an answer; dockerd tries for half a minute."""
+    host, controller = FakeHost(), FakeController()
+    controller.grant(grant())
+    async with running(host, controller, tmp_path) as gate:
+        await gate.mount("data", "a")
+    async with running(host, controller, tmp_path) as gate:
+        await asyncio.sleep(after)
+        await gate.mount("data", "a")
+        await gate.unmount("data", "a")
+        assert len(host.table) == left
+
+
 async def test_a_gate_that_cannot_work_owns_the_names_that_it_knows_and_mounts_none(tmp_path: Path) -> None:
     """After an error Docker would take an external volume for nobody's, and make an empty local one."""
 
