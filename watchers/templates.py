@@ -101,7 +101,7 @@ def _value(action: str, context: Context) -> Expanded:
     if label is None:
         return Unexpandable(
             f"the template {{{{{action}}}}} is not supported in a volume's name or options: use "
-            f"{', '.join(sorted(fields))} or .Service.Labels.NAME"
+            f"{', '.join(sorted(fields.keys() - set(_OF_ONE_TASK)))} or .Service.Labels.NAME"
         )
     key = next(group for group in label.groups() if group is not None)
     if key not in context.labels:

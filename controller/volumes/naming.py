@@ -99,7 +99,9 @@ def life_prefix(key: VolumeKey) -> str:
 
 
 def _problem(text: str) -> str | None:
-    if not 1 <= len(text) <= MAX_NAME:
+    if not text:
+        return "the volume's name is empty: give the mount a source; of a template, give its label a value"
+    if len(text) > MAX_NAME:
         return (
             f"a volume name has 1 to {MAX_NAME} characters, this one has {len(text)}: "
             "shorten the mount's source in the stack file"

@@ -29,16 +29,13 @@ async def unfit(state: LoopState, name: VolumeName) -> Rejection | None:
         return Rejection(Status.BAD, why)
     if _SWARM_ID.search(name) is None:
         return None
-    claim = None if state.world is None else (state.world.claims or {}).get(name)
-    if claim is None:
-        state.wakeup(f"volume {name} is to be made")
-        look = await state.fresh_look(LOOK_SECONDS)
-        if look is None or look.world.claims is None:
-            return unavailable(f"it cannot be seen just now which task asks for volume {name}")
-        claim = look.world.claims.get(name)
-    return (
-        Rejection(Status.BAD, _OF_ONE_TASK.format(name)) if claim and any(t.id in name for t in claim.tasks) else None
-    )
+    state.wakeup(f"volume {name} is to be made")
+    look = await state.fresh_look(LOOK_SECONDS)
+    if look is None or look.world.claims is None:
+        return unavailable(f"it cannot be seen just now which task asks for volume {name}")
+    # Of all claims: one whose template cannot be foretold stands under the name as written.
+    tasks = (task for claim in look.world.claims.values() for task in claim.tasks)
+    return Rejection(Status.BAD, _OF_ONE_TASK.format(name)) if any(task.id in name for task in tasks) else None
 
 
 _OF_ONE_TASK = (

@@ -82,3 +82,9 @@ def test_what_cannot_be_foretold_is_refused_with_the_cure(text: str, why: str) -
 )
 def test_only_texts_about_task_or_node_can_differ_between_replicas(text: str, different: bool) -> None:
     assert varies(text) is different
+
+
+def test_no_template_is_advised_that_is_refused_in_a_name() -> None:
+    found = expand("{{.Node.Platform.OS}}", PENDING)
+    assert isinstance(found, Unexpandable)
+    assert ".Task.ID" not in found.why

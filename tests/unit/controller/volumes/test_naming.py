@@ -55,7 +55,7 @@ def test_odd_names_are_accepted(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("", "1 to 255 characters, this one has 0"),
+        ("", "is empty: give the mount a source"),
         ("a" * 256, "this one has 256"),
         ("a\nb", "control characters"),
         ("a\x00", "control characters"),
