@@ -42,7 +42,7 @@ class FakeGate:
         return Sync(
             vm=self.vm,
             boot=self.boot,
-            version="test",
+            version=self.cluster.gate_version,
             wait=20.0,
             volumes=tuple(
                 VolumeReport(

@@ -118,6 +118,7 @@ class FakeCluster:
         self.planner: Planner = decide
         self.believing = Believing()
         self.keep_removed = 0.0  # seconds
+        self.gate_version = "test"
         self.options: tuple[DriverOption, ...] = ()  # that the storage driver declares
         self.store = MemoryStore()
         self.acting: GateRequests | None = None
@@ -279,7 +280,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(cluster: FakeCluster | None = None, gates: str = "abc") -> AsyncIterator[Scene]:
+async def scene(cluster: FakeCluster | None = None, gates: Iterable[str] = "abc") -> AsyncIterator[Scene]:
     """A cluster with one acting controller and its gates talking; everything ends with the block."""
     cluster = cluster or FakeCluster()
     controller = cluster.controller()
