@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup packages check static fast test drill drill-storage drill-services bench mutants lock sbom clean clean-cache
+.PHONY: help setup packages check static fast test drill drill-storage drill-services bench mutants lock sbom pictures clean clean-cache
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -60,6 +60,9 @@ lock: setup ## requirements/*.txt anew from pyproject.toml
 
 sbom: setup ## the Python packages of the image with their licences, as CycloneDX JSON in dist/
 	@$(BIN)/python -m deploy.release.sbom $(ARGS)
+
+pictures: setup ## docs/pictures anew: the page /ui in Chromium (root, to install it), the recorded demo; ARGS=demo for that alone
+	@$(BIN)/python -m tests.pictures $(ARGS)
 
 clean: ## take down the labs of this working copy, remove reports and tool caches; the image cache stays
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m deploy.lab.clean
