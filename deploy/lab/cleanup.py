@@ -95,5 +95,10 @@ def _remove_folders(layout: Layout) -> None:
     for folder in (layout.run, layout.store):
         shutil.rmtree(folder, ignore_errors=True)
     for root in (RUN_ROOT, STORE_ROOT):
-        if root.is_dir() and not any(root.iterdir()):
-            root.rmdir()
+        remove_empty(root)
+
+
+def remove_empty(root: Path) -> None:
+    """A folder of all labs. In a container a volume is mounted there (.github/workflows/ci.yml): that stays."""
+    if root.is_dir() and not root.is_mount() and not any(root.iterdir()):
+        root.rmdir()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from deploy.lab import cleanup
@@ -25,6 +28,20 @@ def test_down_leaves_nothing_although_the_machine_host_was_killed_and_a_disk_is_
         made.down()
     finally:
         Lab.remove(wanted.name)
+
+
+def test_a_volume_that_is_mounted_for_labs_stays_and_an_empty_folder_goes(tmp_path: Path) -> None:
+    """As in a container, where labs cannot keep Docker's layers on the container's own file system."""
+    root = tmp_path / "labs"
+    root.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "none", root], check=True)
+    try:
+        cleanup.remove_empty(root)
+    finally:
+        subprocess.run(["umount", root], check=True)
+    assert root.is_dir()
+    cleanup.remove_empty(root)
+    assert not root.exists()
 
 
 class Interrupt(Exception):
