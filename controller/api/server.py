@@ -21,7 +21,7 @@ from controller.api.members import Members
 from controller.api.routes import Reply, Route
 from controller.json_errors import NOT_JSON
 from controller.model import NodeId
-from controller.protocol.answers import Rejection, Status, unavailable
+from controller.protocol.answers import NOBODY_ACTS, Rejection, Status, unavailable
 from controller.protocol.bounds import LONGEST_ANSWER, shortened
 from controller.protocol.identity import IdentityError, Peer
 from controller.protocol.messages import Pending, Problem, Redirect
@@ -149,7 +149,7 @@ class Api:
         address = self._acting.acting_address
         if address is not None and address != self._own:
             return Redirect(address)
-        return Rejection(Status.UNAVAILABLE, "no controller acts just now: one takes over within 15 seconds")
+        return NOBODY_ACTS
 
 
 def reply(answer: Reply) -> web.Response:

@@ -199,7 +199,7 @@ def reason(action: Action) -> str:
     """An action in words, for people."""
     match action:
         case Alarm():
-            return f"{action.why}: {action.cure}"
+            return f"{action.why} {action.cure}" if action.why.endswith(".") else f"{action.why}: {action.cure}"
         case DropGrants():
             return action.evidence.text
         case Wait(counting=True, until=float(seconds)):

@@ -27,6 +27,13 @@ class Rejection:
     why: str
 
 
+NOBODY_ACTS = Rejection(
+    Status.UNAVAILABLE,
+    "no controller acts just now: one takes over within 15 seconds, if Swarm's managers have a quorum (`docker node "
+    "ls` on a manager says so)",
+)
+
+
 def unavailable(why: object) -> Rejection:
     """What was asked cannot be decided now."""
     return Rejection(Status.UNAVAILABLE, f"{why}; it is tried again by itself")

@@ -20,7 +20,7 @@ from controller.api.routes import Route
 from controller.api.server import reply
 from controller.json_errors import NOT_JSON
 from controller.names import MANAGER_NAME
-from controller.protocol.answers import Rejection, Status
+from controller.protocol.answers import NOBODY_ACTS, Rejection, Status
 from controller.protocol.endpoint import Access
 from controller.protocol.identity import IdentityError, Peer
 from controller.records.base import Acting
@@ -69,7 +69,7 @@ class LocalSocket:
     async def _pass_on(self, path: str, body: bytes) -> web.Response:
         address = self._acting.acting_address
         if address is None or address == self._own:
-            return reply(Rejection(Status.UNAVAILABLE, "no controller acts just now: one takes over within 15 seconds"))
+            return reply(NOBODY_ACTS)
         timeout = aiohttp.ClientTimeout(total=ASK_SECONDS, sock_connect=3.0)
         try:
             async with (

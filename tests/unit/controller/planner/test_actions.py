@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controller.planner.actions import Action, Alarm, Converged, Refuse, Wait, final
+from controller.planner.actions import Action, Alarm, Converged, Refuse, Wait, final, reason
 from tests.support.worlds import V
 
 
@@ -20,3 +20,11 @@ from tests.support.worlds import V
 )
 def test_whoever_mounts_is_told_now_only_where_waiting_cannot_help(action: Action, told_now: bool) -> None:
     assert final(action) is told_now
+
+
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [("the pool is full", "the pool is full: Make room."), ("The pool is full.", "The pool is full. Make room.")],
+)
+def test_an_alarm_and_its_cure_are_two_sentences_or_one(why: str, told: str) -> None:
+    assert reason(Alarm(V, why, "Make room.")) == told
