@@ -227,6 +227,7 @@ class Spec:
     ``for_driver``: what was said of the options that the storage driver declares (`DriverOption`).
     ``read_only``: its file system is mounted read-only, whoever mounts it.
     ``first_bytes``: the size that it was made with, where it has grown since (`reberth grow`); it never shrinks.
+    ``from_snapshot``: what ``source`` names is this snapshot of that volume; empty: the volume itself.
     """
 
     size_bytes: int
@@ -238,6 +239,7 @@ class Spec:
     labels: tuple[tuple[str, str], ...] = ()
     for_driver: tuple[tuple[str, str], ...] = ()
     read_only: bool = False
+    from_snapshot: str = ""
 
     @property
     def made_bytes(self) -> int:
@@ -250,6 +252,59 @@ class Spec:
 
     def grown(self, size_bytes: int) -> Spec:
         return replace(self, size_bytes=max(size_bytes, self.size_bytes), first_bytes=self.made_bytes)
+
+
+class SnapshotState(Enum):
+    WANTED = "wanted"  # noted; the storage may have been asked
+    THERE = "there"
+    FAILED = "failed"  # given up; what is left of it in the storage goes when it is deleted
+    LEAVING = "leaving"  # is being deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """
+    What a volume was at one time: a disk of its own, which is never attached.
+
+    ``token`` is in its disk's key, so that one made anew under an old name has another disk. ``at``: when it was
+    ordered; once it is there, when its making began, so that what was written before that is in it. ``own``: its disk's
+    key is one of the volume's own disks (of a restore that was given up).
+    """
+
+    name: str
+    token: str
+    state: SnapshotState
+    at: float
+    size_bytes: int
+    disk: DiskId | None = None
+    why: str = ""
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Restoring:
+    """The volume is to get a disk of its own that begins as this snapshot. ``token``: in that disk's key."""
+
+    snapshot: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshots:
+    """Those of one volume, oldest first; and the restore that was ordered."""
+
+    each: tuple[Snapshot, ...] = ()
+    restoring: Restoring | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.each) or self.restoring is not None
+
+    def named(self, name: str) -> Snapshot | None:
+        return next((each for each in self.each if each.name == name), None)
+
+    @property
+    def wanted(self) -> bool:
+        return any(each.state is SnapshotState.WANTED for each in self.each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +365,7 @@ class VolumeRecord:
     None where the record cannot know: one of an older version, adopted, or brought back from a backup.
     ``delete_at`` of a removed one: its disk is kept until then, by the clock of whoever acts and of most nodes;
     None: for no time.
+    ``snapshots`` are not observed: the storage has their disks, but no word of what they are called.
     """
 
     name: VolumeName
@@ -325,6 +381,7 @@ class VolumeRecord:
     service: str = ""
     place: VmId | None = None
     delete_at: float | None = None
+    snapshots: Snapshots = Snapshots()
     history: tuple[HistoryEntry, ...] = ()  # newest last, bounded
     version: int = 0  # of the Swarm Config: the compare-and-set token
 
@@ -332,6 +389,12 @@ class VolumeRecord:
     def revoked(self) -> bool:
         """Whether grants are listed, and all of them are taken back: their gate is to be told `Release(serial)`."""
         return bool(self.grants) and all(g.serial < self.serial for g in self.grants)
+
+    @property
+    def disks(self) -> frozenset[DiskId]:
+        """Its own, and those of its snapshots."""
+        own = [each.disk for each in self.snapshots.each]
+        return frozenset(disk for disk in (self.disk, *own) if disk is not None)
 
     @property
     def copying(self) -> DiskId | None:
@@ -459,6 +522,7 @@ class Capabilities:
     shared: bool  # every VM can reach every disk
     batch: bool  # many disks of one VM cost one call
     clones: bool = False  # can make a disk as a copy of another that is attached nowhere
+    snapshots: bool = False  # can copy a disk that is in use, as it was at one time
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import aiodocker
 import structlog
 
 from controller.api.changes.growth import GrowthRequests
+from controller.api.changes.snapshots import SnapshotRequests
 from controller.api.changes.wishes import SizeWishes
 from controller.api.doctor_requests import DoctorRequests
 from controller.api.gate_requests import GateRequests
@@ -34,6 +35,7 @@ from controller.reconciler.observer import Observer, Sources
 from controller.reconciler.pace import pace_of
 from controller.reconciler.reconciler import Parts, Reconciler
 from controller.reconciler.record_writer import RecordWriter
+from controller.reconciler.snapshots.worker import snapshot_works
 from controller.reconciler.state import LoopState
 from controller.reconciler.wakeups import Urgent
 from controller.records.leader_election import Leader
@@ -169,10 +171,12 @@ async def join(
         move,
         growth,
         fencing,
+        SnapshotRequests(state, records, driver),
     )
     table = by_path([each for part in parts for each in part.routes()])
     wishes = SizeWishes(state, growth, leader)
-    works = (wishes, detector)
+    snapshots = () if driver is None else (snapshot_works(settings.loop, driver, state, records, leader),)
+    works = (wishes, detector, *snapshots)
     return Controller(
         settings, identity, storage, watcher, leader, state, gate_requests, loop, works, meters, table, address
     )

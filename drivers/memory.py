@@ -43,7 +43,7 @@ from drivers.base import (
     Unreachable,
 )
 from drivers.guests import GuestAddresses
-from drivers.memory_storage import CAPABILITIES, Call, Fault, MemoryStorage, Reading
+from drivers.memory_storage import CAPABILITIES, COPYING_PAUSE, Call, Fault, MemoryStorage, Reading
 from drivers.owners import Owners
 
 _PREFIX = "memory-"
@@ -75,6 +75,23 @@ class MemoryDriver:
             return begun
         if disk not in self.storage.disks:
             await self._copy(disk, source)
+        return Created(disk) if fault is None else InDoubt(f"no answer to this {Operation.CREATE.value}")
+
+    async def snapshot(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
+        """A VM that is switched off, or has its disk taken away, while it copies ends the copy."""
+        disk, holders = DiskId(f"{_PREFIX}{key}"), set(self.storage.attached.get(source, ()))
+        if not holders:
+            return await self.clone(key, spec, source)
+        fault = await self._start(Call(Operation.CREATE, (disk, source)))
+        if fault in {Fault.REFUSED, Fault.UNREACHABLE, Fault.LOST_BEFORE}:
+            return _answer(fault, Operation.CREATE)
+        begun = self.storage.begin_snapshot(disk, spec.size_bytes, source)
+        if not isinstance(begun, bytes):
+            return Created(disk) if isinstance(begun, Done) else begun
+        await asyncio.sleep(self.storage.copy_seconds)
+        if self.storage.attached.get(source) != holders or any(self._power(vm) is not Power.ON for vm in holders):
+            return Refused(f"disk {source} was detached, or its VM ended, while it was copied", COPYING_PAUSE)
+        self.storage.end_snapshot(disk, spec.size_bytes, begun)
         return Created(disk) if fault is None else InDoubt(f"no answer to this {Operation.CREATE.value}")
 
     async def _copy(self, disk: DiskId, source: DiskId) -> None:

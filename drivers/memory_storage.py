@@ -34,6 +34,7 @@ CAPABILITIES = Capabilities(
     shared=True,
     batch=True,
     clones=True,
+    snapshots=True,
 )
 
 
@@ -190,6 +191,18 @@ class MemoryStorage:
             return busy
         self.copying[source] += 1
         return Done()
+
+    def begin_snapshot(self, disk: DiskId, size: int, source: DiskId) -> bytes | Outcome:
+        """What the source has at this instant, or an outcome as `begin_copy`. Nobody is held up by it."""
+        if disk in self.disks:
+            return self.create(disk, size)
+        if self.disks.get(source) != size:
+            return Refused(f"there is no disk {source} of {size} bytes to copy")
+        return self._odd(source) or self.contents.get(source, b"")
+
+    def end_snapshot(self, disk: DiskId, size: int, contents: bytes) -> None:
+        if disk not in self.disks:
+            self.disks[disk], self.contents[disk] = size, contents
 
     def end_copy(self, disk: DiskId, source: DiskId, *, whole: bool) -> None:
         """Only a whole copy gets its name; one that somebody made meanwhile stays."""

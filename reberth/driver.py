@@ -44,6 +44,7 @@ from drivers.base import (
 )
 from drivers.guests import GuestAddresses, Located, Witness
 from drivers.owners import Marked, Owners
+from drivers.snapshots import Snapshotter
 
 __all__ = [
     "Attacher",
@@ -76,6 +77,7 @@ __all__ = [
     "Refused",
     "Room",
     "Roomy",
+    "Snapshotter",
     "Spec",
     "StorageDriver",
     "Unreachable",

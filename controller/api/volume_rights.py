@@ -49,8 +49,8 @@ def other_options(hostname: str, volume: VolumeName, options: Mapping[str, str])
 
 
 def copies_under_way(record: VolumeRecord, known: Iterable[VolumeRecord]) -> list[VolumeName]:
-    """Volumes that are being made as copies of this one."""
-    return sorted(each.name for each in known if each.copying is not None and each.copying == record.disk)
+    """Volumes that are being made as copies of this one, or of a snapshot of it."""
+    return sorted(each.name for each in known if each.copying is not None and each.copying in record.disks)
 
 
 def being_copied(name: VolumeName, copies: list[VolumeName]) -> str:

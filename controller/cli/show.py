@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from controller.protocol.views import DoctorView, DriverView, Explanation, StatusView
+from controller.protocol.views import DoctorView, DriverView, Explanation, SnapshotsView, StatusView
 from controller.volumes.catalogue import OPTIONS
 
 _PAGE = 3000  # columns; `-o wide` has more
@@ -23,6 +23,10 @@ _COLOURS = {
     "paused": "yellow",
     "refused": "red",
     "ALARM": "bold red",
+    "there": "green",
+    "wanted": "cyan",
+    "failed": "red",
+    "leaving": "yellow",
 }
 
 
@@ -94,6 +98,19 @@ def show_options(console: Console, found: DriverView) -> None:
         table.add_row(escape(each.key), escape(each.form), escape(each.default), escape(about))
     for own in found.options:
         table.add_row(escape(own.key), escape(own.form), escape(own.default), escape(own.about))
+    console.print(table)
+
+
+def show_snapshots(console: Console, found: SnapshotsView) -> None:
+    if not found.snapshots:
+        console.print("No snapshots.")
+        return
+    table = table_of("VOLUME", "SNAPSHOT", "STATE", "TIME", "SIZE", last="REASON")
+    for each in found.snapshots:
+        word = f"[{_COLOURS.get(each.state, 'default')}]{each.state}[/]"
+        state = f"{word}, being restored" if each.restoring else word
+        size = size_text(each.size_bytes)
+        table.add_row(escape(each.volume), escape(each.name), state, clock_of(each.at), size, escape(each.why))
     console.print(table)
 
 

@@ -67,7 +67,7 @@ def disks(facts: Facts) -> Iterator[Finding]:
     world = facts.world
     if world is None or world.volumes is None or world.attachments is None:
         return
-    known = {record.disk for record in world.volumes.values()}
+    known = {disk for record in world.volumes.values() for disk in record.disks}
     for each in world.attachments:
         if each.disk not in known:
             text = f"Disk {each.disk} is attached to VM {each.vm}, and no record of this swarm names it."

@@ -51,7 +51,8 @@ class WorldIndex:
     off: frozenset[VmId]  # seen powered off in this look
     disks: Mapping[DiskId, tuple[Attachment, ...]]
     load: Counter[VmId] = field(default_factory=Counter)
-    copies: Mapping[DiskId, VolumeName] = field(default_factory=dict)  # disk -> a volume that is to begin as its copy
+    copies: Mapping[DiskId, VolumeName] = field(default_factory=dict)  # disk -> a volume that is to begin as its copy,
+    # or the volume itself, where a snapshot of it needs the disk to be attached nowhere
     storm: str | None = None
 
     def power(self, vm: VmId) -> Power:
@@ -108,7 +109,7 @@ class VolumeContext:
 
     @property
     def copier(self) -> VolumeName | None:
-        """The volume that is to begin as a copy of this one."""
+        """The volume that is to begin as a copy of this one; itself, where a snapshot is to be made."""
         return None if self.entry.disk is None else self.index.copies.get(self.entry.disk)
 
     def gate_word(self, vm: VmId | None) -> GateVolume | None:
@@ -151,7 +152,7 @@ def index_world(world: World, policy: Policy, rules: Rules) -> WorldIndex:
         disks[attachment.disk] += (attachment,)
     load = Counter(a.vm for a in world.attachments or ())
     off = frozenset(vm for vm, power in (world.power or {}).items() if rules.seen_off(power))
-    index = WorldIndex(world, policy, rules, node_on, shared, off, dict(disks), load, _copies(world))
+    index = WorldIndex(world, policy, rules, node_on, shared, off, dict(disks), load, _copies(world, policy))
     return replace(index, storm=_storm(index))
 
 
@@ -170,8 +171,14 @@ def _nodes_by_vm(world: World) -> tuple[Mapping[VmId, Node], frozenset[VmId]]:
     return node_on, frozenset(shared)
 
 
-def _copies(world: World) -> Mapping[DiskId, VolumeName]:
-    return {each.copying: each.name for each in (world.volumes or {}).values() if each.copying is not None}
+def _copies(world: World, policy: Policy) -> Mapping[DiskId, VolumeName]:
+    found: dict[DiskId, VolumeName] = {}
+    for each in (world.volumes or {}).values():
+        if each.copying is not None:
+            found[each.copying] = each.name
+        elif each.disk is not None and each.snapshots.wanted and not policy.capabilities.snapshots:
+            found[each.disk] = each.name
+    return found
 
 
 def _storm(index: WorldIndex) -> str | None:

@@ -65,6 +65,13 @@ def lent(ctx: VolumeContext) -> bool:
     return ctx.disk_vm is not None and ctx.copier is not None and (ctx.claim is None or not ctx.claim.tasks)
 
 
+def restored(ctx: VolumeContext) -> Action:
+    restoring = ctx.entry.snapshots.restoring
+    snapshot = "?" if restoring is None else restoring.snapshot
+    why = f"Volume {ctx.name} is being restored from its snapshot {snapshot}; its next task starts when that is done."
+    return Wait(ctx.name, why)
+
+
 def no_disk(ctx: VolumeContext) -> Action:
     source = ctx.entry.spec.source
     if source is None:
@@ -116,4 +123,9 @@ def _both_ways(ctx: VolumeContext) -> str:
 
 
 def doomed(ctx: VolumeContext) -> Action:
-    return DeleteDisk(ctx.name)
+    """The record goes last: without it nobody would know the snapshots' disks."""
+    left = len(ctx.entry.snapshots.each)
+    if not ctx.entry.snapshots:
+        return DeleteDisk(ctx.name)
+    what = "1 snapshot is" if left == 1 else f"{left} snapshots are"
+    return Wait(ctx.name, f"Volume {ctx.name} was removed; its {what} deleted first.")

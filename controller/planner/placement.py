@@ -61,7 +61,8 @@ class Placement(Enum):
     OFF = "on a VM seen powered off"
     SILENT_GRACE = "on a node that fell silent, within the grace"
     SILENT = "on a node that fell silent"
-    LENT = "unclaimed, and to be copied"
+    RESTORING = "being restored from a snapshot"
+    LENT = "to be copied, or restored"
     LEAVING = "unclaimed, on a node that takes no tasks"
     IDLE = "unclaimed"
     TARGET_AWAY = "the claim's node is not ready"
@@ -180,6 +181,8 @@ def _off_or_over(ctx: VolumeContext) -> Placement | None:
         return _doomed(ctx) if vm is None else Placement.DOOMED_ATTACHED
     if vm in ctx.index.off:
         return Placement.OFF
+    if ctx.entry.snapshots.restoring is not None:
+        return Placement.RESTORING if vm is None else Placement.LENT
     if ctx.target is not None:
         return None
     if lifetime.lent(ctx):
@@ -188,7 +191,6 @@ def _off_or_over(ctx: VolumeContext) -> Placement | None:
 
 
 def _doomed(ctx: VolumeContext) -> Placement:
-    """A person may want it back."""
     return Placement.KEPT if ctx.entry.disk is not None and ctx.kept_for is not None else Placement.DOOMED
 
 

@@ -41,7 +41,11 @@ def conflict(ctx: VolumeContext) -> Action:
 
 
 def lent(ctx: VolumeContext) -> Action:
-    return takeover.take(ctx, f"Volume {ctx.name} is used by nobody, and is to be copied for volume {ctx.copier}")
+    restoring = ctx.entry.snapshots.restoring
+    if restoring is not None:
+        return takeover.take(ctx, f"Volume {ctx.name} is to be restored from its snapshot {restoring.snapshot}")
+    what = "a snapshot" if ctx.copier == ctx.name else f"volume {ctx.copier}"
+    return takeover.take(ctx, f"Volume {ctx.name} is used by nobody, and is to be copied for {what}")
 
 
 def deposed(ctx: VolumeContext) -> Action:

@@ -123,10 +123,20 @@ _ROWS = (
         lifetime.kept,
         "Take it back: `reberth undelete {volume}`. Delete its disk at once: `reberth remove {volume} --now`.",
     ),
-    Row(Placement.DOOMED, lifetime.doomed),
+    Row(
+        Placement.DOOMED,
+        lifetime.doomed,
+        "Nothing: it is done by itself. `reberth snapshot list {volume}` says what keeps a snapshot that stays.",
+    ),
     Row(Placement.OFF, steps.off),
     Row(Placement.SILENT_GRACE, silent.within_grace, OWN),
     Row(Placement.SILENT, silent.fence, OWN),
+    Row(
+        Placement.RESTORING,
+        lifetime.restored,
+        "Nothing: it is done by itself. `reberth snapshot list {volume}` says what keeps it; `reberth snapshot restore "
+        "{volume} --end` gives it up.",
+    ),
     Row(Placement.LENT, steps.lent),
     Row(Placement.LEAVING, takeover.leaving),
     Row(

@@ -16,6 +16,8 @@ from controller.protocol.views import (
     Explanation,
     MovesView,
     PlanView,
+    SnapshotsView,
+    SnapshotView,
     StatusView,
     UpgradeView,
 )
@@ -202,6 +204,28 @@ class Grow(Message, frozen=True):
     by: Word = ""
 
 
+class MakeSnapshot(Message, frozen=True):
+    """Of this volume, as it is now. ``name`` empty: one is made of the time. ``by``: who says so."""
+
+    volume: Asked
+    name: Word = ""
+    by: Word = ""
+
+
+class ListSnapshots(Message, frozen=True):
+    """Of this volume; of all where none is said."""
+
+    volume: Asked = ""
+
+
+class DeleteSnapshot(MakeSnapshot, frozen=True):
+    pass
+
+
+class RestoreSnapshot(MakeSnapshot, frozen=True):
+    """The volume is to be as its snapshot ``name``; empty: what was ordered so is given up."""
+
+
 class Pause(Message, frozen=True):
     """
     ``reason`` None: go on. ``seconds``: after them it ends by itself; None: it does not. ``node`` (hostname, ID or VM)
@@ -237,6 +261,10 @@ PAUSE = Endpoint("/v1/manager/pause", Pause, done(Told), Access.MANAGER)
 ADOPT = Endpoint("/v1/manager/adopt", Adopt, done(Told), Access.MANAGER)
 UNDELETE = Endpoint("/v1/manager/undelete", Undelete, done(Told), Access.MANAGER)
 GROW = Endpoint("/v1/manager/grow", Grow, done(Told), Access.MANAGER)
+MAKE_SNAPSHOT = Endpoint("/v1/manager/make-snapshot", MakeSnapshot, done(SnapshotView), Access.MANAGER)
+SNAPSHOTS = Endpoint("/v1/manager/snapshots", ListSnapshots, done(SnapshotsView), Access.MANAGER)
+DELETE_SNAPSHOT = Endpoint("/v1/manager/delete-snapshot", DeleteSnapshot, done(Told), Access.MANAGER)
+RESTORE_SNAPSHOT = Endpoint("/v1/manager/restore-snapshot", RestoreSnapshot, done(Told), Access.MANAGER)
 DRIVER = Endpoint("/v1/manager/driver", Empty, done(DriverView), Access.MANAGER)
 
 EXPORT = Endpoint("/v1/manager/export", Empty, done(Backup), Access.MANAGER)
@@ -254,11 +282,13 @@ LOOKS: tuple[Endpoint[Any, Any], ...] = (
     WOULD_CONFIRM,
     WOULD_FENCE,
     DRIVER,
+    SNAPSHOTS,
 )
 
 QUESTIONS: tuple[Endpoint[Any, Any], ...] = (
     *LOOKS,
     *(MOVE, END_MOVE, EVACUATE),
     *(CONFIRM, FENCE, PAUSE, GROW),
+    *(MAKE_SNAPSHOT, DELETE_SNAPSHOT, RESTORE_SNAPSHOT),
     *(ADOPT, UNDELETE, EXPORT, IMPORT),
 )

@@ -90,6 +90,7 @@ class Explanation(msgspec.Struct, frozen=True):
     labels: tuple[str, ...] = ()  # NAME=text
     used_bytes: int = 0  # of its file system, as its gate last said; 0: not known
     available_bytes: int = 0
+    snapshots: int = 0  # that are there
 
 
 class VolumeLine(msgspec.Struct, frozen=True):
@@ -187,13 +188,32 @@ class DriverOptionView(msgspec.Struct, frozen=True):
 
 class DriverView(msgspec.Struct, frozen=True):
     """
-    The storage driver. ``can``: of ``clones`` (clone-from) and ``grows`` (`reberth grow`). ``options``: those of a
-    volume that it alone has.
+    The storage driver. ``can``: of ``clones`` (clone-from), ``grows`` (`reberth grow`) and ``snapshots`` (also of a
+    volume in use). ``options``: those of a volume that it alone has.
     """
 
     name: str
     can: tuple[str, ...] = ()
     options: tuple[DriverOptionView, ...] = ()
+
+
+class SnapshotView(msgspec.Struct, frozen=True):
+    """``state``: wanted, there, failed or leaving. ``at``: when its making began, or, until then, it was ordered."""
+
+    volume: str
+    name: str
+    state: str
+    at: float
+    size_bytes: int
+    disk: str = ""
+    why: str = ""
+    restoring: bool = False
+
+
+class SnapshotsView(msgspec.Struct, frozen=True):
+    """By volume, the oldest first."""
+
+    snapshots: tuple[SnapshotView, ...] = ()
 
 
 class PausedView(msgspec.Struct, frozen=True):

@@ -58,6 +58,7 @@ class LoopState:
         self.setbacks: dict[VolumeName, str] = {}  # why the last operation did not succeed
         self.full = 0.9  # part of a volume's room above which that is told
         self.wishes: dict[VolumeName, str] = {}  # sizes that services ask for in vain, and why
+        self.snapshots: dict[tuple[VolumeName, str], str] = {}  # why a snapshot or a restore (by its snapshot) waits
         self.growing: set[VolumeName] = set()  # whose disks are being made larger just now
         self.unrecorded: dict[VolumeName, Unrecorded] = {}  # names without a record that have a disk
         self.refused: dict[NodeId, str] = {}  # nodes that may not speak for the VM that they name, and why
@@ -119,6 +120,7 @@ class LoopState:
         self.newcomers.clear()
         self.unrecorded.clear()
         self.wishes.clear()
+        self.snapshots = {}
         self.revision += 1
         self.changed.fire()
 

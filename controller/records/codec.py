@@ -29,6 +29,7 @@ from controller.model import (
     PausedPart,
     Phase,
     Serial,
+    Snapshots,
     Source,
     Spec,
     VmId,
@@ -41,6 +42,7 @@ from controller.records.base import Leadership, NodeRecord, UnreadableRecord, bo
 
 SCHEMA = 1
 KIND_LABEL, STATE_LABEL = "reberth.kind", "reberth.state"
+_ACCESS: dict[bool, Literal["read-only"] | msgspec.UnsetType] = {True: "read-only", False: msgspec.UNSET}
 
 
 class Kind(Enum):
@@ -63,9 +65,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is written: ``facts`` once, ``state`` again and again."""
-
-    facts: bytes
+    facts: bytes  # written once
     state: bytes
 
 
@@ -99,11 +99,13 @@ class _VolumeFacts(_Record, frozen=True, kw_only=True):
     labels: tuple[tuple[str, str], ...] | msgspec.UnsetType = msgspec.UNSET
     for_driver: tuple[tuple[str, str], ...] | msgspec.UnsetType = msgspec.UNSET
     access: Literal["read-only"] | msgspec.UnsetType = msgspec.UNSET
+    snapshot: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class _VolumeState(_Record, frozen=True, kw_only=True):
     """
-    ``delete_at`` is written only where it is set: a controller that knows of no grace must not delete that disk.
+    ``delete_at`` and ``snapshots`` are written only where they are set: a controller that knows of no grace must not
+    delete that disk, and one that knows of no snapshots must not forget them.
     ``grown_to``: the size, where it is not that of the facts any more, which are those of its making.
     """
 
@@ -118,6 +120,7 @@ class _VolumeState(_Record, frozen=True, kw_only=True):
     place: VmId | msgspec.UnsetType = msgspec.UNSET
     delete_at: float | msgspec.UnsetType = msgspec.UNSET
     grown_to: int | msgspec.UnsetType = msgspec.UNSET
+    snapshots: Snapshots | msgspec.UnsetType = msgspec.UNSET
 
 
 class _NodeFacts(_Record, frozen=True, kw_only=True):
@@ -136,10 +139,6 @@ class _ConfirmationState(_Record, frozen=True, kw_only=True):
     reason: str
     by: str
     at: float
-
-
-class _LeaderFacts(_Record, frozen=True, kw_only=True):
-    pass
 
 
 class _LeaderState(_Record, frozen=True, kw_only=True):
@@ -175,7 +174,6 @@ def confirmation_config(node: NodeId) -> str:
 
 
 def volume_content(record: VolumeRecord) -> Content:
-    record = bounded(record)
     facts = _VolumeFacts(
         name=record.name,
         key=record.key,
@@ -185,7 +183,8 @@ def volume_content(record: VolumeRecord) -> Content:
         handout=msgspec.UNSET if record.spec.handout == Handout() else record.spec.handout,
         labels=record.spec.labels or msgspec.UNSET,
         for_driver=record.spec.for_driver or msgspec.UNSET,
-        access="read-only" if record.spec.read_only else msgspec.UNSET,
+        access=_ACCESS[record.spec.read_only],
+        snapshot=record.spec.from_snapshot or msgspec.UNSET,
     )
     state = _VolumeState(
         phase=record.phase,
@@ -196,9 +195,10 @@ def volume_content(record: VolumeRecord) -> Content:
         intent=record.intent,
         service=record.service,
         place=msgspec.UNSET if record.place is None else record.place,
-        history=record.history,
+        history=bounded(record).history,
         delete_at=msgspec.UNSET if record.delete_at is None else record.delete_at,
         grown_to=msgspec.UNSET if record.spec.first_bytes is None else record.spec.size_bytes,
+        snapshots=record.snapshots or msgspec.UNSET,
     )
     return _content(facts, state)
 
@@ -215,6 +215,7 @@ def decode_volume(stored: Stored) -> VolumeRecord:
         labels=() if isinstance(facts.labels, msgspec.UnsetType) else facts.labels,
         for_driver=() if isinstance(facts.for_driver, msgspec.UnsetType) else facts.for_driver,
         read_only=not isinstance(facts.access, msgspec.UnsetType),
+        from_snapshot="" if isinstance(facts.snapshot, msgspec.UnsetType) else facts.snapshot,
     )
     return VolumeRecord(
         name=facts.name,
@@ -231,13 +232,13 @@ def decode_volume(stored: Stored) -> VolumeRecord:
         place=None if isinstance(state.place, msgspec.UnsetType) else state.place,
         history=state.history,
         delete_at=None if isinstance(state.delete_at, msgspec.UnsetType) else state.delete_at,
+        snapshots=Snapshots() if isinstance(state.snapshots, msgspec.UnsetType) else state.snapshots,
         version=stored.version,
     )
 
 
 def node_content(record: NodeRecord) -> Content:
-    state = _NodeState(vm=record.vm, boot=record.boot, hostname=record.hostname)
-    return _content(_NodeFacts(node=record.node), state)
+    return _content(_NodeFacts(node=record.node), _NodeState(vm=record.vm, boot=record.boot, hostname=record.hostname))
 
 
 def decode_node(stored: Stored) -> NodeRecord:
@@ -266,12 +267,11 @@ def leader_content(leadership: Leadership) -> Content:
         paused=leadership.paused,
         paused_parts=leadership.paused_parts or msgspec.UNSET,
     )
-    return _content(_LeaderFacts(), state)
+    return _content(_Record(), state)
 
 
 def decode_leader(stored: Stored) -> Leadership:
-    """Raises UnreadableRecord."""
-    _, state = _decode(stored, _LeaderFacts, _LeaderState)
+    _, state = _decode(stored, _Record, _LeaderState)
     parts = () if isinstance(state.paused_parts, msgspec.UnsetType) else state.paused_parts
     return Leadership(state.epoch, state.holder, state.address, state.beat, state.paused, stored.version, parts)
 

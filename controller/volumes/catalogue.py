@@ -23,6 +23,7 @@ OPTIONS = (
     Option("fstype", "ext4 or xfs", "ext4; of a copy its source's", "the file system on it"),
     Option("policy", "detach, power-off or hold", "the cluster's", "what may be done to a VM that does not answer"),
     Option("clone-from", "name of another volume", "none: it begins empty", "begin as a copy of it", "clones"),
+    Option("clone-snapshot", "of its `reberth snapshot list`", "none: as it is now", "copy that one", "clones"),
     Option("access", "read-write or read-only", "read-write", "of a copy: mounted read-only", "clones"),
     Option("uid", "a number", "0", "owner of the volume's directory, when it is made"),
     Option("gid", "a number", "0", "its group"),

@@ -76,6 +76,31 @@ def disk_key(key: VolumeKey, fs_uuid: str) -> VolumeKey:
     return VolumeKey(f"{life_prefix(key)}{hashlib.sha256(fs_uuid.encode()).hexdigest()[:_LIFE]}")
 
 
+def snapshot_key(key: VolumeKey, fs_uuid: str, token: str) -> VolumeKey:
+    """
+    The key of a snapshot's disk. It begins otherwise than those of volumes: a name that is made anew is not held up by
+    one that was left behind. It ends as its volume's: what is on it bears the same label.
+    """
+    return VolumeKey(f"snap-{restored_key(key, fs_uuid, token)}")
+
+
+def restored_key(key: VolumeKey, fs_uuid: str, token: str) -> VolumeKey:
+    """The key of the disk that a volume gets when it is restored."""
+    return VolumeKey(f"{life_prefix(key)}{token}-{_life(fs_uuid)}")
+
+
+def is_own_key(found: VolumeKey, key: VolumeKey, fs_uuid: str) -> bool:
+    """Whether a disk under this key may be the volume's: as it was made, or restored."""
+    return found.startswith(life_prefix(key)) and found.endswith(f"-{_life(fs_uuid)}")
+
+
+def _life(fs_uuid: str) -> str:
+    """Of a volume that was adopted the digest alone is known."""
+    if fs_uuid.startswith(DIGEST):
+        return fs_uuid.removeprefix(DIGEST)
+    return hashlib.sha256(fs_uuid.encode()).hexdigest()[:_LIFE]
+
+
 def label_of(disk: VolumeKey) -> str | None:
     """
     What the label on a disk must fit that was made under this key, so far as the key tells; None for one of no record.

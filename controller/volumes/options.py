@@ -7,6 +7,7 @@ What a user may say in a volume's ``driver_opts``, and what the answer is to any
 | `fstype`     | `ext4`, `xfs`                               | `ext4`; of a copy: its source's         |
 | `policy`     | `detach`, `power-off`, `hold`               | the cluster's                           |
 | `clone-from` | name of another volume                      | none: the new volume begins empty       |
+| `clone-snapshot` | of that volume's snapshots (`reberth snapshot list`) | none: it is copied as it is now |
 | `access`     | `read-write`, `read-only` (of a copy)       | `read-write`                            |
 
 and those of driver_options.py (`diskformat`, `datastore`, `pool`, `storage-policy`), handout_options.py (`uid`,
@@ -25,16 +26,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from controller.model import FencePolicy, Handout, Phase, Source, Spec, VolumeName, VolumeRecord
+from controller.model import (
+    FencePolicy,
+    Handout,
+    Source,
+    Spec,
+    VolumeName,
+    VolumeRecord,
+)
 from controller.volumes import driver_options, handout_options, labels
+from controller.volumes.copies import to_copy
 
 MIB = 1024**2
 MAX_SIZE = 62 * 1024**4  # the largest VMDK; also far above what ext4 and xfs get tested with
 _SMALLEST = {"ext4": 16 * MIB, "xfs": 300 * MIB}  # mkfs.xfs refuses less than 300 MB since xfsprogs 6
-CLONE_FROM = "clone-from"
+CLONE_FROM, CLONE_SNAPSHOT = "clone-from", "clone-snapshot"
 ACCESS, READ_ONLY = "access", "read-only"
 _ACCESSES = ("read-write", READ_ONLY)
-_OPTIONS = ("size", "fstype", "policy", CLONE_FROM, ACCESS, *driver_options.OPTIONS, *handout_options.OPTIONS)
+_OPTIONS = (
+    "size",
+    "fstype",
+    "policy",
+    CLONE_FROM,
+    CLONE_SNAPSHOT,
+    ACCESS,
+    *driver_options.OPTIONS,
+    *handout_options.OPTIONS,
+)
 _PLACED = "no driver of this version has it: leave it out"
 _ELSEWHERE = {  # of the vSphere Docker Volume Service, and of drivers like it
     **dict.fromkeys(
@@ -128,32 +146,23 @@ def parse_copy(options: Mapping[str, str], name: VolumeName, source: VolumeRecor
         return BadOptions("clone-from names the volume itself: name another volume to copy, or say a size instead")
     if source is None:
         return BadOptions(f"there is no volume {origin} to copy: correct clone-from, or make that volume first")
-    why = _not_to_be_copied(source)
-    if why is not None:
-        return BadOptions(why)
-    size, fstype = source.spec.size_bytes, source.spec.fstype
+    found = to_copy(source, options.get(CLONE_SNAPSHOT, ""))
+    if isinstance(found, str):
+        return BadOptions(found)
+    disk, size, fstype = *found, source.spec.fstype
     spec = parse_options({"size": str(size), "fstype": fstype} | dict(options))
-    if isinstance(spec, BadOptions) or source.disk is None:
+    if isinstance(spec, BadOptions):
         return spec
     if (spec.size_bytes, spec.fstype) != (size, fstype):
         return BadOptions(
             f"a copy has the size and file system of its source, and volume {source.name} has {size} bytes and "
             f"{fstype}: leave size and fstype out"
         )
-    return replace(spec, source=Source(source.name, source.disk, source.carries, source.fs_uuid))
-
-
-def _not_to_be_copied(source: VolumeRecord) -> str | None:
-    if source.phase is Phase.DELETING:
-        return f"volume {source.name} is being deleted, so it cannot be copied: name another one in clone-from"
-    if source.phase is Phase.CREATING or source.disk is None:
-        return f"volume {source.name} is still being made, so it cannot be copied yet: wait until a service has used it"
-    if not source.formatted:
-        return (
-            f"volume {source.name} was never used, so there is nothing to copy: start a service that mounts it once, "
-            "or make the new volume with a size instead of clone-from"
-        )
-    return None
+    return replace(
+        spec,
+        source=Source(source.name, disk, source.carries, source.fs_uuid),
+        from_snapshot=options.get(CLONE_SNAPSHOT, ""),
+    )
 
 
 def wished_size(options: Mapping[str, str], spec: Spec) -> int:
@@ -198,6 +207,7 @@ def _pairs(options: Mapping[str, str], said: Spec, spec: Spec) -> tuple[tuple[st
         ("fstype", said.fstype, spec.fstype),
         ("policy", _policy_text(said.policy), _policy_text(spec.policy)),
         (CLONE_FROM, options.get(CLONE_FROM, ""), _origin(options, spec.source)),
+        (CLONE_SNAPSHOT, options.get(CLONE_SNAPSHOT, ""), spec.from_snapshot or "the volume itself"),
         (ACCESS, _ACCESSES[said.read_only], _ACCESSES[spec.read_only]),
     )
     pairs += _handout_pairs(options, spec.handout)
@@ -233,6 +243,8 @@ def _problem(options: Mapping[str, str]) -> str | None:
 def _core_problem(options: Mapping[str, str]) -> str | None:
     if options.get(CLONE_FROM) == "":
         return "clone-from is empty: name the volume to copy, or leave it out"
+    if CLONE_SNAPSHOT in options and CLONE_FROM not in options:
+        return "clone-snapshot says which snapshot of a volume is copied: name that volume in clone-from"
     if "size" not in options:
         return "driver_opts has no size: say how large the new volume shall be, for example size: 10GiB"
     fstype = options.get("fstype", "ext4")

@@ -18,6 +18,7 @@ pytest.register_assert_rewrite(
     "reberth.testing.moved",
     "reberth.testing.owners",
     "reberth.testing.power",
+    "reberth.testing.snapshots",
     "reberth.testing.storage",
 )
 
@@ -37,8 +38,10 @@ from reberth.testing.rigs import (  # noqa: E402
     LocatedRig,
     MovingRig,
     PowerRig,
+    SnapshotRig,
     StorageRig,
 )
+from reberth.testing.snapshots import SnapshotSuite  # noqa: E402
 from reberth.testing.storage import StorageSuite  # noqa: E402
 
 __all__ = [
@@ -57,6 +60,8 @@ __all__ = [
     "MovingRig",
     "PowerRig",
     "PowerSuite",
+    "SnapshotRig",
+    "SnapshotSuite",
     "StorageRig",
     "StorageSuite",
 ]

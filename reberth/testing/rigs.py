@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -105,6 +106,18 @@ class CloneRig(StorageRig, Protocol):
 
     async def remains(self) -> Sequence[str]:
         """Whatever lies where the disks are and is none."""
+        ...
+
+
+class SnapshotRig(CloneRig, Protocol):
+    """For a driver with the capability ``snapshots``."""
+
+    def slow_copies(self) -> AbstractAsyncContextManager[None]:
+        """What is copied meanwhile takes its time."""
+        ...
+
+    async def copying(self, disk: DiskId) -> None:
+        """Returns when this disk is being copied."""
         ...
 
 

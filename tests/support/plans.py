@@ -18,6 +18,10 @@ from controller.model import (
     Phase,
     Policy,
     Power,
+    Restoring,
+    Snapshot,
+    Snapshots,
+    SnapshotState,
     Source,
     Spec,
     VolumeName,
@@ -82,6 +86,12 @@ WANTS_COPY = record(
     name=VolumeName("z-copy"), phase=Phase.CREATING, disk=None,
     spec=Spec(1 << 30, source=Source(V, DISK, "uuid", "uuid")),
 )  # fmt: skip
+
+
+WANTED = Snapshot("nightly", "0a1b2c3d", SnapshotState.WANTED, 0.0, 1 << 30)
+THERE = replace(WANTED, state=SnapshotState.THERE, disk=DiskId("snap-1"))
+SNAPPED = record(snapshots=Snapshots((WANTED,)))
+RESTORING = record(snapshots=Snapshots((THERE,), Restoring("nightly", "4e5f6a7b")))
 
 
 def copied(w: World) -> World:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from controller.api.changes.growth import GrowthRequests
+from controller.api.changes.snapshots import SnapshotRequests
 from controller.api.doctor_requests import DoctorRequests
 from controller.api.gate_requests import GateRequests
 from controller.api.metrics.meters import Meters
@@ -96,6 +97,7 @@ class Controller:
             self.move_requests,
             self.growth_requests,
             self.fence_requests,
+            SnapshotRequests(self.state, self.records, self.driver),
         )
         return [each for part in parts for each in part.routes()]
 

@@ -22,7 +22,7 @@ from controller.model import (
 )
 from controller.planner.remedies import NOBODY
 from tests.support.planner_rows_silent import MISSED, MISSED_NOW, missed
-from tests.support.plans import COPY, ORIGIN, ORIGINAL
+from tests.support.plans import COPY, ORIGIN, ORIGINAL, RESTORING, SNAPPED
 from tests.support.told_everywhere import EVERYWHERE
 from tests.support.told_words import REVOKED, Told, held
 from tests.support.worlds import (
@@ -63,6 +63,16 @@ SITUATIONS = {
         world(replace(on(1), disk=ORIGINAL), volume=COPY),
         ("is to be a copy of volume original, but its disk is still on node swarm01 (VM vm1)",),
         ("nothing: its disk is being freed",),
+    ),
+    "it is being restored": Told(
+        world(volume=RESTORING, wanted=claim(1)),
+        ("is being restored from its snapshot nightly; its next task starts when that is done",),
+        ("`reberth snapshot list data` says what keeps it", "`reberth snapshot restore data --end`"),
+    ),
+    "it was removed, and its snapshots go first": Told(
+        world(volume=replace(SNAPPED, phase=Phase.DELETING)),
+        ("was removed; its 1 snapshot is deleted first",),
+        ("`reberth snapshot list data` says what keeps a snapshot",),
     ),
     "within the grace": Told(
         held(nodes=[node(1, DOWN, down_for=4.0)], power=RUNS),

@@ -46,7 +46,7 @@ class GrowthRequests:
         if self._driver is None:
             return DriverView("none")
         found = self._driver.capabilities
-        can = {"clones": found.clones, "grows": isinstance(self._driver, Grower)}
+        can = {"clones": found.clones, "grows": isinstance(self._driver, Grower), "snapshots": found.snapshots}
         options = tuple(
             DriverOptionView(each.key, " or ".join(each.values) or "a name", each.default, each.about)
             for each in declared(self._driver)
@@ -119,6 +119,8 @@ def _not_now(record: VolumeRecord, size: int) -> str | None:
         return f"volume {name} has {has} bytes, and no volume becomes smaller: make a smaller one, and copy its files"
     if record.phase is Phase.DELETING:
         return f"volume {name} was removed: take that back first (`reberth undelete {name}`)"
+    if record.snapshots.wanted or record.snapshots.restoring is not None:
+        return f"a snapshot of volume {name} is being made, or restored: say it again when that is done"
     if not record.formatted:
         return f"volume {name} was never used: start its service once, or remove it and make it with the larger size"
     return None

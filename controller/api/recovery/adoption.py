@@ -152,6 +152,8 @@ def _in_record(world: World, name: VolumeName, disk: DiskId) -> str | None:
     for record in (world.volumes or {}).values():
         if record.disk == disk and record.name != name:
             return f"disk {disk} is that of volume {record.name}"
+        if disk in record.disks - {record.disk}:
+            return f"disk {disk} is a snapshot of volume {record.name}: make a copy of it (clone-from, clone-snapshot)"
         if record.name == name and record.disk not in {None, disk}:
             return f"volume {name} has disk {record.disk}: take another name, or remove it first"
     return None

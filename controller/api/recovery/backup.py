@@ -35,7 +35,7 @@ from controller.records.base import Acting, Records, RecordsUnavailable, Stale, 
 from controller.records.codec import Stored, decode_volume, volume_content
 from controller.records.epochs import MOST_AHEAD, above_ours
 from controller.records.pauses import lasting, over, with_parts
-from controller.volumes.naming import DIGEST, BadName, disk_key, life_prefix, volume_key, volume_name
+from controller.volumes.naming import DIGEST, BadName, is_own_key, life_prefix, volume_key, volume_name
 from drivers.base import Created, DriverError, StorageDriver
 
 LOOK_SECONDS = 6.0
@@ -162,7 +162,7 @@ class BackupRequests:
 
     async def _must_be_there(self, driver: StorageDriver, world: World, record: VolumeRecord) -> None:
         keys = await _keys(driver, record)
-        others = set(await driver.keys(life_prefix(record.key))) - set(keys)
+        others = _others(await driver.keys(life_prefix(record.key)), record)
         if not keys:
             raise _Refused(f"the storage has no disk {record.disk}" + _instead(record, others))
         if others:
@@ -227,11 +227,16 @@ def _must_be_free(record: VolumeRecord, before: VolumeRecord | None) -> None:
 async def _keys(driver: StorageDriver, record: VolumeRecord) -> list[VolumeKey]:
     """Under which its disk is in the storage; of one that was adopted only the end is known."""
     if not record.fs_uuid.startswith(DIGEST):
-        wanted = disk_key(record.key, record.fs_uuid)
-        return [each for each in await driver.keys(wanted) if each == wanted]
+        found = await driver.keys(life_prefix(record.key))
+        return [each for each in found if is_own_key(each, record.key, record.fs_uuid) and each in (record.disk or "")]
     end = record.fs_uuid.removeprefix(DIGEST)
     every = await driver.keys("")
     return [each for each in every if each.endswith(f"-{end}") and each in (record.disk or "")]
+
+
+def _others(keys: Iterable[VolumeKey], record: VolumeRecord) -> set[VolumeKey]:
+    """Beside its own disk, and that which it had before it was restored."""
+    return {key for key in keys if not any(key in disk for disk in record.disks)}
 
 
 def _instead(record: VolumeRecord, others: set[VolumeKey]) -> str:

@@ -25,7 +25,8 @@ def commands() -> dict[str, str]:
     told = {
         each.name or each.callback.__name__: inspect.getdoc(each.callback) or "" for each in listed if each.callback
     }
-    return dict(sorted(told.items()))
+    groups = {each.name or "": str(each.help) for each in load().registered_groups}
+    return dict(sorted((told | groups).items()))
 
 
 def test_every_command_is_in_the_page_of_commands_with_the_words_of_its_help() -> None:
@@ -37,12 +38,15 @@ def test_every_command_is_in_the_page_of_commands_with_the_words_of_its_help() -
 def test_every_module_of_commands_adds_one() -> None:
     """A file that was forgotten to be one would be found by nobody."""
     folder = PAGE.parents[1] / "controller/cli/commands"
-    adds = {each.callback.__module__.rpartition(".")[2] for each in load().registered_commands if each.callback}
+    groups = [each.typer_instance for each in load().registered_groups]
+    listed = [each for group in (load(), *groups) if group for each in group.registered_commands]
+    adds = {each.callback.__module__.rpartition(".")[2] for each in listed if each.callback}
     assert adds == {path.stem for path in folder.glob("*.py")} - {"__init__"}
 
 
 def test_loading_twice_adds_nothing() -> None:
-    assert len(load().registered_commands) == len(load().registered_commands) == len(commands())
+    first, again = [len(load().registered_commands) + len(load().registered_groups) for _ in range(2)]
+    assert first == again == len(commands())
 
 
 def test_an_answer_is_printed_as_it_came_when_a_program_asks(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

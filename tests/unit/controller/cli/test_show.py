@@ -6,8 +6,8 @@ import io
 
 from rich.console import Console
 
-from controller.cli.show import show_status
-from controller.protocol.views import NodeLine, StatusView, VolumeLine
+from controller.cli.show import show_snapshots, show_status
+from controller.protocol.views import NodeLine, SnapshotsView, SnapshotView, StatusView, VolumeLine
 
 VM = "80daf072-36c0-48f1-ba2e-291ceb79bd8d"
 DISK = "postgres-data-f6e04a27f909-4f98d8b1"
@@ -47,3 +47,17 @@ def test_where_all_is_well_no_reason_takes_room_and_wide_has_it() -> None:
 
 def test_in_a_pipe_a_volume_is_one_line_with_its_whole_reason() -> None:
     assert next(line for line in drawn(2000) if line.startswith("shop")).endswith(WHY)
+
+
+def test_snapshots_are_a_line_each_with_what_keeps_them() -> None:
+    out = io.StringIO()
+    first = SnapshotView("data", "nightly", "there", 0.0, 1 << 30, restoring=True)
+    second = SnapshotView("data", "late", "failed", 0.0, 1 << 30, why="no room")
+    show_snapshots(Console(file=out, width=200), SnapshotsView((first, second)))
+    show_snapshots(Console(file=out, width=200), SnapshotsView())
+    head, one, two, none = out.getvalue().splitlines()
+
+    assert head.split() == ["VOLUME", "SNAPSHOT", "STATE", "TIME", "SIZE", "REASON"]
+    assert "there, being restored" in one
+    assert two.rstrip().endswith("1 GiB  no room")
+    assert none == "No snapshots."

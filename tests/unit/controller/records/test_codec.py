@@ -12,6 +12,10 @@ from controller.model import (
     FencePolicy,
     Handout,
     Phase,
+    Restoring,
+    Snapshot,
+    Snapshots,
+    SnapshotState,
     Source,
     Spec,
     VmId,
@@ -29,6 +33,9 @@ COPY = replace(PLAIN, spec=replace(PLAIN.spec, source=SOURCE))
 THICK = replace(PLAIN, spec=replace(PLAIN.spec, for_driver=(("diskformat", "eagerzeroedthick"),)))
 READ_ONLY = replace(PLAIN, spec=replace(PLAIN.spec, source=SOURCE, read_only=True))
 
+KEPT = Snapshot("nightly", "0a1b2c3d", SnapshotState.THERE, 1.0, 1 << 30, DiskId("snap-b"))
+SNAPPED = replace(PLAIN, snapshots=Snapshots((KEPT,), Restoring("nightly", "4e5f6a7b")))
+OF_SNAPSHOT = replace(PLAIN, spec=replace(PLAIN.spec, source=SOURCE, from_snapshot="nightly"))
 BROUGHT = replace(PLAIN, place=VmId("vm-1"))
 REMOVED = replace(PLAIN, phase=Phase.DELETING, delete_at=1_700_000_000.0)
 
@@ -37,7 +44,9 @@ def stored(content: Content, facts: bytes | None = None) -> Stored:
     return Stored("c1", "reberth.volume.b-1", facts or content.facts, content.state, 0)
 
 
-@pytest.mark.parametrize("record", [PLAIN, COPY, OWNED, REMOVED, READ_ONLY, THICK, BROUGHT], ids=str)
+@pytest.mark.parametrize(
+    "record", [PLAIN, COPY, OWNED, REMOVED, READ_ONLY, THICK, BROUGHT, SNAPPED, OF_SNAPSHOT], ids=str
+)
 def test_a_record_is_read_back_as_it_was_written(record: VolumeRecord) -> None:
     assert decode_volume(stored(volume_content(record))) == record
 
@@ -75,3 +84,12 @@ def test_the_time_of_a_removal_is_written_only_where_it_is_set() -> None:
     """A controller that knows no grace goes on reading all others, and must not read, and delete, this one."""
     assert b"delete_at" not in volume_content(PLAIN).state
     assert b'"delete_at":1700000000.0' in volume_content(REMOVED).state
+
+
+def test_snapshots_are_written_only_where_there_are_some() -> None:
+    """A controller that knows none refuses a record with some: it would write it back without them."""
+    assert b"snapshot" not in volume_content(PLAIN).state + volume_content(COPY).facts
+    state = msgspec.json.decode(volume_content(SNAPPED).state)
+    assert [each["name"] for each in state["snapshots"]["each"]] == ["nightly"]
+    with pytest.raises(UnreadableRecord):
+        decode_volume(stored(replace(volume_content(PLAIN), state=msgspec.json.encode(state | {"unknown": 1}))))

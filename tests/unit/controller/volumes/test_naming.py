@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.model import VolumeKey, VolumeName
-from controller.volumes.naming import BadName, disk_key, unseen, volume_key, volume_name
+from controller.volumes.naming import (
+    BadName,
+    disk_key,
+    is_own_key,
+    label_of,
+    life_prefix,
+    restored_key,
+    snapshot_key,
+    unseen,
+    volume_key,
+    volume_name,
+)
 
 
 @given(st.text(min_size=1, max_size=80).filter(lambda text: "\ud800" not in text))
@@ -78,3 +89,16 @@ def test_a_name_that_cannot_be_told_from_another_by_eye_gets_no_new_volume(name:
     assert "that nobody sees" in (unseen(VolumeName(name)) or "")
     assert volume_name(name) == name
     assert unseen(VolumeName("pg data \u30c7\u30fc\u30bf")) is None
+
+
+def test_a_snapshot_is_no_disk_of_an_earlier_life_and_a_restored_disk_is_its_volumes_own() -> None:
+    """Both end as the volume's first disk: what is on them bears its label, also where the records are lost."""
+    key, uuid = VolumeKey("pgdata-ff85234373f5"), "76a1d3e0-0000-4000-8000-000000000001"
+    kept, restored = snapshot_key(key, uuid, "0a1b2c3d"), restored_key(key, uuid, "0a1b2c3d")
+
+    assert kept == "snap-pgdata-ff85234373f5-0a1b2c3d-161f4317"
+    assert restored == "pgdata-ff85234373f5-0a1b2c3d-161f4317"
+    assert not kept.startswith(life_prefix(key))
+    assert label_of(kept) == label_of(restored) == label_of(disk_key(key, uuid))
+    assert [is_own_key(each, key, uuid) for each in (disk_key(key, uuid), restored, kept)] == [True, True, False]
+    assert restored_key(key, label_of(kept) or "", "0a1b2c3d") == restored

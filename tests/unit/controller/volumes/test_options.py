@@ -6,7 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from controller.model import DiskId, FencePolicy, Handout, Phase, Source, Spec, VolumeKey, VolumeName, VolumeRecord
+from controller.model import (
+    DiskId,
+    FencePolicy,
+    Handout,
+    Phase,
+    Snapshot,
+    Snapshots,
+    SnapshotState,
+    Source,
+    Spec,
+    VolumeKey,
+    VolumeName,
+    VolumeRecord,
+)
 from controller.volumes.handout_options import safe
 from controller.volumes.options import BadOptions, difference, parse_copy, parse_new, parse_options, unusable
 
@@ -208,3 +221,30 @@ def test_another_owner_than_the_volume_was_made_with_is_told_and_the_same_is_not
     assert told is not None
     assert "uid is 472 and not 1000, mode is 0750 and not 0755" in told
     assert "uid is nothing and not 472" in (difference({"uid": "472"}, Spec(GIB)) or "")
+
+
+THEN = Snapshot("nightly", "0a1b2c3d", SnapshotState.THERE, 1.0, GIB // 2, DiskId("snap-a"))
+KEPT = replace(SOURCE, snapshots=Snapshots((THEN, replace(THEN, name="half", state=SnapshotState.WANTED))))
+OF_THEN = COPY | {"clone-snapshot": "nightly"}
+
+
+def test_a_copy_of_a_snapshot_has_the_size_that_its_volume_had_then_and_the_label_of_its_volume() -> None:
+    copied = replace(MADE, disk=DiskId("snap-a"))
+    assert parse_copy(OF_THEN, B, KEPT) == Spec(GIB // 2, "xfs", None, copied, from_snapshot="nightly")
+    assert parse_copy(COPY, B, KEPT) == Spec(GIB, "xfs", None, MADE)
+
+
+@pytest.mark.parametrize("name", ["half", "another"])
+def test_a_snapshot_that_is_not_there_is_not_copied(name: str) -> None:
+    refused = parse_copy(COPY | {"clone-snapshot": name}, B, KEPT)
+    assert isinstance(refused, BadOptions)
+    assert "it has: nightly" in refused.why
+
+
+def test_a_snapshot_is_said_with_its_volume_and_agrees_with_that_of_the_copy_alone() -> None:
+    spec = Spec(GIB, source=MADE, from_snapshot="nightly")
+    assert difference(OF_THEN, spec) is None
+    assert difference(COPY, spec) is None
+    assert "clone-snapshot is nightly and not other" in str(difference(COPY | {"clone-snapshot": "other"}, spec))
+    assert "clone-snapshot is the volume itself" in str(difference(OF_THEN, Spec(GIB, source=MADE)))
+    assert "name that volume in clone-from" in str(unusable({"size": "1g", "clone-snapshot": "nightly"}))
