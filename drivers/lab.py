@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import quote
@@ -62,6 +62,9 @@ class LabSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     connect_timeout: Annotated[float, msgspec.Meta(gt=0, le=600)] = 3.0
     """Seconds to reach the machine host; after them a call counts as never sent."""
+
+    snapshots: bool = False
+    """Whether the lab's disks are on a file system that copies a file at one instant (xfs, btrfs)."""
 
     call_timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
     """Seconds for a whole call; after them it is in doubt. A copy has as long as its caller waits."""
@@ -117,7 +120,7 @@ class LabDriver:
 
     @property
     def capabilities(self) -> Capabilities:
-        return CAPABILITIES
+        return replace(CAPABILITIES, snapshots=self._settings.snapshots)
 
     async def create(self, key: VolumeKey, spec: Spec) -> CreateOutcome:
         answer = await self._call("PUT", f"/v1/disks/{quote(key, safe='')}", {"size_bytes": spec.size_bytes})
@@ -126,6 +129,12 @@ class LabDriver:
 
     async def clone(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
         body = {"size_bytes": spec.size_bytes, "copy_of": source}
+        answer = await self._call("PUT", f"/v1/disks/{quote(key, safe='')}", body, endless=True)
+        disk = _decoded(answer, Disk)
+        return Created(DiskId(disk.id)) if isinstance(disk, Disk) else disk
+
+    async def snapshot(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
+        body = {"size_bytes": spec.size_bytes, "copy_of": source, "in_use": True}
         answer = await self._call("PUT", f"/v1/disks/{quote(key, safe='')}", body, endless=True)
         disk = _decoded(answer, Disk)
         return Created(DiskId(disk.id)) if isinstance(disk, Disk) else disk

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from deploy.lab.hypervisor.disks import can_reflink
 from deploy.lab.images.images import Images
 from deploy.lab.lab import Lab
+from deploy.lab.names import Layout
 
 DEPLOY = Path(__file__).resolve().parents[1]
 
@@ -19,6 +21,7 @@ driver = "lab"
 [storage.lab]
 url = "{url}"
 token_file = "/run/secrets/storage"
+snapshots = {snapshots}
 
 [volumes]
 keep_removed = 0
@@ -53,6 +56,7 @@ def stack_values(
     """``policy``: the section of that name, as TOML."""
     docker = f'docker = "{route.docker}"\n' if route is not None else ""
     storage = route.storage if route is not None else lab.host.url
+    snapshots = str(can_reflink(Layout(lab.spec.name).pool)).lower()
     return StackValues(
         files=(DEPLOY / "stack.yml", DEPLOY / "lab" / "stack.lab.yml"),
         variables={
@@ -61,6 +65,8 @@ def stack_values(
             "REBERTH_PROBE": "1",
             "RESTART_DELAY": restart_delay,
         },
-        configs={"reberth-config": (_SETTINGS.format(docker=docker, url=storage) + policy).encode()},
+        configs={
+            "reberth-config": (_SETTINGS.format(docker=docker, url=storage, snapshots=snapshots) + policy).encode()
+        },
         secrets={"reberth-storage": Path(lab.host.token_file).read_bytes().strip()},
     )

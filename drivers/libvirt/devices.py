@@ -122,6 +122,22 @@ def volume_xml(name: str, size_bytes: int, extension: str) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
+def backup_xml(target: str, file: str, extension: str) -> str:
+    """Of one disk of a VM, to a file that is there; of no other one."""
+    root = ET.Element("domainbackup", {"mode": "push"})
+    disk = ET.SubElement(ET.SubElement(root, "disks"), "disk", {"name": target, "backup": "yes", "type": "file"})
+    ET.SubElement(disk, "target", {"file": file})
+    ET.SubElement(disk, "driver", {"type": extension})
+    return ET.tostring(root, encoding="unicode")
+
+
+def backups_of(xml: str) -> dict[str, str]:
+    """Of a job that copies disks of a VM: which device to which file."""
+    disks = ET.fromstring(xml).iterfind("disks/disk[@backup='yes']")  # noqa: S314 - libvirt's own
+    found = ((each.get("name", ""), each.find("target")) for each in disks)
+    return {name: at.get("file", "") for name, at in found if at is not None}
+
+
 def plain_xml(disk: HeldDisk) -> str:
     """Enough to find a disk of the persistent configuration that was put there by hand, without a name of ours."""
     root = ET.Element("disk", {"type": "network" if disk.image else "file", "device": "disk"})

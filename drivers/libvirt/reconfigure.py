@@ -18,6 +18,7 @@ from drivers.libvirt.client import Host
 from drivers.libvirt.decide import changeable, stays
 from drivers.libvirt.devices import Place, disk_xml, places
 from drivers.libvirt.faults import Fault, Kind
+from drivers.libvirt.files.live import is_snapshot
 from drivers.libvirt.inventory import OURS, HeldDisk, Seat
 from drivers.libvirt.looking.moved import moved, said, strays
 from drivers.libvirt.looking.pools import Pools
@@ -117,10 +118,21 @@ class Change:
         live = _device(seat.live.disks if seat.live else (), disk)
         kept = _device(seat.kept.disks if seat.kept else (), disk)
         try:
+            if live is not None:
+                self._end_copy(seat.vm, live.target)
             self._host.detach(seat, live, kept)
         except CallError as error:
             return error
         return None
+
+    def _end_copy(self, vm: VmId, target: str) -> None:
+        """QEMU lets go of no disk that it copies: a snapshot of ours that is being made is given up."""
+        deadline = time.monotonic() + self._settings.detach_wait
+        if not is_snapshot(self._host.backups(vm).get(target, "")):
+            return
+        self._host.end_backup(vm)
+        while target in self._host.backups(vm) and time.monotonic() < deadline:
+            time.sleep(_POLL)
 
     def _gone(self, seat: Seat, failed: Mapping[DiskId, CallError | None]) -> Mapping[DiskId, Outcome]:
         """Waits until QEMU has let go of what it was asked for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,6 +29,9 @@ class Disks:
     gap: str = ""
 
 
+CopyOf = Callable[[DiskId], Awaitable[str | None]]  # fills this file; why it is not whole, or None
+
+
 class Store(Protocol):
     """Whether a VM has the disk is asked before; ``keys``, ``remove``, ``grow`` and ``rooms`` raise CallError."""
 
@@ -40,6 +43,10 @@ class Store(Protocol):
         ...
 
     async def clone(self, key: VolumeKey, size: int, source: DiskId, place: str | None) -> CreateOutcome: ...
+
+    async def live(self, key: VolumeKey, size: int, source: DiskId, copy: CopyOf) -> CreateOutcome:
+        """As `clone`, of a disk that a running VM has; ``copy`` fills the file."""
+        ...
 
     async def keys(self, beginning: str) -> Sequence[VolumeKey]: ...
 

@@ -6,8 +6,9 @@ import asyncio
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Self
 from xml.etree import ElementTree as ET
@@ -15,6 +16,7 @@ from xml.etree import ElementTree as ET
 from controller.model import DiskId, Power, VmId, VolumeKey
 from drivers.base import HypervisorDriver
 from drivers.libvirt import create
+from drivers.libvirt.client import library
 from drivers.libvirt.devices import wwn
 from tests.libvirtd.guest import boot
 from tests.libvirtd.hypervisor import until
@@ -109,6 +111,28 @@ class LibvirtRig:
 
     async def remains(self) -> Sequence[str]:
         return [file.name for file in self.site.pool.iterdir() if not file.name.startswith("reberth-")]
+
+    @asynccontextmanager
+    async def slow_copies(self) -> AsyncIterator[None]:
+        """See `copying`: QEMU is told how fast a copy may be when it is under way."""
+        yield
+
+    async def copying(self, disk: DiskId) -> None:
+        """Some MiB that are not empty, so that there is something to copy; one that is over is not waited for."""
+        ends = time.monotonic() + 3.0
+        while time.monotonic() < ends:
+            if await asyncio.to_thread(self._slowed):
+                return
+            await asyncio.sleep(0.01)
+
+    def _slowed(self) -> bool:
+        for domain in self.first.connection.listAllDomains(1):
+            with suppress(library().libvirtError):
+                job = ET.fromstring(domain.backupGetXMLDesc(0))  # noqa: S314 - our own
+                for each in job.iterfind("disks/disk[@backup='yes']"):
+                    domain.blockJobSetSpeed(each.get("name"), 1)
+                return True
+        return False
 
     async def move_disk(self, vm: VmId, disk: DiskId) -> None:
         elsewhere = self.site.folder / "moved.qcow2"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -81,6 +81,15 @@ class MemoryRig:
 
     async def remains(self) -> Sequence[str]:
         return [disk for disk, copies in self.storage.copying.items() if copies]
+
+    @asynccontextmanager
+    async def slow_copies(self) -> AsyncIterator[None]:
+        self.storage.copy_seconds = 0.3
+        yield
+        self.storage.copy_seconds = 0.0
+
+    async def copying(self, disk: DiskId) -> None:
+        await asyncio.sleep(0.1)
 
     async def move_disk(self, vm: VmId, disk: DiskId) -> None:
         self.storage.odd[disk] = f"somebody has moved disk {disk} of VM {vm}: move it back"

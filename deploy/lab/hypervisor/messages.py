@@ -28,6 +28,7 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DiskBody(Body, frozen=True):
     size_bytes: int
     copy_of: str | None = None
+    in_use: bool = False  # it may be attached
 
 
 class PowerOffBody(Body, frozen=True):

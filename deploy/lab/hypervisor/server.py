@@ -105,7 +105,8 @@ class MachineHost:
         if body.copy_of is None:
             size = await asyncio.to_thread(self.disks.create, disk, body.size_bytes)
         else:
-            size = await asyncio.to_thread(self.disks.copy, disk, body.size_bytes, body.copy_of)
+            copy = self.disks.snapshot if body.in_use else self.disks.copy
+            size = await asyncio.to_thread(copy, disk, body.size_bytes, body.copy_of)
         return answer({"id": disk, "size_bytes": size})
 
     async def grow_disk(self, request: web.Request) -> web.Response:

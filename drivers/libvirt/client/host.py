@@ -17,7 +17,7 @@ from controller.model import Epoch, VmId
 from drivers.guests import GuestAddresses
 from drivers.libvirt.client.library import Connection, library, ours, still_there
 from drivers.libvirt.client.pool_files import PoolFiles
-from drivers.libvirt.devices import plain_xml, stamp_xml
+from drivers.libvirt.devices import backup_xml, backups_of, plain_xml, stamp_xml
 from drivers.libvirt.faults import Fault, Kind
 from drivers.libvirt.inventory import HeldDisk, Seat, parse_side, stamp_uri
 from drivers.libvirt.looking.addresses import Told, cards, of_agent, of_networks
@@ -26,6 +26,7 @@ from drivers.libvirt.settings import Settings
 from drivers.libvirt.standing import Standing, standing
 
 log = structlog.get_logger()
+_NO_BACKUP = {3, 55, 84, 104}  # VIR_ERR_NO_SUPPORT, _OPERATION_INVALID, _OPERATION_UNSUPPORTED, _NO_DOMAIN_BACKUP
 
 
 class Host:
@@ -161,6 +162,36 @@ class Host:
         domain = self._domain(vm)
         with ours():
             return int(domain.blockInfo(target, 0)[0])
+
+    def begin_backup(self, vm: VmId, target: str, file: str, extension: str) -> None:
+        """Copy a disk of a running VM, as it is at this instant, to a file that is there. It goes on by itself."""
+        domain = self._domain(vm)
+        with ours():
+            domain.backupBegin(backup_xml(target, file, extension), None, 1)  # VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL
+
+    def backups(self, vm: VmId) -> Mapping[str, str]:
+        """Which devices are being copied now, and to which files."""
+        domain = self._domain(vm)
+        with ours():
+            try:
+                return backups_of(domain.backupGetXMLDesc(0))
+            except library().libvirtError as error:
+                if error.get_error_code() not in _NO_BACKUP:
+                    raise
+                return {}
+
+    def backup_is_whole(self, vm: VmId, seconds: float) -> bool:
+        """Whether the last job of the VM was such a copy, lasted at least so long, and came to its end."""
+        domain = self._domain(vm)
+        with ours():
+            ended = domain.jobStats(1 | 2)  # VIR_DOMAIN_JOB_STATS_COMPLETED and _KEEP_COMPLETED
+        long = int(ended.get("time_elapsed", 0)) / 1000 >= seconds
+        return long and (ended.get("type"), ended.get("operation")) == (3, 9)  # VIR_DOMAIN_JOB_COMPLETED, _BACKUP
+
+    def end_backup(self, vm: VmId) -> None:
+        domain = self._domain(vm)
+        with ours():
+            domain.abortJob()
 
     def destroy(self, vm: VmId) -> None:
         domain = self._domain(vm)

@@ -27,6 +27,7 @@ from drivers.libvirt.faults import Fault, Kind
 from drivers.libvirt.files.placing import said_pool, unable
 from drivers.libvirt.inventory import mark, marks_of
 from drivers.libvirt.looking.pools import Pool, Pools
+from drivers.libvirt.stores import CopyOf
 from drivers.shared.copies import Sources
 from drivers.shared.faults import CallError
 from drivers.shared.outcomes import Failure, failure, not_begun
@@ -91,6 +92,33 @@ class Copier:
             except CallError as error:
                 return failure(error)
 
+    async def live(self, key: VolumeKey, size: int, source: DiskId, copy: CopyOf) -> CreateOutcome:
+        """Of a disk that a VM has open: ``copy`` says how. In the pool of its source."""
+        try:
+            at = _target((await self._look()).pools, source, None)
+        except CallError as error:
+            return not_begun(error)
+        if not isinstance(at, Pool):
+            return at
+        job = Job(key, size, self._files[at.name], at.disk(key, self._extension), source)
+        try:
+            return await self._found(job) or await self._live(job, copy)
+        except Fault as fault:
+            return Refused(str(fault), _PAUSE)
+        except CallError as error:
+            return failure(error)
+
+    async def _live(self, job: Job, copy: CopyOf) -> CreateOutcome:
+        own = await self._begun(job)
+        if not isinstance(own, str):
+            return own
+        await self._run(partial(job.at.create, _file(job.disk), job.size, self._extension))
+        try:
+            why = await copy(job.disk)
+        except Fault as fault:
+            why = str(fault)
+        return await self._whole(job, own) if why is None else await self._refused(job, own, why)
+
     async def _found(self, job: Job) -> CreateOutcome | None:
         """The disk, if there is a whole one."""
         files = await self._run(job.at.names)
@@ -104,6 +132,20 @@ class Copier:
     async def _clone(self, job: Job, origin: PoolFiles) -> CreateOutcome:
         if _file(job.source) not in await self._run(origin.names):
             return Refused(f"there is no disk {job.source} to copy")
+        own = await self._begun(job)
+        if not isinstance(own, str):
+            return own
+        before = await self._run(partial(origin.written, _file(job.source)))
+        try:
+            copy = partial(job.at.copy, origin.name, _file(job.source), _file(job.disk), job.size, self._extension)
+            await self._run(copy, _MOST)
+        except Fault as fault:
+            return await self._refused(job, own, str(fault))
+        changed = await self._run(partial(origin.written, _file(job.source))) != before
+        return await self._finish(job, own, changed=changed)
+
+    async def _begun(self, job: Job) -> str | CreateOutcome:
+        """The mark of this call, when nothing is left under the final name."""
         own = mark(job.key, uuid4().hex[:12])
         await self._run(partial(job.at.create, own, _MARK_BYTES, "raw"))
         files = await self._run(job.at.names)
@@ -116,20 +158,16 @@ class Copier:
                 await self._remove(job.at, own)
                 return Refused("another call under this key was faster", _PAUSE)
         await self._discard(job)  # remains of a call that was cut off: their mark is ours now
-        before = await self._run(partial(origin.written, _file(job.source)))
-        try:
-            copy = partial(job.at.copy, origin.name, _file(job.source), _file(job.disk), job.size, self._extension)
-            await self._run(copy, _MOST)
-        except Fault as fault:
-            return await self._refused(job, own, str(fault))
-        changed = await self._run(partial(origin.written, _file(job.source))) != before
-        return await self._finish(job, own, changed=changed)
+        return own
 
     async def _finish(self, job: Job, own: str, *, changed: bool) -> CreateOutcome:
         """Whole, and of one time? Another controller may have attached the source meanwhile."""
         taken = _taken(await self._look(), job.source)
         if changed or taken is not None:
             return await self._refused(job, own, f"{job.source} was in use while it was copied")
+        return await self._whole(job, own)
+
+    async def _whole(self, job: Job, own: str) -> CreateOutcome:
         ours = await self._remove(job.at, own)
         files = await self._run(job.at.names)
         if not ours or marks_of(files, job.key) or _file(job.disk) not in files:

@@ -13,7 +13,7 @@ from drivers.libvirt.files.copying import Copier, Run
 from drivers.libvirt.files.placing import said_pool, unable
 from drivers.libvirt.inventory import key_of, keys_of, owner, owners_of
 from drivers.libvirt.looking.pools import Pool, Pools
-from drivers.libvirt.stores import Disks, Note
+from drivers.libvirt.stores import CopyOf, Disks, Note
 from drivers.owners import Owners
 from drivers.shared.copies import Sources
 from drivers.shared.faults import CallError, NotSent
@@ -85,6 +85,9 @@ class Files:
 
     async def clone(self, key: VolumeKey, size: int, source: DiskId, place: str | None) -> CreateOutcome:
         return await self._copier.clone(key, size, source, place)
+
+    async def live(self, key: VolumeKey, size: int, source: DiskId, copy: CopyOf) -> CreateOutcome:
+        return await self._copier.live(key, size, source, copy)
 
     async def keys(self, beginning: str) -> Sequence[VolumeKey]:
         """Of all pools: raises where one of them cannot be searched."""

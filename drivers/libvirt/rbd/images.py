@@ -16,7 +16,7 @@ from drivers.libvirt.looking.pools import Pools
 from drivers.libvirt.rbd.fence import cut
 from drivers.libvirt.rbd.names import Names, copy_name, named
 from drivers.libvirt.rbd.tools import Tools
-from drivers.libvirt.stores import Disks, Note
+from drivers.libvirt.stores import CopyOf, Disks, Note
 from drivers.owners import Owners
 from drivers.shared.copies import Sources
 from drivers.shared.faults import CallError
@@ -201,6 +201,9 @@ class Images:
                 return Refused(str(fault), _PAUSE)
             except CallError as error:
                 return failure(error)
+
+    async def live(self, key: VolumeKey, size: int, source: DiskId, copy: CopyOf) -> CreateOutcome:  # noqa: ARG002
+        return Refused(f"{source} is in use, and an image of Ceph's is copied only while it is attached nowhere")
 
     async def _clone(self, names: Names, key: VolumeKey, disk: DiskId, size: int, source: DiskId) -> CreateOutcome:
         """Whole before it has its name; and of one time, since an attach of the source would have renamed it."""
