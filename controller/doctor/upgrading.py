@@ -206,6 +206,8 @@ def _of_record(record: VolumeRecord | None, now: float) -> str:
         return ""
     if record.copying is not None:
         return f"is being made as a copy of {record.copy_of}: that would begin anew."
+    if record.snapshots.wanted or record.snapshots.restoring is not None:
+        return "is being copied for a snapshot, or restored from one: that would begin anew."
     if any(each.moment is Moment.GROWN and now - each.at < _SETTLES for each in record.history):
         return "has been made larger just now: its file system may follow still."
     return "" if record.intent is None else f"waits for an end of its {record.intent.operation.value}."

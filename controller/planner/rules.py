@@ -176,8 +176,6 @@ def stayed(ctx: VolumeContext) -> bool:
     record = ctx.entry
     if record.phase is not Phase.READY or record.intent is not None or ctx.foreign:
         return False
-    if record.snapshots.restoring is not None:
-        return False  # its disk is to be another one
     return any(grant.epoch == ctx.index.world.epoch for grant in ctx.home)
 
 

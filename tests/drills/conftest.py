@@ -28,7 +28,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.fixture(scope="module")
-def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
+def provider() -> NamespacesProvider:
+    return NamespacesProvider()
+
+
+@pytest.fixture(scope="module")
+def scenario(tmp_path_factory: pytest.TempPathFactory, provider: NamespacesProvider) -> Iterator[Scenario]:
     settings = DrillSettings(
         name=f"errors{os.getpid()}",
         subnet=f"10.81.{os.getpid() % 200}.0/24",
@@ -37,7 +42,7 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
         heartbeat="1s",
         report=tmp_path_factory.mktemp("errors"),
     )
-    provider, say = NamespacesProvider(), Console(highlight=False).print
+    say = Console(highlight=False).print
     cluster = None
     try:
         provider.packages(say)

@@ -32,6 +32,7 @@ from tests.sim.change import Broken, heard, set_leader, set_vm, void_below, with
 from tests.sim.eyes import decisions, see
 from tests.sim.faults import Event
 from tests.sim.labels import labels
+from tests.sim.restores import restores
 from tests.sim.state import NOTHING, NOWHERE, VOLUME, Age, Call, Intent, Mount, Note, State, Storage, View, Vm, slot
 from tests.sim.storage import judged, land, wake
 
@@ -57,6 +58,8 @@ class Cluster:
             yield from faults.forget(s)
         if s.budget.backups or s.backup is not None:
             yield from faults.backup(s)
+        if s.budget.restores or s.record.restoring:
+            yield from restores(self.storage, s)
         if s.budget.rejoins:
             yield from faults.rejoin(s)
         if s.budget.hands:

@@ -29,7 +29,11 @@ from controller.model import (
     Phase,
     Policy,
     Power,
+    Restoring,
     Serial,
+    Snapshot,
+    Snapshots,
+    SnapshotState,
     Source,
     Spec,
     TaskId,
@@ -55,6 +59,9 @@ COPY = VolumeRecord(
     "uuid-copy",
     Phase.CREATING,
 )
+THERE = Snapshot("nightly", "0a1b2c3d", SnapshotState.THERE, 0.0, 1 << 30, DiskId("snap"))
+ORDERED = Snapshots((THERE,), Restoring("nightly", "4e5f6a7b"))
+WANTED = Snapshots((replace(THERE, state=SnapshotState.WANTED, disk=None),))
 POWERS = (Power.OFF, Power.ON, Power.UNKNOWN)
 OFF, ON, UNKNOWN = range(3)  # numbers hash at once
 OPS = {op.value: op for op in Operation}
@@ -85,6 +92,7 @@ class Seen(NamedTuple):
     confirmed: frozenset[tuple[int, int]]
     started: frozenset[int]
     lent: bool
+    snapped: bool
     paused: bool
     rest: int
     blind: bool
@@ -137,6 +145,7 @@ def see(state: State, leader: int, storage: Storage) -> Seen:
         state.confirmed,
         started,
         storage.lent,
+        storage.snapped,
         state.paused,
         state.rest,
         state.blind,
@@ -151,7 +160,7 @@ def world(seen: Seen) -> World:
         epoch=Epoch(seen.epoch),
         nodes={each.id: each for i, node in enumerate(seen.nodes) for each in _nodes(i, node)},
         claims=_claims(seen),
-        volumes=({} if seen.record.age is Age.GONE else {NAME: _record(seen.record)})
+        volumes=({} if seen.record.age is Age.GONE else {NAME: _record(seen.record, seen.snapped)})
         | ({COPY.name: COPY} if seen.lent else {}),
         attachments=None if seen.blind else tuple(Attachment(DISK, vm, state, epoch) for vm, epoch in there),
         odd={DISK: "it is on vm0 as another file: somebody moved it there"} if seen.astray else {},
@@ -218,7 +227,7 @@ def _claims(seen: Seen) -> dict[VolumeName, Claim]:
     return {NAME: Claim(NAME, where, tasks)}
 
 
-def _record(record: Record) -> VolumeRecord:
+def _record(record: Record, snapped: bool) -> VolumeRecord:
     grants = tuple(
         Grant(TaskId(f"t{task}"), _id(vm), _vm(vm), _boot(boot), Epoch(epoch), Serial(serial))
         for vm, boot, serial, task, epoch in record.grants
@@ -229,7 +238,8 @@ def _record(record: Record) -> VolumeRecord:
         intent = Intent(OPS[op], Epoch(epoch), None if vm == NOWHERE else _vm(vm), in_doubt=doubt)
     phase, disk = PHASES[record.age], DISK if record.disk else None
     made = VolumeRecord(NAME, KEY, SPEC, "uuid", phase, disk, True, Serial(record.serial), grants, intent)
-    return replace(made, place=None if record.place == NOWHERE else _vm(record.place))
+    kept = ORDERED if record.restoring else WANTED if snapped else Snapshots()
+    return replace(made, place=None if record.place == NOWHERE else _vm(record.place), snapshots=kept)
 
 
 def _view(i: int, view: View) -> GateView:

@@ -13,6 +13,7 @@ from tests.sim.change import heard, make_anew, next_task, set_leader, set_vm, un
 from tests.sim.cluster import QUIET, Cluster
 from tests.sim.faults import running
 from tests.sim.labels import left_behind, told
+from tests.sim.restores import exchanged
 from tests.sim.state import NOTHING, Age, Mount, State, slot
 from tests.sim.storage import land, wake
 
@@ -71,6 +72,8 @@ def step(cluster: Cluster, s: State, late: bool) -> State | None:
     for i, vm in enumerate(s.vms):
         if vm.saved:
             return wake(cluster.storage, s, i)
+    if (restored := exchanged(cluster.storage, s)) is not None:
+        return restored
     for move in (_swarm, _controller, _gates):
         if s.calls and move is _controller:
             call = s.calls[0]

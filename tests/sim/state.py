@@ -117,6 +117,7 @@ class Record(NamedTuple):
     life: int = 1
     disk: int = 1  # the disk's name; 0: not made yet
     place: int = NOWHERE  # the VM that it was last brought to, as far as this record knows
+    restoring: bool = False  # from a snapshot
 
 
 class View(NamedTuple):
@@ -178,6 +179,7 @@ class Budget(NamedTuple):
     rejoins: int = 0  # a node leaves the swarm and joins it again, in the same boot
     removals: int = 0  # `docker volume rm`
     makes: int = 0  # `docker volume create` after it, under the same name
+    restores: int = 0  # `reberth snapshot restore`
     telling: int = 0  # 1: controllers tell Swarm of dead nodes by a label; it is never spent
     lags: int = 0  # 1: Swarm calls a node down for a moment, or for long, also while it lives; it is never spent
     misses: int = 0  # our own detector says that a node is silent, whether it hangs or lives
@@ -222,6 +224,7 @@ class Storage:
     promised: bool = False  # the driver promises `cuts`, whether it is so or not
     forgets: bool = False  # a lost VM that is hidden (left the inventory, no permission) is in no list either
     lent: bool = False  # another volume is to begin as a copy of this one, and waits for its disk for ever
+    snapped: bool = False  # a snapshot of it is wanted for ever, and this storage copies a disk at rest alone
     keeps: bool = True  # a disk that is attached is not deleted
     renames: bool = True  # a volume made anew under an old name has a disk of another name (not the storage's doing)
     tells_saved: bool = True  # a VM that was saved counts as on, and is not reconfigured
@@ -243,6 +246,7 @@ GHOST = Storage("ghost", cuts=False)  # keeps no promise about writes after a de
 VSPHERE = Storage("vsphere")  # hot-removal cuts I/O
 INVENTORY = Storage("inventory", forgets=True)
 LENT = Storage("vsphere, to be copied", lent=True)
+SNAPPED = Storage("vsphere, a snapshot is wanted", snapped=True)
 LENT_LAB = Storage("lab, to be copied", busy=True, cuts=False, lent=True)
 
 

@@ -38,6 +38,8 @@ WORDS = {
     "rejoin": "the node of VM {n} leaves the swarm and joins it again",
     "rm": "a person removes the volume",
     "make": "a person makes the volume anew",
+    "order back": "a person orders that the volume be restored from a snapshot",
+    "exchange": "the volume has the restored disk",
     "spend": "a permission for the removed volume reaches the gate on VM {n}, which finds no such disk",
     "back up": "a backup of Swarm is made",
     "restore": "Swarm is restored from the backup, and all controllers start again",

@@ -19,7 +19,7 @@ from controller.model import FencePolicy, Policy
 from tests.sim.deadline import ending
 from tests.sim.liveness import Liveness
 from tests.sim.search import Found, search
-from tests.sim.state import GHOST, INVENTORY, LAB, LENT, LENT_LAB, VSPHERE, Budget, Storage
+from tests.sim.state import GHOST, INVENTORY, LAB, LENT, LENT_LAB, SNAPPED, VSPHERE, Budget, Storage
 
 MOST_SECONDS = 600.0  # of the processor, for one search: what every other test has by the clock
 LARGE = os.environ.get("REBERTH_SEARCH") == "large"
@@ -145,6 +145,7 @@ COPIED = [  # those in which the volume is wanted by nobody for a while
     (LENT, "the task moves to and fro"),
     (LENT, "a task ends and begins again while a leader changes"),
     (LENT_LAB, "a VM dies and comes back"),
+    (SNAPPED, "a VM dies and comes back"),
     (LENT_LAB, "a node is cut off and mended"),
 ]
 LONG = {  # with the large size only: together as long as all others
@@ -166,7 +167,7 @@ QUICK_LAB = {  # of the lab's: where its storage differs most from vSphere's
 }
 SCENES_SMALL = [(VSPHERE, name) for name in SMALL if LARGE or name not in LONG]
 SCENES_SMALL += [(LAB, name) for name in SMALL if name not in ALIKE and (LARGE or name in QUICK_LAB)]
-SCENES_SMALL += COPIED if LARGE else COPIED[2:3]
+SCENES_SMALL += COPIED if LARGE else COPIED[2:4]
 SCENES = [(VSPHERE, name) for name in WIDE] + [(LAB, name) for name in WIDE if name not in ALIKE]
 Say = Callable[[str], None]
 

@@ -34,6 +34,7 @@ from drivers.base import Grower, StorageDriver
 
 ATTEMPTS = 3
 LOOK_SECONDS = 6.0
+GRACE_SECONDS = 12.0  # the command waits 30
 MOST = 32  # of one volume: they stand in its record
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
@@ -119,14 +120,9 @@ class SnapshotRequests:
             written = await self._ordered(volume, _given_up)
             told = f"volume {volume} stays as it is: it is not restored"
             return written if isinstance(written, Rejection) else Told(told)
-        self._state.wakeup(f"volume {volume} is to be restored")
-        look = await self._state.fresh_look(LOOK_SECONDS)
-        if look is None or look.world.claims is None:
-            return unavailable(f"it cannot be seen just now whether a service uses volume {volume}")
-        service = claimed_by(look.world, volume)
-        if service:
-            why = f"service {service} uses volume {volume}: `docker service scale {service}=0`, and say it again"
-            return Rejection(Status.CONFLICT, why)
+        used = await self._used(volume)
+        if used is not None:
+            return used
         restoring, grows = Restoring(asked.name, secrets.token_hex(4)), isinstance(self._driver, Grower)
         written = await self._ordered(volume, lambda record: _restoring(record, restoring, grows=grows))
         if isinstance(written, Rejection):
@@ -135,6 +131,26 @@ class SnapshotRequests:
             f"volume {volume} is being restored from snapshot {asked.name}; what it has now is kept as a snapshot. "
             "Its next task starts when that is done"
         )
+
+    async def _used(self, volume: VolumeName) -> Rejection | None:
+        """
+        Whether a service uses it. Where its last task ended just now, what that was permitted is awaited: a next one
+        could mount under it, and the volume would be restored when that one ends, weeks later.
+        """
+        ends = self._state.clock() + GRACE_SECONDS
+        while True:
+            self._state.wakeup(f"volume {volume} is to be restored")
+            look = await self._state.fresh_look(LOOK_SECONDS)
+            if look is None or look.world.claims is None:
+                return unavailable(f"it cannot be seen just now whether a service uses volume {volume}")
+            service = claimed_by(look.world, volume)
+            if service:
+                why = f"service {service} uses volume {volume}: `docker service scale {service}=0`, and say it again"
+                return Rejection(Status.CONFLICT, why)
+            record = self._state.record(volume)
+            if record is None or not record.grants or self._state.clock() > ends:
+                return None
+            await self._state.changed.wait(1.0)
 
     async def _ordered(self, volume: str, order: _Order) -> VolumeRecord | Rejection:
         try:
@@ -215,6 +231,8 @@ def _not_from(record: VolumeRecord, found: Snapshot, *, grows: bool) -> str | No
     """Why it cannot be restored from this snapshot."""
     if found.state is not SnapshotState.THERE:
         return f"snapshot {found.name} is {found.state.value}, and not there"
+    if record.grants:
+        return f"a task of volume {record.name} may still have it: `reberth explain {record.name}` says what is awaited"
     if record.snapshots.wanted:
         return f"a snapshot of volume {record.name} is being made: say it again when that is done"
     if len(record.snapshots.each) >= MOST:

@@ -49,7 +49,10 @@ class SnapshotWorks:
         """For ever, while we act."""
         async with asyncio.TaskGroup() as group:
             while True:
-                self.look(group)
+                try:
+                    self.look(group)
+                except Exception:  # noqa: BLE001 -- no failover depends on it: it is told, and looked at again
+                    _log.exception("internal.error", why="a look at the snapshots failed", epoch=self._acting.epoch)
                 await asyncio.sleep(LOOK_SECONDS)
 
     def look(self, group: asyncio.TaskGroup) -> None:

@@ -50,8 +50,12 @@ class NamespacesProvider:
             subnet=settings.subnet,
             cache=PROJECT / ".cache",
         )
+        self.ground(spec)
         self._lab = Lab.up(spec, say)
         return self._lab
+
+    def ground(self, spec: LabSpec) -> None:
+        """What has to be there before the lab is."""
 
     def stacks(self, lab: SwarmLab, cluster: Cluster, settings: DrillSettings, say: Say) -> Stacks:
         made = self._need()

@@ -20,6 +20,10 @@ from controller.model import (
     Operation,
     PausedPart,
     Phase,
+    Restoring,
+    Snapshot,
+    Snapshots,
+    SnapshotState,
     Source,
     VolumeName,
 )
@@ -196,6 +200,7 @@ def record(**changes: object) -> Fault:
 
 
 SOURCE = Source(VolumeName("src"), DiskId("s"), "uuid", "label")
+WANTED = Snapshot("nightly", "0a1b", SnapshotState.WANTED, 0.0, 1)
 UNREACHABLE = one_node("m2", lambda n: msgspec.structs.replace(n, manager_status=ManagerStatus(False, "unreachable")))
 DOWN = one_node("m2", lambda n: msgspec.structs.replace(n, status=NodeStatus("down")))
 
@@ -213,10 +218,24 @@ DOWN = one_node("m2", lambda n: msgspec.structs.replace(n, status=NodeStatus("do
             record(phase=Phase.CREATING, spec=replace(RECORD.spec, source=SOURCE)),
             "a copy of src",
         ),
+        (record(snapshots=Snapshots((WANTED,))), "is being copied for a snapshot"),
+        (record(snapshots=Snapshots((), Restoring("nightly", "4e5f"))), "or restored from one"),
         (record(intent=Intent(Operation.DETACH, Epoch(3))), "an end of its detach"),
         (record(history=(HistoryEntry(Moment.GROWN, NOW - 59, Epoch(3), ""),)), "made larger"),
     ],
-    ids=["no look", "unread", "paused", "part", "unreachable", "down", "copy", "intent", "grown"],
+    ids=[
+        "no look",
+        "unread",
+        "paused",
+        "part",
+        "unreachable",
+        "down",
+        "copy",
+        "snapshot",
+        "restore",
+        "intent",
+        "grown",
+    ],
 )
 def test_what_is_under_way_or_away_is_waited_for_and_said(fault: Fault, hold: str) -> None:
     found = look(fault(DONE))

@@ -1,0 +1,31 @@
+"""A volume is restored from a snapshot, in every order of events: no law is broken, and no task waits for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.sim.liveness import Liveness
+from tests.sim.search import search
+from tests.sim.state import LAB, VSPHERE, Budget, Storage
+
+RESTORED = Budget(elections=0, doubts=0, crashes=0, boots=0, cuts=0, moves=2, restores=1)
+SCENES = {
+    "while a leader changes": RESTORED._replace(elections=1),
+    "a call in doubt, a disk lost sight of": RESTORED._replace(doubts=1, mislays=1),
+    "a node is cut off and mended": RESTORED._replace(cuts=1),
+    "a VM dies and comes back": RESTORED._replace(crashes=1, boots=1),
+}
+Say = Callable[[str], None]
+
+
+@pytest.mark.parametrize("storage", [VSPHERE, LAB], ids=lambda each: each.name)
+@pytest.mark.parametrize("name", SCENES)
+def test_no_order_of_events_restores_under_a_writer_or_leaves_a_task_waiting(
+    say: Say, name: str, storage: Storage
+) -> None:
+    found = search(storage, SCENES[name], lasting=Liveness())
+    say(f"{found.states:>8} states: a volume is restored, {name} ({storage.name}, 2 VMs)")
+
+    assert found.story is None, found.story
