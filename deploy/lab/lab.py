@@ -44,11 +44,11 @@ class Lab:
         return None if record is None else cls(record.spec(), record.nodes())
 
     @classmethod
-    def up(cls, spec: LabSpec, progress: Progress = _silent) -> Lab:
+    def up(cls, spec: LabSpec, progress: Progress = _silent, ground: Callable[[Path], None] | None = None) -> Lab:
         """
         Make the lab, or complete and start the one that is there. May be interrupted anywhere: run it again, or down().
 
-        Raises LabError.
+        ``ground`` gets the folder of the disks, before anything is in it. Raises LabError.
         """
         spec = replace(spec, cache=Path(spec.cache).resolve())
         spec.check()
@@ -56,6 +56,8 @@ class Lab:
             raise LabError("A lab needs root: it makes namespaces, mounts and loop devices.")
         record = _ensure_record(spec)
         lab = cls(spec, record.nodes())
+        if ground is not None:
+            ground(lab._layout.storage)
         lab._start(progress)
         return lab
 

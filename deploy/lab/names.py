@@ -143,14 +143,19 @@ class Layout:
         return self.run / "host.sock"
 
     @property
+    def storage(self) -> Path:
+        """All disks, attached or not: one file system."""
+        return self.store / "storage"
+
+    @property
     def pool(self) -> Path:
         """Disks that are attached nowhere."""
-        return self.store / "disks"
+        return self.storage / "disks"
 
     @property
     def machines(self) -> Path:
         """One folder per VM: its attached disks and its epoch stamp."""
-        return self.store / "vms"
+        return self.storage / "vms"
 
     def node(self, name: str) -> Path:
         return self.run / "nodes" / name

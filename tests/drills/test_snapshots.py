@@ -14,8 +14,6 @@ import pytest
 
 from deploy.drill.errors import DrillError
 from deploy.drill.labs.namespaces import NamespacesProvider
-from deploy.lab.lab import LabSpec
-from deploy.lab.names import Layout
 from tests.drills.tiny import Tiny, Village
 from tests.support.labs import until
 
@@ -30,18 +28,17 @@ POSTGRES = (
 
 
 class OnXfs(NamespacesProvider):
-    """The lab's folder is a file system that clones files; it goes with the lab."""
+    """The lab's disks are on a file system that clones files; it goes with the lab."""
 
     def __init__(self, image: Path) -> None:
         super().__init__()
         self._image = image
 
-    def ground(self, spec: LabSpec) -> None:
-        store = Layout(spec.name).store
-        store.mkdir(parents=True)
-        subprocess.run(["truncate", "-s", "40G", self._image], check=True)
+    def ground(self, storage: Path) -> None:
+        storage.mkdir(parents=True)
+        subprocess.run(["truncate", "-s", "20G", self._image], check=True)
         subprocess.run(["mkfs.xfs", "-q", self._image], check=True)
-        subprocess.run(["mount", "-o", "loop", self._image, store], check=True)
+        subprocess.run(["mount", "-o", "loop", self._image, storage], check=True)
 
 
 @pytest.fixture(scope="module")

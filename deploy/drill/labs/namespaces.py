@@ -50,12 +50,11 @@ class NamespacesProvider:
             subnet=settings.subnet,
             cache=PROJECT / ".cache",
         )
-        self.ground(spec)
-        self._lab = Lab.up(spec, say)
+        self._lab = Lab.up(spec, say, self.ground)
         return self._lab
 
-    def ground(self, spec: LabSpec) -> None:
-        """What has to be there before the lab is."""
+    def ground(self, storage: Path) -> None:
+        """What the folder of the lab's disks is to be: left as it is."""
 
     def stacks(self, lab: SwarmLab, cluster: Cluster, settings: DrillSettings, say: Say) -> Stacks:
         made = self._need()
