@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import cast
 
@@ -25,7 +25,7 @@ class LabRig:
         self._lab = await asyncio.to_thread(shared_lab)
         await asyncio.to_thread(reset, self._lab)
         self._unused: Iterator[str] = iter([node.vm for node in self._lab.nodes])
-        settings = {"url": self._lab.host.url, "token_file": str(self._lab.host.token_file)}
+        settings = {"url": self._lab.host.url, "token_file": str(self._lab.host.token_file), "snapshots": True}
         self.driver, self.rival = create(settings), create(settings)
         return self
 
@@ -68,6 +68,14 @@ class LabRig:
         (self._pool / f"{key}.0123.unfinished").write_bytes(self._image(source).read_bytes()[:4096])
         await asyncio.to_thread(kill_host, self._lab)
         await asyncio.to_thread(self._lab.host.start)
+
+    @asynccontextmanager
+    async def slow_copies(self) -> AsyncIterator[None]:
+        """They are made at one instant."""
+        yield
+
+    async def copying(self, disk: DiskId) -> None:
+        await asyncio.sleep(0.05)
 
     async def remains(self) -> Sequence[str]:
         return [file.name for file in self._pool.iterdir() if file.suffix != ".img"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import pytest
 from deploy.drill.errors import DrillError
 from deploy.drill.labs.namespaces import NamespacesProvider
 from tests.drills.tiny import Tiny, Village
-from tests.support.labs import until
+from tests.support.labs import on_xfs, until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -28,17 +27,12 @@ POSTGRES = (
 
 
 class OnXfs(NamespacesProvider):
-    """The lab's disks are on a file system that clones files; it goes with the lab."""
-
     def __init__(self, image: Path) -> None:
         super().__init__()
         self._image = image
 
     def ground(self, storage: Path) -> None:
-        storage.mkdir(parents=True)
-        subprocess.run(["truncate", "-s", "20G", self._image], check=True)
-        subprocess.run(["mkfs.xfs", "-q", self._image], check=True)
-        subprocess.run(["mount", "-o", "loop", self._image, storage], check=True)
+        on_xfs(self._image, storage)
 
 
 @pytest.fixture(scope="module")

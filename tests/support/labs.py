@@ -7,6 +7,7 @@ import functools
 import io
 import os
 import shutil
+import subprocess
 import tarfile
 import tempfile
 import time
@@ -42,7 +43,17 @@ def shared_lab() -> Lab:
     wanted = spec("t", 0)
     atexit.register(shutil.rmtree, wanted.cache, ignore_errors=True)  # after the next one: last in, first out
     atexit.register(Lab.remove, wanted.name)
-    return Lab.up(wanted, print)
+    return Lab.up(wanted, print, lambda storage: on_xfs(wanted.cache / "xfs", storage))
+
+
+def on_xfs(image: Path, storage: Path) -> None:
+    """The lab's disks are on a file system that clones files; it goes with the lab."""
+    if os.path.ismount(storage):
+        return
+    storage.mkdir(parents=True)
+    image.parent.mkdir(parents=True, exist_ok=True)
+    for words in (f"truncate -s 20G {image}", f"mkfs.xfs -q {image}", f"mount -o loop {image} {storage}"):
+        subprocess.run(words.split(), check=True)
 
 
 def vm(lab: Lab, node: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from controller.api.changes.snapshots import MOST, SnapshotRequests
-from controller.model import Snapshot, Snapshots, SnapshotState
+from controller.model import NodeId, Power, Snapshot, Snapshots, SnapshotState, VmId
 from controller.protocol.answers import Rejection, Status
 from controller.protocol.messages import CreateVolume
 from controller.protocol.operator import Grow, ListSnapshots, MakeSnapshot, RestoreSnapshot
@@ -165,3 +165,20 @@ async def test_a_restore_is_not_ordered_before_it_is_seen_who_uses_the_volume() 
         play.loop.cancel()
         asked = RestoreSnapshot(DATA, "nightly")
         assert refused(await keep.requests.restore(asked), "cannot be seen", Status.UNAVAILABLE)
+
+
+async def test_a_volume_that_a_task_was_permitted_to_mount_is_not_restored_before_that_is_over() -> None:
+    """The next task could mount under it, and the volume would be restored when that one ends."""
+    async with scene() as play:
+        keep = await keeping(play)
+        await keep.make()
+        await keep.until("there")
+        play.cluster.gates[NodeId("a")].frozen = True
+        del play.cluster.swarm.wants[DATA]
+        play.cluster.swarm.services[DATA] = ("db",)
+        await asyncio.sleep(1)
+        assert refused(await keep.restore(), "a task of volume data may still have it")
+        play.cluster.storage.switch(VmId("vm-a"), Power.OFF)
+        await asyncio.sleep(60)  # until the gate's last word counts no more
+        assert not isinstance(await keep.restore(), Rejection)
+        await keep.restored()
