@@ -10,7 +10,7 @@ import pytest
 from controller.api.changes.snapshots import MOST, SnapshotRequests
 from controller.model import NodeId, Power, Snapshot, Snapshots, SnapshotState, VmId
 from controller.protocol.answers import Rejection, Status
-from controller.protocol.messages import CreateVolume
+from controller.protocol.messages import CreateVolume, RemoveVolume
 from controller.protocol.operator import Grow, ListSnapshots, MakeSnapshot, RestoreSnapshot
 from controller.protocol.views import SnapshotView
 from controller.records.memory import Call
@@ -119,6 +119,23 @@ async def test_a_snapshot_that_is_being_used_is_not_deleted() -> None:
         await asyncio.sleep(5)
         assert refused(await keep.delete(), "volume copy is being made as a copy of it")
         assert refused(await keep.delete("another"), "has no snapshot another", Status.MISSING)
+        await unused(play)
+        play.cluster.swarm.services.clear()
+        await asyncio.sleep(1)
+        removed = await play.one.volume_requests.remove(RemoveVolume(DATA))
+        assert refused(removed, "volume copy is being made as a copy of volume data")
+
+
+async def test_a_restore_that_is_ordered_as_soon_as_a_service_is_stopped_waits_for_the_end_of_its_permission() -> None:
+    async with scene() as play:
+        keep = await keeping(play)
+        await keep.make()
+        await keep.until("there")
+        del play.cluster.swarm.wants[DATA]
+        play.cluster.swarm.services[DATA] = ("db",)
+        await play.cluster.gates[NodeId("a")].stop(DATA)
+        assert play.cluster.record().grants
+        assert not isinstance(await keep.restore(), Rejection)
 
 
 async def test_while_a_volume_is_restored_its_snapshot_stays_and_no_other_is_made() -> None:
