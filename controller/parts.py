@@ -175,8 +175,7 @@ async def join(
     )
     table = by_path([each for part in parts for each in part.routes()])
     wishes = SizeWishes(state, growth, leader)
-    snapshots = () if driver is None else (snapshot_works(settings.loop, driver, state, records, leader),)
-    works = (wishes, detector, *snapshots)
+    works: tuple[Work, ...] = (wishes, detector, *snapshot_works(settings.loop, driver, state, records, leader))
     return Controller(
         settings, identity, storage, watcher, leader, state, gate_requests, loop, works, meters, table, address
     )

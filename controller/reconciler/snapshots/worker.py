@@ -109,10 +109,13 @@ class SnapshotWorks:
 
 
 def snapshot_works(
-    loop: LoopSettings, driver: StorageDriver, state: LoopState, records: Records, acting: Acting
-) -> SnapshotWorks:
+    loop: LoopSettings, driver: StorageDriver | None, state: LoopState, records: Records, acting: Acting
+) -> tuple[SnapshotWorks, ...]:
+    """None without storage."""
+    if driver is None:
+        return ()
     deadlines = Deadlines(loop.call_deadline, loop.clone_deadline)
-    return SnapshotWorks(SnapshotActs(driver, state, records, acting, deadlines), driver, state, acting)
+    return (SnapshotWorks(SnapshotActs(driver, state, records, acting, deadlines), driver, state, acting),)
 
 
 def _concern_the_same(one: Step, other: Step) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from deploy.lab.hypervisor.disks import StorageRefusal, can_reflink, reflink
 from deploy.lab.lab import Lab
 from deploy.lab.names import Layout
-from tests.support.labs import BY_ID, MIB, ask, make_disk, mount, sh
+from tests.support.labs import BY_ID, MIB, ask, make_disk, mount, sh, until, vm
 
 BLOCK = 4096
 WRITER = """
@@ -22,22 +22,29 @@ for number in range(1, 100000):
 """
 
 
+def beginning(image: Path) -> bytes:
+    with image.open("rb") as file:
+        return file.read(8).strip(b"\0")
+
+
 def test_two_blocks_that_are_written_in_turn_are_never_further_apart_than_one_write(lab: Lab) -> None:
     """However far from each other they lie: with a copy that takes time one of them would be far ahead."""
     disk, far = make_disk(lab, "d1", 512 * MIB), 511 * MIB
     ask(lab, "attach", "swarm01", disk)
     script = WRITER.format(disk=BY_ID + disk, far=far)
-    sh(lab, "swarm01", f"cat > /run/writer.py <<'END'\n{script}END")
-    writer = threading.Thread(target=lab.exec, args=("swarm01", ["timeout", "6", "python3", "/run/writer.py"]))
+    sh(lab, "swarm01", f"cat > /run/w.py <<'END'\n{script}END")
+    writer = threading.Thread(target=lab.exec, args=("swarm01", ["timeout", "6", "/usr/bin/python3", "/run/w.py"]))
     writer.start()
+    image = Layout(lab.spec.name).machines / vm(lab, "swarm01") / f"{disk}.img"
+    until(lambda: beginning(image), "it writes")
     pairs: list[tuple[bytes, bytes]] = []
     while writer.is_alive() and len(pairs) < 40:
         key = f"snap-{len(pairs)}"
         lab.host.call("PUT", f"/v1/disks/{key}", {"size_bytes": 512 * MIB, "copy_of": disk, "in_use": True})
-        with (Layout(lab.spec.name).pool / f"{key}.img").open("rb") as image:
-            first = image.read(8)
-            image.seek(far)
-            pairs.append((first, image.read(8)))
+        with (Layout(lab.spec.name).pool / f"{key}.img").open("rb") as copy:
+            first = copy.read(8)
+            copy.seek(far)
+            pairs.append((first, copy.read(8)))
     writer.join()
 
     numbers = [tuple(int(each.strip(b"\0") or b"0") for each in pair) for pair in pairs]
