@@ -173,10 +173,11 @@ def _nodes_by_vm(world: World) -> tuple[Mapping[VmId, Node], frozenset[VmId]]:
 
 def _copies(world: World, policy: Policy) -> Mapping[DiskId, VolumeName]:
     found: dict[DiskId, VolumeName] = {}
+    at_rest = not policy.capabilities.snapshots
     for each in (world.volumes or {}).values():
         if each.copying is not None:
             found[each.copying] = each.name
-        elif each.disk is not None and each.snapshots.wanted and not policy.capabilities.snapshots:
+        elif at_rest and each.snapshots.each and each.disk is not None and each.snapshots.wanted:
             found[each.disk] = each.name
     return found
 

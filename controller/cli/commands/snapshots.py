@@ -77,17 +77,24 @@ def restore(
         raise typer.BadParameter("say which snapshot: reberth snapshot restore VOLUME NAME")
     if not yes:
         must_type(volume)
+    before = {each.name for each in _all(volume)}
     typer.echo(ask(operator.RESTORE_SNAPSHOT, operator.RestoreSnapshot(volume, name, who())).text)
     _until(volume, name, seconds(wait), lambda each: each is None or not each.restoring)
-    typer.echo(f"volume {volume} is as its snapshot {name}")
+    kept = [each.name for each in _all(volume) if each.state == "there" and each.name not in before]
+    if not kept:
+        raise Unanswered(f"volume {volume} was not restored: somebody has given that up", Exit.REFUSED)
+    typer.echo(f"volume {volume} is as its snapshot {name}; what it had is snapshot {', '.join(kept)}")
+
+
+def _all(volume: str) -> tuple[SnapshotView, ...]:
+    return ask(operator.SNAPSHOTS, operator.ListSnapshots(volume)).snapshots
 
 
 def _until(volume: str, name: str, limit: float, over: Found) -> SnapshotView | None:
     """Says each reason once. Raises Unanswered at the end of the time."""
     ends, told = time.monotonic() + limit, set[str]()
     while True:
-        known = ask(operator.SNAPSHOTS, operator.ListSnapshots(volume)).snapshots
-        found = next((each for each in known if each.name == name), None)
+        found = next((each for each in _all(volume) if each.name == name), None)
         if over(found):
             return found
         why = "" if found is None else found.why

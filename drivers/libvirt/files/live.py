@@ -57,16 +57,27 @@ class LiveCopier:
         if under_way:
             await self._run(at.host, partial(host.end_backup, vm))
         extension = posixpath.splitext(file)[1][1:]
-        await self._run(at.host, partial(host.begin_backup, vm, at.target, file, extension))
-        began = seen = time.monotonic()
-        while (await self._run(at.host, partial(host.backups, vm))).get(at.target) == file:
-            seen = time.monotonic()
+        began = seen = await self._run(at.host, lambda: _begun(host, at, file, extension))
+        while (asked := await self._run(at.host, lambda: _lasts(host, at, file))) is not None:
+            seen = asked
             await asyncio.sleep(_POLL)
         # libvirt calls the job ended before QEMU has closed the file, and so written the rest of a qcow2. What asks
         # for the VM itself waits until that is over (seen with libvirt 9.0).
         await self._run(at.host, partial(host.shown_bytes, vm, at.target))
         whole = await self._run(at.host, partial(host.backup_is_whole, vm, seen - began - _SLACK))
         return None if whole else f"the copy of {at.target} of the VM {vm} was ended before its end"
+
+
+def _begun(host: Host, at: Resize, file: DiskId, extension: str) -> float:
+    """When it surely had, by our clock. In the thread: what comes out of it may be seen much later."""
+    host.begin_backup(at.vm, at.target, file, extension)
+    return time.monotonic()
+
+
+def _lasts(host: Host, at: Resize, file: DiskId) -> float | None:
+    """When it was asked, if the device is still being copied to that file."""
+    asked = time.monotonic()
+    return asked if host.backups(at.vm).get(at.target) == file else None
 
 
 def is_snapshot(file: str) -> bool:

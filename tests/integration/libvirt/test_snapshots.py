@@ -15,7 +15,7 @@ from controller.model import DiskId, Epoch, Spec, VmId, VolumeKey
 from drivers.base import Created, Done, Refused
 from drivers.libvirt.client import library
 from drivers.libvirt.driver import LibvirtDriver
-from tests.libvirtd.driver import running, settings
+from tests.libvirtd.driver import new_disk, running, settings
 from tests.libvirtd.hypervisor import Hypervisor
 from tests.libvirtd.site import Site
 
@@ -141,13 +141,17 @@ async def test_a_copy_whose_controller_died_is_no_snapshot_and_the_next_one_make
     assert [each.name for each in site.pool.iterdir() if each.name.startswith("_copy.")] == []
 
 
-async def test_a_vm_copies_one_disk_at_a_time_and_the_next_is_told(site: Site, ours: LibvirtDriver) -> None:
+async def test_a_vm_copies_one_disk_at_a_time_and_others_come_and_go_meanwhile(site: Site, ours: LibvirtDriver) -> None:
     host, vm = site.hosts[0], running(site.hosts[0])
     one, two = await full_disk(ours, "one"), await full_disk(ours, "two")
     assert list(await ours.attach([one, two], vm, ONE)) == [Done(), Done()]
     asked = asyncio.ensure_future(ours.snapshot(VolumeKey("snap-one-1"), Spec(SIZE), one))
     await slowed(host, vm)
     refused = await ours.snapshot(VolumeKey("snap-two-1"), Spec(SIZE), two)
+    third = await new_disk(ours, "third")
+    assert await ours.attach([third], vm, ONE) == [Done()]
+    assert await ours.detach([third], vm, ONE) == [Done()]
+    assert not asked.done(), asked.result()
 
     assert isinstance(refused, Refused)
     assert (refused.retry_after is not None, "copies another disk just now" in refused.why) == (True, True)
@@ -158,7 +162,7 @@ async def test_a_vm_copies_one_disk_at_a_time_and_the_next_is_told(site: Site, o
     for key, disk in (("snap-one-1", one), ("snap-two-1", two)):
         made = await ours.snapshot(VolumeKey(key), Spec(SIZE), disk)
         assert isinstance(made, Created), made
-    assert await ours.keys("snap-") == ["snap-one-1", "snap-two-1"]
+    assert await ours.keys("") == ["one", "snap-one-1", "snap-two-1", "third", "two"]
 
 
 async def test_a_vm_that_is_killed_in_the_middle_leaves_no_snapshot(site: Site, ours: LibvirtDriver) -> None:
