@@ -123,20 +123,16 @@ class LabDriver:
         return replace(CAPABILITIES, snapshots=self._settings.snapshots)
 
     async def create(self, key: VolumeKey, spec: Spec) -> CreateOutcome:
-        answer = await self._call("PUT", f"/v1/disks/{quote(key, safe='')}", {"size_bytes": spec.size_bytes})
-        disk = _decoded(answer, Disk)
-        return Created(DiskId(disk.id)) if isinstance(disk, Disk) else disk
+        return await self._made(key, {"size_bytes": spec.size_bytes}, endless=False)
 
     async def clone(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
-        body = {"size_bytes": spec.size_bytes, "copy_of": source}
-        answer = await self._call("PUT", f"/v1/disks/{quote(key, safe='')}", body, endless=True)
-        disk = _decoded(answer, Disk)
-        return Created(DiskId(disk.id)) if isinstance(disk, Disk) else disk
+        return await self._made(key, {"size_bytes": spec.size_bytes, "copy_of": source}, endless=True)
 
     async def snapshot(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
-        body = {"size_bytes": spec.size_bytes, "copy_of": source, "in_use": True}
-        answer = await self._call("PUT", f"/v1/disks/{quote(key, safe='')}", body, endless=True)
-        disk = _decoded(answer, Disk)
+        return await self._made(key, {"size_bytes": spec.size_bytes, "copy_of": source, "in_use": True}, endless=True)
+
+    async def _made(self, key: VolumeKey, body: object, *, endless: bool) -> CreateOutcome:
+        disk = _decoded(await self._call("PUT", f"/v1/disks/{quote(key, safe='')}", body, endless=endless), Disk)
         return Created(DiskId(disk.id)) if isinstance(disk, Disk) else disk
 
     async def keys(self, beginning: str) -> Sequence[VolumeKey]:
@@ -192,13 +188,12 @@ class LabDriver:
         return power
 
     async def watch_power(self) -> AsyncIterator[PowerEvent]:
-        first, most = _BACKOFF
-        pause = first
+        pause, most = _BACKOFF
         while True:
             try:
                 async with aclosing(self._listen()) as events:
                     async for event in events:
-                        pause = first
+                        pause = _BACKOFF[0]
                         yield event
                 why = "the stream ended"
             except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError) as error:

@@ -25,9 +25,9 @@ from drivers.libvirt.client import Host
 from drivers.libvirt.decide import Look, Step, attachments, listing, moved_away, to_attach, to_detach
 from drivers.libvirt.devices import by_id
 from drivers.libvirt.files.files import Files
-from drivers.libvirt.files.live import LiveCopier, running_with
+from drivers.libvirt.files.live import LiveCopier
 from drivers.libvirt.files.placing import options, place_of
-from drivers.libvirt.growing import Enlarger, Resize
+from drivers.libvirt.growing import Enlarger
 from drivers.libvirt.inventory import Seat
 from drivers.libvirt.looking.guests import Guests
 from drivers.libvirt.looking.hosts import Hosts
@@ -59,7 +59,7 @@ class LibvirtDriver:
         # For this process only; between processes the stamps, the attachments' names and the store's guard decide.
         self._locks = Locks()
         self._store = self._made_store()
-        self._live = LiveCopier(self._hosts.each, self._run)
+        self._live = LiveCopier(self._hosts.each, self._run, self._look, self._store.live)
         self._enlarger = Enlarger(self._hosts.each, self._store.grow, self._run, self._look, self._hosts.whole)
 
     def _made_store(self) -> Store:
@@ -93,13 +93,7 @@ class LibvirtDriver:
         return await self._store.clone(key, _sectors(spec.size_bytes), source, place_of(spec))
 
     async def snapshot(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
-        try:
-            at = running_with(await self._look(), source)
-        except CallError as error:
-            return not_begun(error)
-        if not isinstance(at, Resize):
-            return at or await self.clone(key, spec, source)
-        return await self._store.live(key, _sectors(spec.size_bytes), source, partial(self._live.copy, at))
+        return await self._live.snapshot(key, _sectors(spec.size_bytes), source) or await self.clone(key, spec, source)
 
     async def grow(self, disk: DiskId, size_bytes: int) -> Outcome:
         async with self._locks.alone([disk]):

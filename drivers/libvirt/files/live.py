@@ -10,16 +10,19 @@ from __future__ import annotations
 import asyncio
 import posixpath
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
-from controller.model import DiskId
-from drivers.base import Refused
+from controller.model import DiskId, VolumeKey
+from drivers.base import CreateOutcome, Refused
 from drivers.libvirt.client import Host
 from drivers.libvirt.decide import Look, attachments
 from drivers.libvirt.growing import Resize, to_resize
 from drivers.libvirt.looking.pools import PREFIX
+from drivers.libvirt.stores import CopyOf
+from drivers.shared.faults import CallError
+from drivers.shared.outcomes import not_begun
 
 T = TypeVar("T")
 _PAUSE = 2.0  # seconds after which whoever wants a snapshot asks again
@@ -35,6 +38,9 @@ def running_with(look: Look, disk: DiskId) -> Resize | Refused | None:
     return at
 
 
+Making = Callable[[VolumeKey, int, DiskId, CopyOf], Awaitable[CreateOutcome]]
+
+
 class Run(Protocol):
     """Runs a blocking call on the host of this index."""
 
@@ -42,14 +48,28 @@ class Run(Protocol):
 
 
 class LiveCopier:
-    """May raise `NotSent`, `Doubt` or `Fault`: then, too, the file is not whole."""
+    """``live``: the store's, which makes the file that is filled here."""
 
-    def __init__(self, hosts: Sequence[Host], run: Run) -> None:
+    def __init__(self, hosts: Sequence[Host], run: Run, look: Callable[[], Awaitable[Look]], live: Making) -> None:
         self._hosts = hosts
         self._run = run
+        self._look = look
+        self._live = live
+
+    async def snapshot(self, key: VolumeKey, size: int, source: DiskId) -> CreateOutcome | None:
+        """None: no VM has the disk."""
+        try:
+            at = running_with(await self._look(), source)
+        except CallError as error:
+            return not_begun(error)
+        return await self._live(key, size, source, partial(self.copy, at)) if isinstance(at, Resize) else at
 
     async def copy(self, at: Resize, file: DiskId) -> str | None:
-        """From that device to a file that is there; why it is not whole, or None."""
+        """
+        From that device to a file that is there; why it is not whole, or None.
+
+        May raise `NotSent`, `Doubt` or `Fault`: then, too, the file is not whole.
+        """
         host, vm = self._hosts[at.host], at.vm
         under_way = await self._run(at.host, partial(host.backups, vm))
         if under_way and file not in under_way.values():
