@@ -154,13 +154,7 @@ class FakeCluster:
         believing = replace(self.believing, addresses=policy.node_addresses)
         registry = NodeRegistry(state, records, Hypervisor(driver, driver), believing)
         gate_requests = GateRequests(state, records, driver, registry, beats=detector.beat)
-        volume_requests = VolumeRequests(
-            state,
-            records,
-            driver=driver,
-            keep=self.keep_removed,
-            options=self.options,
-        )
+        volume_requests = VolumeRequests(state, records, driver=driver, keep=self.keep_removed, options=self.options)
         operator_requests = OperatorRequests(state, records, lead, policy, name)
         doctor = DoctorRequests(state, no_swarm_facts, policy, NodeId(name))
         adoption = AdoptionRequests(state, records, driver, policy)
