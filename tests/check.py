@@ -1,5 +1,5 @@
 """
-The tests of `make check`, in four plain pytests at once: two keep the cores busy while others wait.
+The tests of `make check`, in a few plain pytests at once: two keep the cores busy while others wait.
 
 Each imports what its own tests need alone. Workers of pytest-xdist import and collect all tests each, and send every
 result: that took twice as long as the same tests in one process. The longest part begins first.
@@ -16,7 +16,6 @@ from pathlib import Path
 
 from tests.run import TESTS, Parts, Run, ending_together
 
-AT_ONCE = 4
 FOLDERS = ("unit", "sim")  # what starts the command, builds or attacks over TLS is in `make test` alone
 LOOP = ("unit/controller/api", "unit/controller/reconciler")
 WAITING = "unit/drivers"  # for deadlines, by the clock: beside what only computes
@@ -25,7 +24,8 @@ PARTS: Parts = {  # in the order in which they begin
     "search": SEARCH,
     "units": ("unit", *(f"--ignore={TESTS / each}" for each in (*LOOP, WAITING))),
     "loop": LOOP,
-    "walks": ("sim", WAITING, *(f"--ignore={TESTS / each}" for each in SEARCH)),
+    "walks": ("sim", *(f"--ignore={TESTS / each}" for each in SEARCH)),
+    "drivers": (WAITING,),
 }
 
 
@@ -41,7 +41,7 @@ def main(parts: Parts = PARTS) -> int:
                 run.show([part])
 
         with ending_together(run.started) as told:
-            run.streams([waiting] * AT_ONCE, told, ended)
+            run.streams([waiting] * len(parts), told, ended)
             cut_off = told()
         run.show(bad)
         return run.closed(cut_off=cut_off)
