@@ -20,11 +20,12 @@ SCENES = {
     "a VM dies and comes back": RESTORED._replace(crashes=1, boots=1),
 }
 LARGE = os.environ.get("REBERTH_SEARCH") == "large"
+ALL = list(product((VSPHERE, LAB), SCENES))
 QUICK = [(VSPHERE, "while a leader changes"), (LAB, "a VM dies and comes back")]
 Say = Callable[[str], None]
 
 
-@pytest.mark.parametrize(("storage", "name"), product([VSPHERE, LAB], SCENES) if LARGE else QUICK)
+@pytest.mark.parametrize(("storage", "name"), ALL if LARGE else QUICK, ids=lambda each: getattr(each, "name", each))
 def test_no_order_of_events_restores_under_a_writer_or_leaves_a_task_waiting(
     say: Say, storage: Storage, name: str
 ) -> None:
