@@ -64,6 +64,10 @@ def requests(node: str) -> dict[str, msgspec.Struct]:
         operator.IMPORT.path: operator.Import(10**12, (), by="an attacker"),
         operator.GROW.path: operator.Grow(DATA, "512MiB"),
         operator.DRIVER.path: Empty(),
+        operator.MAKE_SNAPSHOT.path: operator.MakeSnapshot(DATA, "loot"),
+        operator.SNAPSHOTS.path: operator.ListSnapshots(),
+        operator.DELETE_SNAPSHOT.path: operator.DeleteSnapshot(DATA, "loot"),
+        operator.RESTORE_SNAPSHOT.path: operator.RestoreSnapshot(DATA, "loot"),
     }
 
 
