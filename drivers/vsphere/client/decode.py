@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from drivers.guests import GuestAddresses
 from drivers.vsphere.inventory import CONNECTED, KEPT_KEYS, Controller, Disk, File, Vm, parse_path
+from drivers.vsphere.inventory.place import below_mount
 
 Properties = Mapping[str, Any]  # property path -> value; a property that is not set is not there
 _ALONE = "noSharing"
@@ -37,7 +38,7 @@ def decode_vm(ref: str, properties: Properties, kinds: Kinds) -> Vm:
         extra=_extra([*(properties.get("config.extraConfig") or ()), *_keyed(properties)]),
         disks=_disks(devices, kinds),
         controllers=_controllers(devices, kinds),
-        unread=_unread(properties, devices, version),
+        unread=_unread(properties, devices, version) or _strange(devices, kinds),
         disk_uuids=bool(properties.get("config.flags.diskUuidEnabled")),
         datastores=frozenset(found._moId for found in properties.get("datastore") or ()),  # noqa: SLF001
     )
@@ -77,10 +78,11 @@ def _extra(options: Any) -> dict[str, str]:
     # The simulator appends where vCenter replaces: the last value counts in both.
     kept = {}
     for option in options:
-        key = str(option.key)
-        if key.lower() in KEPT_KEYS:
-            kept[key.lower()] = str(option.value)
-    return kept
+        key, value = str(option.key).lower(), option.value
+        if key in KEPT_KEYS:
+            kept[key] = "" if value is None else str(value)
+    # One that is set to nothing is not set: vCenter deletes it, others keep it.
+    return {key: value for key, value in kept.items() if value}
 
 
 def _disks(devices: Any, kinds: Kinds) -> tuple[Disk, ...]:
@@ -105,25 +107,43 @@ def _disk(device: Any, kinds: Kinds) -> Disk | None:
 
 
 def _chain(backing: Any) -> tuple[File, ...]:
-    files: list[File] = []
-    while backing is not None and len(files) < _CHAIN:
-        file = _file(backing)
-        if file is not None:
-            files.append(file)
+    return tuple(file for each in _backings(backing) if (file := file_of(each)) is not None)
+
+
+def _backings(backing: Any) -> Iterator[Any]:
+    """Of a disk, the top first."""
+    for _ in range(_CHAIN):
+        if backing is None:
+            return
+        yield backing
         backing = getattr(backing, "parent", None)
-    return tuple(files)
+
+
+def _strange(devices: Any, kinds: Kinds) -> str:
+    """
+    A file whose name is of no form that is known may be one of ours.
+
+    Where the form is known and the place is not told (``[]``), the pin says whose it is.
+    """
+    disks = (each for each in devices if isinstance(each, kinds.disk))
+    names = (_text(each, "fileName") for disk in disks for each in _backings(getattr(disk, "backing", None)))
+    strange = (name for name in names if name and not name.startswith("[") and parse_path(name) is None)
+    return next((f"a disk whose file is called {name}" for name in strange), "")
 
 
 def _text(backing: Any, name: str) -> str:
     return str(getattr(backing, name, None) or "")
 
 
-def _file(backing: Any) -> File | None:
-    parsed = parse_path(getattr(backing, "fileName", None) or "")
+def file_of(backing: Any) -> File | None:
+    """Of a file by its mount alone, the datastore that is told beside it says which one the mount is."""
+    parsed = parse_path(_text(backing, "fileName"))
     if parsed is None:
         return None
     datastore = getattr(backing, "datastore", None)
-    return File(parsed[0] if datastore is None else datastore._moId, parsed[1])  # noqa: SLF001
+    if datastore is None:
+        return File(*parsed)
+    return File(datastore._moId, parsed[1] if parsed[0] else below_mount(parsed[1]))  # noqa: SLF001
 
 
 def _controllers(devices: Any, kinds: Kinds) -> tuple[Controller, ...]:

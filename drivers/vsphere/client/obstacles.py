@@ -8,10 +8,11 @@ from typing import Any
 from pyVmomi import vim
 
 from drivers.base import Room
+from drivers.vsphere.client.decode import file_of
 from drivers.vsphere.client.parts import Collector, properties_of, ref_of, retrieve
 from drivers.vsphere.client.session import Open
 from drivers.vsphere.client.stores import mount
-from drivers.vsphere.inventory import File, Place, parse_path
+from drivers.vsphere.inventory import Place
 from drivers.vsphere.obstacles import Obstacles, Store
 
 _VM = (
@@ -123,8 +124,8 @@ def _files(devices: Any, place: Place, which: Callable[[Any], bool]) -> tuple[st
 
 def _is_ours(backing: Any, place: Place) -> bool:
     """Also under the other names that a datastore has, and its folder there."""
-    parsed, store = parse_path(str(getattr(backing, "fileName", None) or "")), getattr(backing, "datastore", None)
-    return parsed is not None and place.find(File(ref_of(store) if store else parsed[0], parsed[1])) is not None
+    file = file_of(backing)
+    return file is not None and place.find(file) is not None
 
 
 def _shared(backing: Any) -> bool:

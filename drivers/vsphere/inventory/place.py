@@ -16,6 +16,8 @@ _OWNER = "_swarm"  # of an empty disk that names the swarm to which the folder b
 OWNERS = f"{_OWNER}.*"
 # A datastore's name may have brackets of its own, and is none where the host does not know it: see `_found`.
 _PATH = re.compile(r"^\[(?P<datastore>.*?)\] +(?P<path>[^ ].*)$|^\[(?P<name>[^\]]*)\](?P<rest>[^ ].*)$")
+# Where no name is known for a datastore, servers write a file by its mount, or by its URL.
+_MOUNTED = re.compile(r"^(?:\[\] *)?(?:ds://)?/+(?P<path>vmfs/volumes/.+)$")
 _VOLUMES = "vmfs/volumes/"
 _PARTS = ("-flat", "-ctk", "-delta", "-sesparse")
 _SNAPSHOT = re.compile(r"-[0-9]{6}$")
@@ -153,12 +155,20 @@ def _found(at: Place, file: File) -> DiskId | None:
 
 
 def parse_path(text: str) -> tuple[str, str] | None:
-    """``[datastore] folder/file`` as its two parts."""
+    """``[datastore] folder/file`` as its two parts; of a file by its mount the first is empty."""
+    mounted = _MOUNTED.match(text)
+    if mounted is not None:
+        return "", mounted["path"].strip("/")
     match = _PATH.match(text)
     if match is None:
         return None
     datastore, path = match["datastore"] or match["name"] or "", match["path"] or match["rest"]
     return datastore, path.strip("/")
+
+
+def below_mount(path: str) -> str:
+    """``vmfs/volumes/UUID/folder/file`` without its beginning; any other path as it is."""
+    return path.split("/", 3)[-1] if path.startswith(_VOLUMES) else path
 
 
 def by_id(uuid: str) -> tuple[str, ...]:

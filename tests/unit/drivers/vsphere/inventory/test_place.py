@@ -36,6 +36,16 @@ def test_a_folder_that_is_called_as_a_mount_is_none() -> None:
     assert PLACE.find(File("datastore-1", "vmfs/volumes/1/reberth/data.vmdk")) is None
 
 
+@pytest.mark.parametrize("written", ["[] /", "[]/", "[] ds:///", "ds:///", "/", "//"])
+def test_a_file_is_known_by_its_mount_however_that_is_written(written: str) -> None:
+    assert parse_path(f"{written}vmfs/volumes/1/reberth/data.vmdk") == ("", "vmfs/volumes/1/reberth/data.vmdk")
+
+
+def test_a_folder_below_a_datastore_is_no_mount() -> None:
+    for text in ("[DS] vmfs/volumes/1/data.vmdk", "[DS] /vmfs/volumes/1/data.vmdk"):
+        assert parse_path(text) == ("DS", "vmfs/volumes/1/data.vmdk")
+
+
 def test_a_disk_in_a_folder_that_vsan_shows_as_a_uuid_is_ours() -> None:
     place = replace(PLACE, aliases=("5a0b1c2d-0000",))
     assert place.find(File("datastore-1", "5a0b1c2d-0000/data.vmdk")) == DISK
