@@ -117,6 +117,8 @@ def fault_from(error: object, *, begun: bool = False) -> Fault:
 def _message(error: object) -> str:
     """With what hosts say beside it: there alone stands "Failed to lock the file", and which snapshot is in the way."""
     first = getattr(error, "msg", None) or getattr(error, "localizedMessage", None) or ""
-    more = [getattr(each, "message", None) or "" for each in getattr(error, "faultMessage", None) or ()]
+    # Not every host has a text for what it says: then the key tells more than nothing.
+    told = getattr(error, "faultMessage", None) or ()
+    more = [getattr(each, "message", None) or getattr(each, "key", None) or "" for each in told]
     said = dict.fromkeys(" ".join(str(text).split()) for text in (first, *more))
     return " / ".join(text for text in said if text)[:_LONGEST]

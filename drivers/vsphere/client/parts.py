@@ -88,6 +88,9 @@ def alias_of(content: Any, datacenter: Any, place: Place) -> str | None:
     It is made only if it is not found: making it needs more rights, and a storage that is whole.
     """
     url = place.url.rstrip("/")
+    if content.datastoreNamespaceManager is None:
+        log.warning("folder.unknown", datastore=place.name, folder=place.folder, why="this server cannot tell")
+        return None
     try:
         try:
             found = _converted(content, datacenter, f"{url}/{place.folder}")

@@ -60,7 +60,11 @@ def _all(now: Open) -> tuple[Vm | Host | Datastore, ...]:
     with now.wires.shortening(sifting.shorten):
         for obj, properties in retrieve(now.content, through(now.views), specs):
             sifting.add(_decoded(obj, properties))
-    return sieve.keep(sifting)
+    found = sieve.keep(sifting)
+    if not any(isinstance(each, Datastore) for each in found):
+        # The login found one: an answer without any is none, or of a user who may not see them any more.
+        raise Doubt("vCenter shows no datastore at all, so what it shows of the VMs cannot be all there is")
+    return found
 
 
 def _some(now: Open, objects: Iterable[Any]) -> list[Vm | Host | Datastore]:

@@ -135,6 +135,9 @@ class _Connection(HTTPSConnection):
 
     def getresponse(self) -> Any:
         answer = super().getresponse()
+        # Of a page that is well-formed pyVmomi makes an answer without a value: "nothing", where nobody has answered.
+        if answer.status == HTTPStatus.OK and "html" in answer.getheader("Content-Type", ""):
+            raise HTTPException("the answer is a web page: what stands before vCenter?")
         shorten = self._shortening.by
         return answer if shorten is None or answer.status != HTTPStatus.OK else _Shorter(answer, shorten)
 

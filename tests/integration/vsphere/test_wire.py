@@ -29,7 +29,7 @@ PACKED: Mapping[str, Callable[[bytes], bytes]] = {
 
 
 class _Echo(BaseHTTPRequestHandler):
-    """Answers with the body it got, packed as the path says; ``/fail`` is an error of the server."""
+    """Answers with the body it got, packed as the path says; ``/fail`` is a server's error, ``/page`` a web page."""
 
     protocol_version = "HTTP/1.1"
 
@@ -39,6 +39,8 @@ class _Echo(BaseHTTPRequestHandler):
         packed = PACKED.get(name, bytes)(body)
         self.send_response(500 if name == "fail" else 200)
         self.send_header("Content-Length", str(len(packed)))
+        if name == "page":
+            self.send_header("Content-Type", "text/html; charset=utf-8")
         if name in PACKED:
             self.send_header("Content-Encoding", {"broken": "gzip"}.get(name, name))
         self.end_headers()
@@ -121,6 +123,12 @@ def test_another_threads_answers_are_not_shortened(port: int) -> None:
 def test_a_fault_is_not_shortened(port: int) -> None:
     with wires(port) as made, made.shortening(lambda _: b""):
         assert post(made, port, "/fail") == (500, None, b"one two")
+
+
+def test_a_web_page_in_place_of_an_answer_is_none_although_it_can_be_read(port: int) -> None:
+    """As of a proxy before vCenter: to pyVmomi it would be an answer that nothing is there."""
+    with wires(port) as made, pytest.raises(HTTPException, match="a web page"):
+        post(made, port, "/page")
 
 
 class _Newer(_Echo):
