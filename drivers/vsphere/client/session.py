@@ -35,6 +35,8 @@ from drivers.vsphere.settings import Credentials, Settings
 # A fixed one, because to negotiate means to believe an answer given before the server is verified; newer servers speak
 # all older versions.
 API_VERSION = "vim.version.v7_0"
+_OLDEST = "7.0"
+_MANAGERS = ("propertyCollector", "sessionManager", "viewManager", "searchIndex", "fileManager", "virtualDiskManager")
 # Seconds after which an idle connection is not used again: a request on one that the server has closed is in doubt.
 IDLE = 30
 HOST_PROPERTIES = ("runtime.connectionState",)
@@ -211,8 +213,8 @@ class Session:
             raise NotSent(f"no login at {self._settings.host}: {error}") from None
 
     def _greet(self, stub: _Stub, credentials: Credentials) -> Open:
+        content = _content(stub)
         with translated():
-            content: Any = vim.ServiceInstance("ServiceInstance", stub).RetrieveContent()
             content.sessionManager.Login(credentials.user, credentials.password, None)
         try:
             with translated():
@@ -233,6 +235,20 @@ class Session:
         place = present(content, stub, stores, wanted.folder.strip("/"))
         memo = Memo(wanted.whole_look)
         return Open(stub, content, datacenter, stores, views, place, self._wires, memo, self._sieve)
+
+
+def _content(stub: _Stub) -> Any:
+    """What an older server does not know may be the version of the question itself, or what the answer must have."""
+    older = f"is the server older than vSphere {_OLDEST}?"
+    try:
+        with translated():
+            content: Any = vim.ServiceInstance("ServiceInstance", stub).RetrieveContent()
+    except Fault as fault:
+        raise Fault(fault.kind, f"{fault}; {older}") from None
+    lacking = [name for name in _MANAGERS if getattr(content, name, None) is None]
+    if lacking:
+        raise Fault(Kind.INVALID, f"the server has no {', '.join(lacking)}: {older}")
+    return content
 
 
 def _views(content: Any, folders: Sequence[str]) -> tuple[vim.view.ContainerView, ...]:
