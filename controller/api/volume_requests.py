@@ -36,7 +36,8 @@ from controller.protocol.messages import (
     Volumes,
 )
 from controller.reconciler.state import LoopState, VolumeNames
-from controller.records.base import Records, RecordsUnavailable, Stale
+from controller.records.base import Records, RecordsUnavailable
+from controller.records.rewriting import Contended, rewrite
 from controller.volumes.driver_options import refusal, with_place
 from controller.volumes.naming import BadName, volume_name
 from controller.volumes.options import BadOptions, copied_from, difference, parse_copy, parse_new
@@ -270,24 +271,29 @@ class VolumeRequests:
             return unavailable(error)
 
     async def _mark(self, name: VolumeName, asked: RemoveVolume) -> Empty | Rejection:
-        for _ in range(ATTEMPTS):
-            known = await self._records.volumes()
-            record = known.get(name)
-            if record is None:
-                return Rejection(Status.MISSING, f"there is no volume {name}")
-            if record.phase is Phase.DELETING and not (asked.now and record.delete_at is not None):
-                return Empty()
-            copies = copies_under_way(record, known.values())
-            if copies:
-                return Rejection(Status.CONFLICT, being_copied(name, copies))
-            epoch = Epoch(0) if self._state.world is None else self._state.world.epoch
-            change = marked(record, self._state.wall(), epoch, self._state.grace(self._keep), asked)
-            written = await self._records.replace_volume(change)
-            if not isinstance(written, Stale):
-                self._state.wrote(written)
-                self._wakeup(f"volume {name} was removed")
-                return Empty()
-        return unavailable(f"the record of volume {name} is being changed all the time")
+        written: VolumeRecord | Empty | Rejection | Contended = await rewrite(
+            self._records, name, lambda known: self._marked(name, known, asked)
+        )
+        if isinstance(written, Contended):
+            return unavailable(written)
+        if not isinstance(written, VolumeRecord):
+            return written
+        self._state.wrote(written, f"volume {name} was removed")
+        return Empty()
+
+    def _marked(
+        self, name: VolumeName, known: Mapping[VolumeName, VolumeRecord], asked: RemoveVolume
+    ) -> VolumeRecord | Empty | Rejection:
+        record = known.get(name)
+        if record is None:
+            return Rejection(Status.MISSING, f"there is no volume {name}")
+        if record.phase is Phase.DELETING and not (asked.now and record.delete_at is not None):
+            return Empty()
+        copies = copies_under_way(record, known.values())
+        if copies:
+            return Rejection(Status.CONFLICT, being_copied(name, copies))
+        epoch = Epoch(0) if self._state.world is None else self._state.world.epoch
+        return marked(record, self._state.wall(), epoch, self._state.grace(self._keep), asked)
 
     def _volume(self, record: VolumeRecord) -> Volume:
         spec = record.spec

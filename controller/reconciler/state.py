@@ -124,12 +124,14 @@ class LoopState:
         self.revision += 1
         self.changed.fire()
 
-    def wrote(self, record: VolumeRecord) -> None:
-        """A record that we wrote is news before the next look."""
+    def wrote(self, record: VolumeRecord, why: str = "") -> None:
+        """A record that we wrote is news before the next look; with ``why`` the loop is to look."""
         self._written[record.name] = (self.clock(), record)
         self.unrecorded.pop(record.name, None)
         self.revision += 1
         self.changed.fire()
+        if why:
+            self.wakeup(why)
 
     def unrecorded_is(self, volume: VolumeName, found: Unrecorded | None) -> None:
         """What the storage's list says of a name without a record: every gate is to know it, and people."""

@@ -22,13 +22,13 @@ from controller.protocol.answers import Rejection, Status, unavailable
 from controller.protocol.operator import Grow, Told
 from controller.protocol.views import DriverOptionView, DriverView
 from controller.reconciler.state import LoopState
-from controller.records.base import Records, RecordsUnavailable, Stale
+from controller.records.base import Records, RecordsUnavailable
+from controller.records.rewriting import Contended, rewrite
 from controller.volumes.options import BadOptions, parse_size
 from drivers.base import Done, Grower, Refused, StorageDriver, declared
 
 _log = structlog.get_logger(__name__)
 
-ATTEMPTS = 3
 SECONDS = 20.0  # the command waits 30
 
 
@@ -95,18 +95,17 @@ class GrowthRequests:
         return Rejection(Status.UNAVAILABLE, f"{outcome.why}; nothing is lost, say the same again")
 
     async def _note(self, name: VolumeName, size: int, by: str) -> Told | Rejection:
-        for _ in range(ATTEMPTS):
-            record = (await self._records.volumes()).get(name)
-            if record is None:
-                return Rejection(Status.MISSING, f"volume {name} was removed meanwhile")
-            written = await self._records.replace_volume(self._grown(record, size, by))
-            if not isinstance(written, Stale):
-                self._state.wrote(written)
-                self._state.wakeup(f"volume {name} has grown")
-                return Told(f"the disk of volume {name} has {size} bytes now. {_rest(record)}")
-        return unavailable(f"the record of volume {name} is being changed all the time; say the same again")
+        written = await rewrite(self._records, name, lambda known: self._grown(known.get(name), size, by))
+        if isinstance(written, Contended):
+            return unavailable(f"{written}; say the same again")
+        if written is None:
+            return Rejection(Status.MISSING, f"volume {name} was removed meanwhile")
+        self._state.wrote(written, f"volume {name} has grown")
+        return Told(f"the disk of volume {name} has {size} bytes now. {_rest(written)}")
 
-    def _grown(self, record: VolumeRecord, size: int, by: str) -> VolumeRecord:
+    def _grown(self, record: VolumeRecord | None, size: int, by: str) -> VolumeRecord | None:
+        if record is None:
+            return None
         epoch = Epoch(0) if self._state.world is None else self._state.world.epoch
         text = f"from {record.spec.size_bytes} to {size} bytes, by {by or 'a person'}"
         told = HistoryEntry(Moment.GROWN, self._state.wall(), epoch, text)

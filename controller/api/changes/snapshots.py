@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from controller.api.changes.making import LOOK_SECONDS
 from controller.api.routes import Route, route
 from controller.model import (
-    DiskId,
     Phase,
     Restoring,
     Snapshot,
@@ -29,16 +29,15 @@ from controller.protocol.views import SnapshotsView, SnapshotView
 from controller.reconciler.snapshots.changes import with_each, without_restore
 from controller.reconciler.snapshots.steps import claimed_by, only_at_rest, restore_of
 from controller.reconciler.state import LoopState
-from controller.records.base import Records, RecordsUnavailable, Stale
+from controller.records.base import Records, RecordsUnavailable
+from controller.records.rewriting import Contended, rewrite
 from drivers.base import Grower, StorageDriver
 
-ATTEMPTS = 3
-LOOK_SECONDS = 6.0
 GRACE_SECONDS = 12.0  # the command waits 30
 MOST = 32  # of one volume: they stand in its record
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
-_Order = Callable[[VolumeRecord], VolumeRecord | Rejection]
+_Order = Callable[[VolumeRecord, Mapping[VolumeName, VolumeRecord]], VolumeRecord | Rejection]  # of one, and all
 
 
 class SnapshotRequests:
@@ -85,7 +84,7 @@ class SnapshotRequests:
         if why is not None:
             return Rejection(Status.CONFLICT, why)
         wanted = Snapshot(name, secrets.token_hex(4), SnapshotState.WANTED, now, 0)
-        written = await self._ordered(asked.volume, lambda record: _with_wanted(record, wanted))
+        written = await self._ordered(asked.volume, lambda record, _: _with_wanted(record, wanted))
         if isinstance(written, Rejection):
             return written
         made = written.snapshots.named(name)
@@ -104,12 +103,7 @@ class SnapshotRequests:
         return only_at_rest(volume, service) if service and not can.snapshots else None
 
     async def delete(self, asked: DeleteSnapshot) -> Told | Rejection:
-        try:
-            known = await self._records.volumes()
-        except RecordsUnavailable as error:
-            return unavailable(error)
-        copying = {each.copying: each.name for each in known.values() if each.copying is not None}
-        written = await self._ordered(asked.volume, lambda record: _without(record, asked.name, copying))
+        written = await self._ordered(asked.volume, lambda record, known: _without(record, asked.name, known))
         if isinstance(written, Rejection):
             return written
         return Told(f"snapshot {asked.name} of volume {asked.volume} is being deleted")
@@ -117,14 +111,14 @@ class SnapshotRequests:
     async def restore(self, asked: RestoreSnapshot) -> Told | Rejection:
         volume = VolumeName(asked.volume)
         if not asked.name:
-            written = await self._ordered(volume, _given_up)
+            written = await self._ordered(volume, lambda record, _: _given_up(record))
             told = f"volume {volume} stays as it is: it is not restored"
             return written if isinstance(written, Rejection) else Told(told)
         used = await self._used(volume)
         if used is not None:
             return used
         restoring, grows = Restoring(asked.name, secrets.token_hex(4)), isinstance(self._driver, Grower)
-        written = await self._ordered(volume, lambda record: _restoring(record, restoring, grows=grows))
+        written = await self._ordered(volume, lambda record, _: _restoring(record, restoring, grows=grows))
         if isinstance(written, Rejection):
             return written
         return Told(
@@ -153,22 +147,21 @@ class SnapshotRequests:
             await self._state.changed.wait(1.0)
 
     async def _ordered(self, volume: str, order: _Order) -> VolumeRecord | Rejection:
+        name = VolumeName(volume)
+
+        def change(known: Mapping[VolumeName, VolumeRecord]) -> VolumeRecord | Rejection:
+            record = known.get(name)
+            return _no_volume(volume) if record is None else order(record, known)
+
         try:
-            for _ in range(ATTEMPTS):
-                record = (await self._records.volumes()).get(VolumeName(volume))
-                if record is None:
-                    return _no_volume(volume)
-                after = order(record)
-                if isinstance(after, Rejection):
-                    return after
-                written = await self._records.replace_volume(after)
-                if not isinstance(written, Stale):
-                    self._state.wrote(written)
-                    self._state.wakeup(f"the snapshots of volume {volume} are to change")
-                    return written
+            written = await rewrite(self._records, name, change)
         except RecordsUnavailable as error:
             return unavailable(error)
-        return unavailable(f"the record of volume {volume} is being changed all the time; say the same again")
+        if isinstance(written, Contended):
+            return unavailable(f"{written}; say the same again")
+        if isinstance(written, VolumeRecord):
+            self._state.wrote(written, f"the snapshots of volume {volume} are to change")
+        return written
 
 
 def _no_volume(name: str) -> Rejection:
@@ -202,7 +195,8 @@ def _missing(record: VolumeRecord, name: str) -> Rejection:
     return Rejection(Status.MISSING, f"volume {record.name} has no snapshot {name}; it has: {known}")
 
 
-def _without(record: VolumeRecord, name: str, copying: Mapping[DiskId, VolumeName]) -> VolumeRecord | Rejection:
+def _without(record: VolumeRecord, name: str, known: Mapping[VolumeName, VolumeRecord]) -> VolumeRecord | Rejection:
+    copying = {each.copying: each.name for each in known.values() if each.copying is not None}
     found = record.snapshots.named(name)
     if found is None:
         return _missing(record, name)

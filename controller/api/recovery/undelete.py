@@ -11,9 +11,8 @@ from controller.protocol import operator
 from controller.protocol.answers import Rejection, Status, unavailable
 from controller.protocol.operator import Told, Undelete
 from controller.reconciler.state import LoopState
-from controller.records.base import Records, RecordsUnavailable, Stale
-
-ATTEMPTS = 3
+from controller.records.base import Records, RecordsUnavailable
+from controller.records.rewriting import Contended, rewrite
 
 
 class UndeleteRequests:
@@ -31,19 +30,18 @@ class UndeleteRequests:
             return unavailable(error)
 
     async def _undelete(self, name: VolumeName, by: str) -> Told | Rejection:
-        for _ in range(ATTEMPTS):
-            record = (await self._records.volumes()).get(name)
-            why = _gone(name, record)
-            if record is None or why is not None:
-                return why or Rejection(Status.MISSING, f"there is no volume {name}")
-            written = await self._records.replace_volume(self._back(record, by))
-            if not isinstance(written, Stale):
-                self._state.wrote(written)
-                self._state.wakeup(f"the removal of volume {name} was taken back")
-                return Told(f"volume {name} is back, with its data")
-        return unavailable(f"the record of volume {name} is being changed all the time")
+        written = await rewrite(self._records, name, lambda known: self._back(name, known.get(name), by))
+        if isinstance(written, Contended):
+            return unavailable(written)
+        if isinstance(written, Rejection):
+            return written
+        self._state.wrote(written, f"the removal of volume {name} was taken back")
+        return Told(f"volume {name} is back, with its data")
 
-    def _back(self, record: VolumeRecord, by: str) -> VolumeRecord:
+    def _back(self, name: VolumeName, record: VolumeRecord | None, by: str) -> VolumeRecord | Rejection:
+        why = _gone(name, record)
+        if record is None or why is not None:
+            return why or Rejection(Status.MISSING, f"there is no volume {name}")
         epoch = Epoch(0) if self._state.world is None else self._state.world.epoch
         text = f"its removal was taken back by {by or 'a person'}"
         told = HistoryEntry(Moment.CREATED, self._state.wall(), epoch, text)

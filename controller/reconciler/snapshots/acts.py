@@ -9,7 +9,7 @@ intent, and a call that comes late does no harm (ARCHITECTURE.md#the-laws, 3 and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -19,7 +19,8 @@ from controller.model import DiskId, Epoch, Snapshot, Spec, VolumeKey, VolumeNam
 from controller.reconciler.snapshots.changes import Change, all_leaving, exchanged, gone, now_failed, now_there
 from controller.reconciler.snapshots.steps import PATIENCE, Await, Drop, DropAll, GiveUp, Make, Restore, Step
 from controller.reconciler.state import LoopState
-from controller.records.base import Acting, Records, Stale
+from controller.records.base import Acting, Records
+from controller.records.rewriting import Contended, rewrite
 from controller.volumes.naming import restored_key, snapshot_key
 from drivers.base import (
     Created,
@@ -33,8 +34,6 @@ from drivers.base import (
     Unreachable,
 )
 from drivers.snapshots import Snapshotter
-
-ATTEMPTS = 5
 
 T = TypeVar("T")
 
@@ -172,17 +171,14 @@ class SnapshotActs:
             return Unreachable(str(error))
 
     async def _write(self, volume: VolumeName, change: Change) -> str | None:
-        for _ in range(ATTEMPTS):
-            record = (await self._records.volumes()).get(volume)
-            after = None if record is None else change(record)
-            if after is None:
-                return None
-            written = await self._records.replace_volume(after)
-            if not isinstance(written, Stale):
-                self._state.wrote(written)
-                self._state.wakeup(f"the snapshots of volume {volume} changed")
-                return None
-        return f"the record of volume {volume} is being changed all the time"
+        def after(known: Mapping[VolumeName, VolumeRecord]) -> VolumeRecord | None:
+            record = known.get(volume)
+            return None if record is None else change(record)
+
+        written = await rewrite(self._records, volume, after)
+        if isinstance(written, VolumeRecord):
+            self._state.wrote(written, f"the snapshots of volume {volume} changed")
+        return str(written) if isinstance(written, Contended) else None
 
 
 def _plain(record: VolumeRecord, size: int) -> Spec:

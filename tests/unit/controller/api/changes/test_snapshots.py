@@ -15,6 +15,7 @@ from controller.protocol.operator import Grow, ListSnapshots, MakeSnapshot, Rest
 from controller.protocol.views import SnapshotView
 from controller.records.memory import Call
 from controller.records.memory import Fault as RecordFault
+from controller.records.rewriting import ATTEMPTS
 from tests.support.shell import DATA, Scene, scene
 from tests.support.snapshots import keeping, requests, unused
 
@@ -170,7 +171,7 @@ async def test_without_the_records_nothing_is_promised() -> None:
         keep = await keeping(play)
         play.one.records.fail(Call.REPLACE_VOLUME, RecordFault.LOST_BEFORE)
         assert refused(await keep.make(), "", Status.UNAVAILABLE)
-        for _ in range(3):
+        for _ in range(ATTEMPTS):
             play.one.records.fail(Call.REPLACE_VOLUME, RecordFault.STALE)
         again = await keep.make()
         assert refused(again, "being changed all the time", Status.UNAVAILABLE)
