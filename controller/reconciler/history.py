@@ -154,3 +154,8 @@ def with_report(
         told = HistoryEntry(Moment.MOUNTED, at, epoch, f"serial {report.serial}", hostname)
         change = replace(change, history=(*change.history, told))
     return None if change is record else change
+
+
+def ends_with(record: VolumeRecord, told: HistoryEntry) -> bool:
+    """Whether the newest entry says the same of the same node: a fence that is asked for again is one long story."""
+    return bool(record.history) and (record.history[-1].moment, record.history[-1].node) == (told.moment, told.node)

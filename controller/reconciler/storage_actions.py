@@ -16,7 +16,7 @@ from typing import TypeVar, assert_never
 import structlog
 
 from controller.model import (
-    HistoryEntry,
+    Epoch,
     Intent,
     Moment,
     Operation,
@@ -29,7 +29,7 @@ from controller.model import (
 )
 from controller.planner.actions import Attach, CreateDisk, DeleteDisk, Detach, Fence, NewEpoch
 from controller.planner.plan import LONGEST
-from controller.reconciler.history import entry, evidence_entries
+from controller.reconciler.history import ends_with, entry, evidence_entries
 from controller.reconciler.record_changes import Change, created, record_of
 from controller.reconciler.record_writer import PROGRESS, Broken, Changed, RecordWriter, Result, Setback, result
 from controller.records.base import Acting
@@ -67,12 +67,40 @@ class Deadlines:
 class Overtaken:
     """Never sent: this controller acts under a newer epoch of its own, for another volume."""
 
+    why: str = "this controller acts under a newer epoch"
+
 
 class Crashed(InDoubt):
     """The driver met a bug of its own, before or after it had asked the storage."""
 
 
 NotAnswered = Unreachable | InDoubt | Overtaken
+
+
+async def ask_storage(
+    acting: Acting, epoch: Epoch, call: Callable[[], Awaitable[T]], good: Callable[[T], bool], deadline: float
+) -> T | NotAnswered:
+    """
+    One call to the storage, if we still lead. ``good``: whether an answer is one that the contract knows.
+
+    Whatever comes out of a driver beside that leaves open what it did: as after a deadline, the call is in doubt.
+    """
+    if not await acting.still_acting(epoch):
+        if (acting.epoch or 0) > epoch:
+            return Overtaken()
+        return Unreachable("another controller, or another epoch, acts now")
+    try:
+        async with asyncio.timeout(deadline) as ends:
+            answer = await call()
+    except Exception as error:  # noqa: BLE001 -- see above
+        if isinstance(error, TimeoutError) and ends.expired():
+            return InDoubt(f"no answer within {deadline:g} s")
+        _log.exception("internal.error", why="a driver met a bug; its call is in doubt", epoch=epoch)
+        return Crashed(f"internal error in the driver ({type(error).__name__}: {error})"[:LONGEST])
+    if not good(answer):
+        _log.error("internal.error", why="a driver's answer breaks its contract; its call is in doubt")
+        return Crashed(f"the driver's answer breaks its contract: {answer!r}"[:LONGEST])
+    return answer
 
 
 class StorageActions:
@@ -113,28 +141,7 @@ class StorageActions:
     async def _ask(
         self, world: World, call: Callable[[], Awaitable[T]], good: Callable[[T], bool], deadline: float | None = None
     ) -> T | NotAnswered:
-        """
-        One call to the storage, if we still lead. ``good``: whether an answer is one that the contract knows.
-
-        Whatever comes out of a driver beside that leaves open what it did: as after a deadline, the call is in doubt.
-        """
-        deadline = deadline or self._deadlines.call
-        if not await self._acting.still_acting(world.epoch):
-            if (self._acting.epoch or 0) > world.epoch:
-                return Overtaken()
-            return Unreachable("another controller, or another epoch, acts now")
-        try:
-            async with asyncio.timeout(deadline) as ends:
-                answer = await call()
-        except Exception as error:  # noqa: BLE001 -- see above
-            if isinstance(error, TimeoutError) and ends.expired():
-                return InDoubt(f"no answer within {deadline:g} s")
-            _log.exception("internal.error", why="a driver met a bug; its call is in doubt", epoch=world.epoch)
-            return Crashed(f"internal error in the driver ({type(error).__name__}: {error})"[:LONGEST])
-        if not good(answer):
-            _log.error("internal.error", why="a driver's answer breaks its contract; its call is in doubt")
-            return Crashed(f"the driver's answer breaks its contract: {answer!r}"[:LONGEST])
-        return answer
+        return await ask_storage(self._acting, world.epoch, call, good, deadline or self._deadlines.call)
 
     async def _move(self, world: World, actions: Sequence[Attach | Detach]) -> Mapping[VolumeName, Result]:
         """Attach or detach disks of one VM in one call."""
@@ -199,7 +206,7 @@ class StorageActions:
         vm = action.vm
         why = f"power-off of VM {vm} asked for: {action.why}"
         told = entry(world, Moment.FENCED, why, self._writer.wall(), vm)
-        untold = [record for each in volumes if not _ends_with(record := record_of(world, each), told)]
+        untold = [record for each in volumes if not ends_with(record := record_of(world, each), told)]
         await _together(self._writer.write(world, Change(each, each, (told,))) for each in untold)
         power = await self._ask(world, lambda: self._power.power_off(vm), lambda it: isinstance(it, Power | Refused))
         match power:
@@ -285,11 +292,6 @@ def _doubted(why: str, outcome: Unreachable | InDoubt) -> Result:
 def _fit(outcomes: Sequence[Outcome], many: int) -> bool:
     """One for each disk."""
     return len(outcomes) == many and all(isinstance(each, Outcome) for each in outcomes)
-
-
-def _ends_with(record: VolumeRecord, told: HistoryEntry) -> bool:
-    """Whether the newest entry says the same of the same node: a fence that is asked for again is one long story."""
-    return bool(record.history) and (record.history[-1].moment, record.history[-1].node) == (told.moment, told.node)
 
 
 async def _together(calls: Iterable[Coroutine[None, None, T]]) -> Sequence[T]:

@@ -10,8 +10,9 @@ from controller.model import DiskId, NodeId
 from controller.protocol.answers import Rejection
 from controller.protocol.operator import DeleteSnapshot, ListSnapshots, MakeSnapshot, RestoreSnapshot, Told
 from controller.protocol.views import SnapshotView
-from controller.reconciler.snapshots.acts import Deadlines, SnapshotActs
+from controller.reconciler.snapshots.acts import SnapshotActs
 from controller.reconciler.snapshots.worker import SnapshotWorks
+from controller.reconciler.storage_actions import Deadlines
 from tests.support.in_use import in_use
 from tests.support.shell import DATA, Controller, Scene
 

@@ -8,10 +8,8 @@ intent, and a call that comes late does no harm (ARCHITECTURE.md#the-laws, 3 and
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import replace
 
 import structlog
 
@@ -19,6 +17,7 @@ from controller.model import DiskId, Epoch, Snapshot, Spec, VolumeKey, VolumeNam
 from controller.reconciler.snapshots.changes import Change, all_leaving, exchanged, gone, now_failed, now_there
 from controller.reconciler.snapshots.steps import PATIENCE, Await, Drop, DropAll, GiveUp, Make, Restore, Step
 from controller.reconciler.state import LoopState
+from controller.reconciler.storage_actions import Deadlines, NotAnswered, ask_storage
 from controller.records.base import Acting, Records
 from controller.records.rewriting import Contended, rewrite
 from controller.volumes.naming import restored_key, snapshot_key
@@ -28,24 +27,16 @@ from drivers.base import (
     Done,
     DriverError,
     Grower,
-    InDoubt,
+    Outcome,
     Refused,
     StorageDriver,
     Unreachable,
 )
 from drivers.snapshots import Snapshotter
 
-T = TypeVar("T")
+_Created = CreateOutcome | NotAnswered
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """Seconds. ``copy``: for one that copies a disk."""
-
-    call: float = 60.0
-    copy: float = 3600.0
 
 
 class SnapshotActs:
@@ -90,7 +81,7 @@ class SnapshotActs:
         wanted, at = step.snapshot, self._state.wall()
         key, spec = snapshot_key(record.key, record.fs_uuid, wanted.token), _plain(record, wanted.size_bytes)
         copy = self._driver.snapshot if isinstance(self._driver, Snapshotter) else self._driver.clone
-        outcome = await self._ask(epoch, lambda: copy(key, spec, step.disk), self._deadlines.copy)
+        outcome = await self._create(epoch, lambda: copy(key, spec, step.disk), self._deadlines.clone)
         if isinstance(outcome, Created):
             _log.info("snapshot.made", volume=step.volume, snapshot=wanted.name, why=f"disk {outcome.disk}")
             return await self._write(step.volume, now_there(wanted, outcome.disk, at))
@@ -103,22 +94,26 @@ class SnapshotActs:
         disk = leaving.disk if leaving.disk is not None else await self._named(record, leaving, epoch)
         if not isinstance(disk, str):
             return disk.why
-        outcome = await self._ask(epoch, lambda: self._driver.delete(DiskId(disk)), self._deadlines.call)
+        outcome = await ask_storage(
+            self._acting,
+            epoch,
+            lambda: self._driver.delete(DiskId(disk)),
+            lambda it: isinstance(it, Outcome),
+            self._deadlines.call,
+        )
         if not isinstance(outcome, Done):
             return outcome.why
         _log.info("snapshot.deleted", volume=record.name, snapshot=leaving.name, why="it was asked for")
         return await self._write(record.name, gone(leaving))
 
-    async def _named(
-        self, record: VolumeRecord, leaving: Snapshot, epoch: Epoch
-    ) -> DiskId | Refused | Unreachable | InDoubt:
+    async def _named(self, record: VolumeRecord, leaving: Snapshot, epoch: Epoch) -> DiskId | Refused | NotAnswered:
         """
         Of one that was never said to be there. Its disk's name follows from its key: so one is made where there is
         none, and what is left of a half copy goes with it.
         """
         key_of = restored_key if leaving.own else snapshot_key
         key = key_of(record.key, record.fs_uuid, leaving.token)
-        found = await self._ask(epoch, lambda: self._found(key, record, leaving), self._deadlines.call)
+        found = await self._create(epoch, lambda: self._found(key, record, leaving), self._deadlines.call)
         return found.disk if isinstance(found, Created) else found
 
     async def _found(self, key: VolumeKey, record: VolumeRecord, leaving: Snapshot) -> CreateOutcome:
@@ -132,7 +127,7 @@ class SnapshotActs:
         """The new disk first, as large as the volume is by now; then the record."""
         source, size = step.snapshot.disk, record.spec.size_bytes
         key, spec = restored_key(record.key, record.fs_uuid, step.restoring.token), _plain(record, size)
-        made = await self._ask(epoch, lambda: self._restored(key, spec, step.snapshot), self._deadlines.copy)
+        made = await self._create(epoch, lambda: self._restored(key, spec, step.snapshot), self._deadlines.clone)
         if not isinstance(made, Created):
             return made.why
         if source is None or record.disk is None:
@@ -146,7 +141,11 @@ class SnapshotActs:
         source = snapshot.disk or DiskId("")
         if spec.size_bytes <= snapshot.size_bytes:
             return await self._driver.clone(key, spec, source)
-        if key in await self._driver.keys(key):
+        try:
+            there = key in await self._driver.keys(key)
+        except DriverError as error:
+            return Unreachable(str(error))
+        if there:
             found = await self._driver.create(key, spec)
             if isinstance(found, Created):
                 return found
@@ -158,17 +157,8 @@ class SnapshotActs:
         grown = await self._driver.grow(made.disk, spec.size_bytes)
         return made if isinstance(grown, Done) else grown
 
-    async def _ask(self, epoch: Epoch, call: Callable[[], Awaitable[T]], seconds: float) -> T | Unreachable | InDoubt:
-        """One call to the storage, if we still lead."""
-        if not await self._acting.still_acting(epoch):
-            return Unreachable("another controller, or another epoch, acts now")
-        try:
-            async with asyncio.timeout(seconds):
-                return await call()
-        except TimeoutError:
-            return InDoubt(f"no answer within {seconds:g} s")
-        except DriverError as error:
-            return Unreachable(str(error))
+    async def _create(self, epoch: Epoch, call: Callable[[], Awaitable[CreateOutcome]], seconds: float) -> _Created:
+        return await ask_storage(self._acting, epoch, call, lambda it: isinstance(it, CreateOutcome), seconds)
 
     async def _write(self, volume: VolumeName, change: Change) -> str | None:
         def after(known: Mapping[VolumeName, VolumeRecord]) -> VolumeRecord | None:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import structlog
 
 from controller.model import Epoch, VolumeName
-from controller.reconciler.snapshots.acts import Deadlines, SnapshotActs
+from controller.reconciler.snapshots.acts import SnapshotActs
 from controller.reconciler.snapshots.steps import Await, Drop, GiveUp, Make, Restore, Step, next_steps, restore_of
 from controller.reconciler.state import LoopState
+from controller.reconciler.storage_actions import Deadlines
 from controller.records.base import Acting, Records, RecordsUnavailable
 from controller.settings import LoopSettings
 from drivers.base import StorageDriver

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from controller.model import DiskId, Epoch, Operation, Snapshots, SnapshotState
-from controller.reconciler.snapshots.acts import Deadlines, SnapshotActs
+from controller.reconciler.snapshots.acts import SnapshotActs
 from controller.reconciler.snapshots.steps import Drop, Make
+from controller.reconciler.storage_actions import Deadlines
 from drivers.memory_storage import Fault
 from tests.support.plans import WANTED
 from tests.support.shell import DATA, Controller, Scene, scene
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.looptime(idle_step=0.05)
 
 
 def acts(one: Controller) -> SnapshotActs:
-    return SnapshotActs(one.driver, one.state, one.records, one.lead, Deadlines(call=5.0, copy=60.0))
+    return SnapshotActs(one.driver, one.state, one.records, one.lead, Deadlines(call=5.0, clone=60.0))
 
 
 async def noted(play: Scene) -> tuple[Make, Epoch]:
