@@ -4,35 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-
-import pytest
 
 from controller.model import Power, VmId
 from drivers.guests import GuestAddresses
 from drivers.libvirt.driver import LibvirtDriver
-from tests.libvirtd.driver import running, settings
+from tests.libvirtd.driver import running
 from tests.libvirtd.guest import AGENT, AGENT_ADDRESS, boot
 from tests.libvirtd.hypervisor import CONTROLLER, Hypervisor, until
-from tests.libvirtd.site import Site, shared_site
+from tests.libvirtd.site import Site
 
 BOOTED = 120  # seconds that a guest may take on a busy machine
 WHOLE = GuestAddresses(("127.0.0.1", AGENT_ADDRESS), whole=True)
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    made = await asyncio.to_thread(shared_site)
-    await asyncio.to_thread(made.reset)
-    yield made
-    await asyncio.to_thread(made.reset)
-
-
-@pytest.fixture
-async def ours(site: Site) -> AsyncIterator[LibvirtDriver]:
-    made = LibvirtDriver(settings(site))
-    yield made
-    await made.close()
 
 
 async def with_agent(site: Site, ours: LibvirtDriver) -> VmId:

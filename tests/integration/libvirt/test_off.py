@@ -15,17 +15,9 @@ from drivers.base import Created, Done, Refused
 from drivers.libvirt.driver import LibvirtDriver
 from drivers.libvirt.settings import Settings
 from tests.libvirtd.hypervisor import Hypervisor, until
-from tests.libvirtd.site import Site, shared_site
+from tests.libvirtd.site import Site
 
 ONE, TWO = Epoch(1), Epoch(2)
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    made = await asyncio.to_thread(shared_site)
-    await asyncio.to_thread(made.reset)
-    yield made
-    await asyncio.to_thread(made.reset)
 
 
 @pytest.fixture

@@ -131,59 +131,55 @@ def test_a_web_page_in_place_of_an_answer_is_none_although_it_can_be_read(port: 
         post(made, port, "/page")
 
 
-class _Newer(_Echo):
-    """A vCenter whose first answer has a field that this pyVmomi does not know."""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        body = (
-            b'<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body>'
-            b'<RetrieveServiceContentResponse xmlns="urn:vim25"><returnval><rootFolder type="Folder">f</rootFolder>'
-            b"<ofTomorrow>1</ofTomorrow></returnval></RetrieveServiceContentResponse></soapenv:Body></soapenv:Envelope>"
-        )
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+def _soap(body: bytes) -> bytes:
+    return (
+        b'<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" '
+        b'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body>'
+        + body
+        + b"</soapenv:Body></soapenv:Envelope>"
+    )
 
 
-class _Numberless(BaseHTTPRequestHandler):
-    """Its answer has a number that is none."""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        body = (
-            b'<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" '
-            b'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body><soapenv:Fault>'
-            b"<faultcode>ServerFaultCode</faultcode><faultstring>x</faultstring><detail>"
-            b'<InvalidDeviceSpecFault xmlns="urn:vim25" xsi:type="InvalidDeviceSpec"><property>p</property>'
-            b"<deviceIndex>None</deviceIndex></InvalidDeviceSpecFault></detail></soapenv:Fault></soapenv:Body>"
-            b"</soapenv:Envelope>"
-        )
-        self.send_response(500)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+OF_TOMORROW = _soap(
+    b'<RetrieveServiceContentResponse xmlns="urn:vim25"><returnval><rootFolder type="Folder">f</rootFolder>'
+    b"<ofTomorrow>1</ofTomorrow></returnval></RetrieveServiceContentResponse>"
+)
+NUMBERLESS = _soap(
+    b"<soapenv:Fault><faultcode>ServerFaultCode</faultcode><faultstring>x</faultstring><detail>"
+    b'<InvalidDeviceSpecFault xmlns="urn:vim25" xsi:type="InvalidDeviceSpec"><property>p</property>'
+    b"<deviceIndex>None</deviceIndex></InvalidDeviceSpecFault></detail></soapenv:Fault>"
+)
 
 
-async def test_a_number_that_is_none_is_no_answer_and_no_bug(tmp_path: Path) -> None:
+def _always(status: int, body: bytes) -> type[BaseHTTPRequestHandler]:
+    """Of a vCenter that says the same to everything."""
+
+    class Always(_Echo):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    return Always
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "named"),
+    [(200, OF_TOMORROW, "ofTomorrow"), (500, NUMBERLESS, "'None'")],
+    ids=["field", "number"],
+)
+async def test_what_pyvmomi_cannot_read_is_no_answer_and_no_bug(
+    tmp_path: Path, status: int, body: bytes, named: str
+) -> None:
+    """A field that only a newer server has; a number that is none."""
     secret = tmp_path / "secret"
     secret.write_text("s")
     raw = {"host": "127.0.0.1", "user_file": str(secret), "password_file": str(secret), "datacenter": "d"}
-    with _served(_Numberless) as port:
+    with _served(_always(status, body)) as port:
         driver = create({**raw, "port": port, "datastore": "s", "thumbprint": thumbprint()})
-        with pytest.raises(DriverError, match="'None'"):
-            await driver.list_attachments()
-        await driver.close()
-
-
-async def test_what_is_not_known_in_an_answer_of_a_newer_server_is_no_answer_and_no_bug(tmp_path: Path) -> None:
-    secret = tmp_path / "secret"
-    secret.write_text("s")
-    raw = {"host": "127.0.0.1", "user_file": str(secret), "password_file": str(secret), "datacenter": "d"}
-    with _served(_Newer) as port:
-        driver = create({**raw, "port": port, "datastore": "s", "thumbprint": thumbprint()})
-        with pytest.raises(DriverError, match="ofTomorrow"):
+        with pytest.raises(DriverError, match=named):
             await driver.list_attachments()
         await driver.close()
 
