@@ -27,7 +27,7 @@ static: setup
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports >.cache/lint-imports.log 2>&1 || { cat .cache/lint-imports.log; exit 1; }
 
-check: setup ## fast checks: format, lint, types, layers, unit tests and simulation; under a minute on two cores, needs no root
+check: setup ## fast checks: format, lint, types, layers, unit tests and simulation; about a minute on two cores, needs no root
 	@$(MAKE) -j 2 static fast
 
 # The last line names how many passed, here and in `test`. With ARGS, pytest runs just what they say.

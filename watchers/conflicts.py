@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.model import Node, NodeId, Spec
+from controller.volumes.naming import OF_ONE_TASK
 from controller.volumes.options import difference, unusable
 from watchers.docker_json import Mount, RawService, RawTask
 from watchers.templates import of_one_task, of_slot, varies
@@ -65,11 +66,7 @@ def _names(wants: Sequence[Want]) -> Iterable[str]:
     for want in wants:
         name, source = want.service.spec.name, want.mount.source
         if of_one_task(source):
-            yield (
-                f"service {name} names its volume by the task ({source}): each new task would begin with an empty one, "
-                "and the disks of those before would stay: use a name without .Task.ID and .Task.Name, for several "
-                "replicas one with {{.Task.Slot}}"
-            )
+            yield f"service {name} names its volume by the task ({source}): {OF_ONE_TASK}"
         if want.service.spec.mode.replicated_job is not None and not want.task.slot and of_slot(source):
             yield (
                 f"service {name} is a job, and Swarm gives its first task the node's ID for {{{{.Task.Slot}}}}: the "

@@ -34,6 +34,12 @@ def volume_name(text: str) -> VolumeName | BadName:
     return VolumeName(text) if problem is None else BadName(problem)
 
 
+OF_ONE_TASK = (
+    "each new task would begin with an empty one, and the disks of those before would stay: use a name without "
+    ".Task.ID and .Task.Name, for several replicas one with {{.Task.Slot}}"
+)
+
+
 def unseen(name: VolumeName) -> str | None:
     """
     Why no new volume gets this name: people could not tell it from another one, and would get an empty volume for it.

@@ -11,7 +11,7 @@ from controller.model import Epoch, HistoryEntry, Moment, Phase, Serial, Spec, V
 from controller.protocol.answers import Rejection, Status, unavailable
 from controller.protocol.messages import RemoveVolume
 from controller.reconciler.state import LoopState
-from controller.volumes.naming import unseen, volume_key
+from controller.volumes.naming import OF_ONE_TASK, unseen, volume_key
 
 LOOK_SECONDS = 6.0  # a gate gives up on an answer after 10 s
 _SWARM_ID = re.compile(r"[0-9a-z]{25}")
@@ -35,13 +35,8 @@ async def unfit(state: LoopState, name: VolumeName) -> Rejection | None:
         return unavailable(f"it cannot be seen just now which task asks for volume {name}")
     # Of all claims: one whose template cannot be foretold stands under the name as written.
     tasks = (task for claim in look.world.claims.values() for task in claim.tasks)
-    return Rejection(Status.BAD, _OF_ONE_TASK.format(name)) if any(task.id in name for task in tasks) else None
-
-
-_OF_ONE_TASK = (
-    "volume {} has the ID of one task in its name: each new task would begin with an empty one, and the disks of those "
-    "before would stay: use a name without .Task.ID and .Task.Name, for several replicas one with {{{{.Task.Slot}}}}"
-)
+    why = f"volume {name} has the ID of one task in its name: {OF_ONE_TASK}"
+    return Rejection(Status.BAD, why) if any(task.id in name for task in tasks) else None
 
 
 def new_record(name: VolumeName, spec: Spec) -> VolumeRecord:
