@@ -41,7 +41,7 @@ from controller.reconciler.nodes.clocks import kept
 from controller.reconciler.nodes.departed import departed, granted
 from controller.reconciler.nodes.power_readings import PowerJudge, Readings, of_one_moment
 from controller.reconciler.nodes.suspects import PACE, Suspects
-from controller.records.base import NodeRecord, Records, RecordsUnavailable
+from controller.records.base import NodeRecord, Records, RecordsUnavailable, VolumeRecords
 from controller.records.epochs import absurd
 from controller.records.vanished import vanished
 from drivers.base import DriverError, PowerDriver, StorageDriver
@@ -112,7 +112,7 @@ class Observer:
             swarm = group.create_task(reading.read("Swarm's nodes and tasks", self._from.swarm.snapshot()))
             reports = group.create_task(reading.read("the node records", records.nodes()))
             confirmed = group.create_task(reading.read("the confirmations", records.confirmations()))
-            listed = group.create_task(self._attachments(reading, epoch))
+            listed = group.create_task(self._attachments(reading, epoch, stored))
         seen, known = swarm.result(), reports.result()
         nodes = None if seen is None or known is None else self._join(seen.nodes, known)
         attachments = listed.result()
@@ -156,7 +156,9 @@ class Observer:
         self._unclaimed_since = {vm: self._unclaimed_since.get(vm, now) for vm in without}
         return {vm: now - since for vm, since in self._unclaimed_since.items()}
 
-    async def _attachments(self, reading: _Reading, epoch: Epoch) -> tuple[Attachment, ...] | None:
+    async def _attachments(
+        self, reading: _Reading, epoch: Epoch, stored: VolumeRecords | None
+    ) -> tuple[Attachment, ...] | None:
         """Where some of it could not be read: the rest. A disk that is listed is nowhere else (exclusive_attach)."""
         self._unlisted, self._odd = (), {}
         if self._from.driver is None:
@@ -164,7 +166,7 @@ class Observer:
             return None
         async with asyncio.TaskGroup() as group:
             reads = reading.read("the storage's attachments", self._from.driver.list_attachments())
-            listing, allowed = group.create_task(reads), group.create_task(self._may_use(reading, epoch))
+            listing, allowed = group.create_task(reads), group.create_task(self._may_use(reading, epoch, stored))
         listed = listing.result() if allowed.result() else None
         powers: object = self._from.power  # where they come from elsewhere, the storage's word on them is not asked for
         self._with_list = listed.power if listed is not None and powers is self._from.driver else None
@@ -175,11 +177,11 @@ class Observer:
         self._listed = self._listed if self._listed == listed.attachments else listed.attachments
         return self._listed
 
-    async def _may_use(self, reading: _Reading, epoch: Epoch) -> bool:
+    async def _may_use(self, reading: _Reading, epoch: Epoch, stored: VolumeRecords | None) -> bool:
         """Not what belongs to another swarm: then the list is as good as unread."""
-        if self._from.home is None:
-            return True
-        why = await reading.read("whose the places of the disks are", self._from.home.refusal(epoch))
+        if self._from.home is None or stored is None:
+            return self._from.home is None
+        why = await reading.read("whose the places of the disks are", self._from.home.refusal(epoch, stored.disks))
         if why:
             reading.unread.append(why)
         return why == ""

@@ -98,6 +98,10 @@ class VolumeRecords(Mapping[VolumeName, VolumeRecord]):
     def __len__(self) -> int:
         return len(self.readable)
 
+    def disks(self) -> int:
+        """How many disks they speak of; one that cannot be read may, too."""
+        return sum(record.disk is not None for record in self.readable.values()) + len(self.unreadable)
+
 
 class Acting(Protocol):
     """Whether this controller acts, as seen by whoever depends on it."""

@@ -27,6 +27,7 @@ class Files:
     Nothing has to be made ready: QEMU's lock on the file is the guard. ``files``: of each pool, by name.
 
     ``look``: of the hosts that answer; ``whole``: raises where one does not.
+    A pool that bore a swarm's note, and bears none now, shows an empty folder in place of what was mounted there.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Files:
         self._look = look
         self._extension = extension
         self._copier = Copier(files, run, whole, extension)
+        self._noted: set[str] = set()  # pools that were seen with a note
 
     @property
     def sources(self) -> Sources:
@@ -56,6 +58,8 @@ class Files:
             return at
         disk = at.disk(key, self._extension)
         try:
+            if at.name in self._noted and not owners_of(await self._run(self._files[at.name].names)):
+                return _bare(at)
             have = await self._run(partial(self._files[at.name].create, _name(disk), size, self._extension))
         except CallError as error:
             return failure(error)
@@ -109,6 +113,7 @@ class Files:
         listed, gaps = await self._listed(pools)
         if not listed:
             raise NotSent("; ".join(gaps))
+        self._noted |= {at.name for at, files in listed if owners_of(files)}
         return Owners({f"the pool {at.name} ({at.path})": owners_of(files) for at, files in listed}, tuple(gaps))
 
     async def mark(self, pools: Pools, swarm: str, *, there: bool) -> None:
@@ -178,3 +183,10 @@ class Files:
 
 def _name(disk: DiskId) -> str:
     return disk.rsplit("/", 1)[-1]
+
+
+def _bare(at: Pool) -> Refused:
+    return Refused(
+        f"the pool {at.name} has lost the note of the swarm it belongs to: {at.path} is most likely not mounted now",
+        cure="mount it on all hosts, or give the volume another pool",
+    )

@@ -111,9 +111,9 @@ async def test_a_pool_is_used_by_the_swarm_that_came_first_until_another_replace
         return Home(ours, own, replaced)
 
     await new_disk(ours)
-    assert await home("first").refusal(ONE) == ""
+    assert await home("first").refusal(ONE, lambda: 0) == ""
     assert [file.name for file in site.pool.glob("_swarm*")] == ["_swarm.first.raw"]
-    assert f"the pool reberth ({site.pool}) belongs to the swarm first" in await home("second").refusal(ONE)
-    assert await home("second", "first").refusal(ONE) == ""
+    assert f"the pool reberth ({site.pool}) belongs to the swarm first" in await home("second").refusal(ONE, lambda: 0)
+    assert await home("second", "first").refusal(ONE, lambda: 0) == ""
     assert [file.name for file in site.pool.glob("_swarm*")] == ["_swarm.second.raw"]
-    assert "belongs to the swarm second" in await home("first").refusal(TWO)
+    assert "belongs to the swarm second" in await home("first").refusal(TWO, lambda: 0)

@@ -255,3 +255,27 @@ async def test_a_pool_whose_file_server_does_not_answer_holds_no_other_one(site:
             await asyncio.sleep(0.1)
     assert (await refused(ours, "fast")).why.endswith("(`virsh pool-start fast`)")  # libvirt stops a pool that it lost
     await ours.close()
+
+
+def unmounted(folder: Path) -> Path:
+    """What is seen of a folder when its file system is not mounted; where the rest is."""
+    rest = folder.rename(folder.with_name("rest"))
+    folder.mkdir()
+    return rest
+
+
+async def test_a_pool_that_lost_its_swarm_s_note_makes_no_disk_and_tells_what_to_mount(
+    site: Site, ours: LibvirtDriver, fast: Path
+) -> None:
+    assert await ours.mark("mine") == Done()
+    await ours.owners()
+    hidden = await asyncio.to_thread(unmounted, fast)
+    found = await refused(ours, "fast")
+    assert "the pool fast has lost the note" in found.why
+    assert f"{fast} is most likely not mounted" in found.why
+    assert found.cure is not None
+    assert files(fast) == []
+    await made(ours, None, VolumeKey("elsewhere"))
+
+    await asyncio.to_thread(hidden.replace, fast)
+    await made(ours, "fast", VolumeKey("again"))

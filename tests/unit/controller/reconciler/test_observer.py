@@ -10,12 +10,13 @@ from controller.reconciler.gate_reports import GateReports
 from controller.reconciler.observer import Observer, Sources
 from controller.reconciler.wakeups import Broadcast
 from controller.records.base import NodeRecord
-from controller.records.memory import MemoryRecords
+from controller.records.memory import Call, MemoryRecords
+from controller.records.memory import Fault as Lost
 from drivers.memory import MemoryDriver
 from drivers.memory_storage import Fault, MemoryStorage, Reading
 from drivers.owners import Home
 from tests.support.fake_swarm import FakeSwarm
-from tests.support.worlds import DISK
+from tests.support.worlds import DISK, V, record
 
 NODE = Node(NodeId("n1"), "swarm01", NodeState.READY)
 RECORD = NodeRecord(NODE.id, VmId("vm1"), BootId("b1"), "swarm01")
@@ -109,3 +110,27 @@ async def test_whose_the_place_is_must_be_known_before_its_disks_are_used() -> N
     assert held.attachments is None
     assert any(why.startswith("whose the places of the disks are could not be read") for why in held.unread)
     assert (await look()).attachments is not None
+
+
+async def test_an_empty_place_without_a_note_is_unread_while_records_have_disks_that_can_be_read_or_not() -> None:
+    look = Looking()
+    look.storage.disks.clear()
+    look.storage.attached.clear()
+    store = look.records.store
+    for readable in (True, False):
+        store.volumes.update({V: record()} if readable else {})
+        store.unreadable.update({} if readable else {V: "no JSON"})
+        held = await look()
+        assert held.attachments is None
+        assert any("its volumes have 1 disks" in why for why in held.unread)
+        store.volumes.clear()
+        store.unreadable.clear()
+    assert look.storage.owners == set()
+    assert (await look()).attachments == ()
+
+
+async def test_a_place_gets_no_note_while_the_records_of_volumes_cannot_be_read() -> None:
+    look = Looking()
+    look.records.fail(Call.VOLUMES, Lost.LOST_BEFORE)
+    assert (await look()).attachments is None
+    assert look.storage.owners == set()
