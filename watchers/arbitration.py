@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import chain
 
-from controller.model import Node, NodeId, Refusal, Spec
+from controller.model import NodeId, Refusal, Spec
 from watchers.conflicts import Want, conflict, hostname
 from watchers.docker_json import sortable_time
 
@@ -27,12 +27,15 @@ class Verdict:
     refused: tuple[Refusal, ...] = ()
 
 
-def judge(wants: Sequence[Want], nodes: Mapping[NodeId, Node], spec: Spec | None, holder: str) -> Verdict:
-    """``wants``: newest first and not empty. ``holder``: name of the service that had the newest grant, or empty."""
+def judge(wants: Sequence[Want], hosts: Mapping[NodeId, str], spec: Spec | None, holder: str) -> Verdict:
+    """
+    ``wants``: newest first and not empty. ``hosts``: the nodes' names. ``holder``: name of the service that had the
+    newest grant, or empty.
+    """
     groups = _by_service(wants)
     if len(groups) == 1:
-        return Verdict(wants, conflict(wants, nodes, spec, holder))
-    faults = {service: conflict(group, nodes, spec, holder) for service, group in groups.items()}
+        return Verdict(wants, conflict(wants, hosts, spec, holder))
+    faults = {service: conflict(group, hosts, spec, holder) for service, group in groups.items()}
     order = _in_order(groups, holder)
     first = _first(order, faults, groups, holder)
     if faults[first] is not None:
@@ -41,7 +44,7 @@ def judge(wants: Sequence[Want], nodes: Mapping[NodeId, Node], spec: Spec | None
     guests = _guests(groups, faults, where)
     others = [service for service in order if service not in guests]
     refused = chain.from_iterable(
-        _refusals(groups[each], faults[each], groups[first][0], where, nodes) for each in others
+        _refusals(groups[each], faults[each], groups[first][0], where, hosts) for each in others
     )
     kept = [want for want in wants if want.service.id in guests | {first}]
     return Verdict(kept, None, tuple(refused))
@@ -93,7 +96,7 @@ def _all_on(where: NodeId, group: Sequence[Want]) -> bool:
 
 
 def _refusals(
-    group: Sequence[Want], fault: str | None, first: Want, where: NodeId | None, nodes: Mapping[NodeId, Node]
+    group: Sequence[Want], fault: str | None, first: Want, where: NodeId | None, hosts: Mapping[NodeId, str]
 ) -> Sequence[Refusal]:
     """None while the service that goes first is not placed: it may come to the same node."""
     found: list[Refusal] = []
@@ -101,16 +104,16 @@ def _refusals(
         node = NodeId(want.task.node_id) if want.task.node_id else None
         why = fault
         if why is None and node is not None and where is not None and node != where:
-            why = _elsewhere(want, first, where, nodes)
+            why = _elsewhere(want, first, where, hosts)
         if why is not None:
             found.append(Refusal(want.service.spec.name, node, why))
     return found
 
 
-def _elsewhere(want: Want, first: Want, where: NodeId, nodes: Mapping[NodeId, Node]) -> str:
+def _elsewhere(want: Want, first: Want, where: NodeId, hosts: Mapping[NodeId, str]) -> str:
     newcomer, name = want.service.spec.name, first.service.spec.name
     return (
-        f"service {newcomer} wants it on {hostname(want.task.node_id, nodes)}, but service {name} has it on "
-        f"{hostname(where, nodes)}, and a disk can be on one VM only, also for reading: bind {newcomer} to the node of "
+        f"service {newcomer} wants it on {hostname(want.task.node_id, hosts)}, but service {name} has it on "
+        f"{hostname(where, hosts)}, and a disk can be on one VM only, also for reading: bind {newcomer} to the node of "
         f"{name} with a placement constraint, or give it its own volume"
     )

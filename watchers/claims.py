@@ -4,6 +4,9 @@ Docker's nodes, services and tasks -> the model's nodes and claims. Pure.
 A claim is what Swarm wants now: the newest wanted task of each slot. During a move the old task is wanted no more
 (desired state ``shutdown``) although it may still be seen running: that is no conflict. Whatever cannot work becomes
 the claim's ``conflict``: one sentence with the cure. Of several services one gets the claim (watchers/arbitration.py).
+
+At thousands of volumes hardly any changes from one look to the next. So what a service's tasks wish for, and whose a
+volume is, are functions of named values, and an answer stands while all of these are equal (`Claimant`).
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from controller.model import Claim, ClaimTask, Node, NodeId, NodeState, Spec, TaskId, VolumeName
+from controller.unchanged import Each, Once
 from controller.volumes.naming import BadName, volume_name
 from controller.volumes.options import wished_size
 from watchers.arbitration import judge, place
@@ -37,6 +41,56 @@ class Known:
     holders: Mapping[VolumeName, str] = field(default_factory=dict)
 
 
+class Claimant:
+    """Who wants which volume, as `claims` says. What rests on the same as in the last answer is not worked out anew."""
+
+    def __init__(self) -> None:
+        self._hosts: Mapping[NodeId, str] = {}
+        self._users = Once(Users)
+        self._wishes, self._claims = Each(_wishes), Each(_claim)
+        self._last: tuple[tuple[object, ...], Mapping[VolumeName, Claim]] = (), {}
+
+    def __call__(
+        self, services: tuple[RawService, ...], tasks: tuple[RawTask, ...], nodes: Mapping[NodeId, Node], known: Known
+    ) -> Mapping[VolumeName, Claim]:
+        """The very same mapping while it is equal. Of a node only its name matters: that it is down changes nothing."""
+        hosts = {name: node.hostname for name, node in nodes.items()}
+        if hosts != self._hosts:
+            self._hosts = hosts
+        asked = (services, tasks, self._hosts, known)
+        if self._last[0] != asked:
+            made, last = self._made(services, tasks, known), self._last[1]
+            self._last = asked, last if made == last else made
+        return self._last[1]
+
+    def _made(
+        self, services: tuple[RawService, ...], tasks: tuple[RawTask, ...], recorded: Known
+    ) -> Mapping[VolumeName, Claim]:
+        users = self._users(services, self._hosts)
+        found: dict[VolumeName, Claim] = {}
+        for name, wishes in self._wanted(services, tasks).items():
+            spec, holder = recorded.specs.get(name), recorded.holders.get(name, "")
+            claim = self._claims(name, name, wishes, self._hosts, spec, holder, users.fixed(name))
+            if claim is not None:
+                found[name] = claim
+        self._wishes.turn()
+        self._claims.turn()
+        return found | _unclaimed(recorded.specs.keys() - found.keys(), users, tasks)
+
+    def _wanted(self, services: tuple[RawService, ...], tasks: tuple[RawTask, ...]) -> Mapping[VolumeName, _Wishes]:
+        of_service: defaultdict[str, list[RawTask]] = defaultdict(list)
+        for task in tasks:
+            if is_wanted(task):
+                of_service[task.service_id].append(task)
+        wanted: dict[VolumeName, _Wishes] = {}
+        for service in services:  # one without tasks, or removed between the two lists, is in one of them only
+            mine = of_service.get(service.id)
+            for name, wishes in self._wishes(service.id, service, tuple(mine), self._hosts) if mine else ():
+                others = wanted.get(name)
+                wanted[name] = wishes if others is None else (*others, *wishes)
+        return wanted
+
+
 @dataclass(frozen=True, slots=True)
 class SwarmSnapshot:
     """
@@ -49,16 +103,13 @@ class SwarmSnapshot:
     leader: NodeId | None
     services: tuple[RawService, ...] = ()
     tasks: tuple[RawTask, ...] = ()
-    _asked: list[tuple[Known, Mapping[VolumeName, Claim]]] = field(default_factory=list, compare=False, repr=False)
+    _claimant: Claimant = field(default_factory=Claimant, compare=False, repr=False)
 
     def claims(
         self, specs: Mapping[VolumeName, Spec], holders: Mapping[VolumeName, str] = MappingProxyType({})
     ) -> Mapping[VolumeName, Claim]:
-        """See `claims`. The last answer is kept: while nothing changes in Swarm, each look asks the same again."""
-        known = Known(specs, holders)
-        if not self._asked or self._asked[0][0] != known:
-            self._asked[:] = [(known, claims(self.services, self.tasks, self.nodes, known))]
-        return self._asked[0][1]
+        """See `claims`."""
+        return self._claimant(self.services, self.tasks, self.nodes, Known(specs, holders))
 
 
 def decode_node(raw: RawNode, label: str = "") -> Node:
@@ -87,28 +138,16 @@ def may_mount(service: RawService) -> bool:
 
 
 def claims(
-    services: Iterable[RawService],
-    tasks: Iterable[RawTask],
-    nodes: Mapping[NodeId, Node],
-    recorded: Known,
+    services: Iterable[RawService], tasks: Iterable[RawTask], nodes: Mapping[NodeId, Node], recorded: Known
 ) -> Mapping[VolumeName, Claim]:
     """Who wants which volume, and which volumes with a record a service without tasks would want."""
-    known = {service.id: service for service in services}
-    tasks = tuple(tasks)
-    wants: defaultdict[VolumeName, list[Want]] = defaultdict(list)
-    for task in _newest(task for task in tasks if is_wanted(task)):
-        service = known.get(task.service_id)
-        if service is None:
-            continue  # removed between the two lists: the next look shows its tasks unwanted
-        for name, want in _wants(task, service, nodes, recorded.specs):
-            wants[name].append(want)
-    users = Users(known.values(), nodes)
-    found = {name: _claim(name, each, nodes, recorded, users) for name, each in wants.items()}
-    return found | _unclaimed(recorded.specs.keys() - found.keys(), users, tasks)
+    return Claimant()(tuple(services), tuple(tasks), nodes, recorded)
 
 
 def _unclaimed(names: AbstractSet[VolumeName], users: Users, tasks: Iterable[RawTask]) -> dict[VolumeName, Claim]:
     """Volumes that no task wants, of those that services mention."""
+    if not names:
+        return {}
     going_on = frozenset(task.service_id for task in tasks if task.desired_state in WANTED)
     named = {name: services for name in names if (services := users.of(name))}
     return {
@@ -122,30 +161,44 @@ def is_wanted(task: RawTask) -> bool:
     return task.desired_state in WANTED and task.status.state in STATES
 
 
+Names = tuple[str, ...]
+_Wishes = tuple[Want, ...]
+
+
 def _newest(tasks: Iterable[RawTask]) -> Sequence[RawTask]:
-    """The newest of each slot, newest first. Tasks of a global service have no slot: the node stands for it."""
-    newest: dict[tuple[str, int, str], RawTask] = {}
+    """Of one service's: the newest of each slot, newest first. A global one's have no slot: the node stands for it."""
+    newest: dict[tuple[int, str], RawTask] = {}
     for task in sorted(tasks, key=lambda task: sortable_time(task.created_at)):
-        newest[(task.service_id, task.slot, "" if task.slot else task.node_id)] = task
+        newest[(task.slot, "" if task.slot else task.node_id)] = task
     return sorted(newest.values(), key=lambda task: sortable_time(task.created_at), reverse=True)
 
 
-def _wants(
-    task: RawTask, service: RawService, nodes: Mapping[NodeId, Node], specs: Mapping[VolumeName, Spec]
-) -> Iterable[tuple[VolumeName, Want]]:
-    context = _context(task, service, nodes)
-    found: dict[VolumeName, Want] = {}
-    for mount in task.spec.mounts:
-        if not may_be_ours(mount):
+def _wishes(
+    service: RawService, tasks: tuple[RawTask, ...], hosts: Mapping[NodeId, str]
+) -> tuple[tuple[VolumeName, _Wishes], ...]:
+    """What the wanted tasks of a service mount, newest first: external volumes too, whosever they are."""
+    found: defaultdict[VolumeName, list[Want]] = defaultdict(list)
+    for task in _newest(tasks):
+        context = _context(task, service, hosts)
+        for mount in filter(may_be_ours, task.spec.mounts):
+            name, problem = _name(mount, context)
+            if name is not None:
+                options, bad = _options(mount, context)
+                found[name].append(Want(task, service, mount, options, problem or bad))
+    return tuple((name, tuple(wishes)) for name, wishes in found.items())
+
+
+def _of_tasks(wishes: _Wishes, *, recorded: bool) -> Sequence[Want]:
+    """One for each task, newest first. An external volume is ours only where there is a record of it."""
+    found: list[Want] = []
+    for want in sorted(wishes, key=lambda want: sortable_time(want.task.created_at), reverse=True):
+        if not recorded and not want.mount.driver.name:
             continue
-        name, problem = _name(mount, context)
-        external = not mount.driver.name
-        if name is None or (external and name not in specs):
-            continue
-        options, bad = _options(mount, context)
-        want = Want(task, service, mount, options, problem or bad)
-        found[name] = _joined(found[name], want) if name in found else want
-    return found.items()
+        if found and found[-1].task is want.task:
+            found[-1] = _joined(found[-1], want)
+        else:
+            found.append(want)
+    return found
 
 
 def _joined(first: Want, more: Want) -> Want:
@@ -180,12 +233,15 @@ def _options(mount: Mount, context: Context) -> tuple[Mapping[str, str], str | N
 
 
 def _claim(
-    name: VolumeName, wants: Sequence[Want], nodes: Mapping[NodeId, Node], recorded: Known, users: Users
-) -> Claim:
-    spec, holder = recorded.specs.get(name), recorded.holders.get(name, "")
-    verdict = judge(wants, nodes, spec, holder)
+    name: VolumeName, wishes: _Wishes, hosts: Mapping[NodeId, str], spec: Spec | None, holder: str, fixed: Names
+) -> Claim | None:
+    """``fixed``: services that mention exactly this name. None: nobody wishes for a volume of ours."""
+    wants = _of_tasks(wishes, recorded=spec is not None)
+    if not wants:
+        return None
+    verdict = judge(wants, hosts, spec, holder)
     of_holder = next((want for want in verdict.kept if want.service.spec.name == holder), None)
-    said = tuple(sorted({want.service.spec.name for want in wants} | set(users.fixed(name))))
+    said = tuple(sorted({want.service.spec.name for want in wants} | set(fixed)))
     return Claim(
         volume=name,
         node=place(verdict.kept),
@@ -223,15 +279,14 @@ def _claim_task(want: Want) -> ClaimTask:
     )
 
 
-def _context(task: RawTask, service: RawService, nodes: Mapping[NodeId, Node]) -> Context:
-    node = nodes.get(NodeId(task.node_id))
+def _context(task: RawTask, service: RawService, hosts: Mapping[NodeId, str]) -> Context:
     return Context(
         service_id=task.service_id,
         service_name=service.spec.name,
         task_id=task.id,
         slot=task.slot,
         node=task.node_id,
-        hostname=node.hostname if node is not None else "",
+        hostname=hosts.get(NodeId(task.node_id), ""),
         labels=service.spec.labels or {},
     )
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from controller.model import Node, NodeId, Spec
+from controller.model import NodeId, Spec
 from controller.volumes.naming import OF_ONE_TASK
 from controller.volumes.options import difference, unusable
 from watchers.docker_json import Mount, RawService, RawTask
@@ -39,7 +39,7 @@ class Want:
         return self.options, *self.also
 
 
-def conflict(wants: Sequence[Want], nodes: Mapping[NodeId, Node], spec: Spec | None, holder: str = "") -> str | None:
+def conflict(wants: Sequence[Want], hosts: Mapping[NodeId, str], spec: Spec | None, holder: str = "") -> str | None:
     """The first reason why nothing may be granted, with the cure; ``wants`` are newest first and not empty."""
     differences = _differences(wants, spec, holder)
     names = _names(wants)
@@ -49,7 +49,7 @@ def conflict(wants: Sequence[Want], nodes: Mapping[NodeId, Node], spec: Spec | N
         _orders(wants),
         _jobs(wants),
         _replicas(wants),
-        _places(wants, nodes),
+        _places(wants, hosts),
         differences,
     )
     return next((sentence for found in checks for sentence in found), None)
@@ -116,11 +116,11 @@ def _replicas(wants: Sequence[Want]) -> Iterable[str]:
             )
 
 
-def _places(wants: Sequence[Want], nodes: Mapping[NodeId, Node]) -> Iterable[str]:
+def _places(wants: Sequence[Want], hosts: Mapping[NodeId, str]) -> Iterable[str]:
     places = {want.task.node_id: want for want in reversed(wants) if want.task.node_id}
     if len(places) > 1:
         said = ", ".join(
-            sorted(f"{want.service.spec.name} on {hostname(node, nodes)}" for node, want in places.items())
+            sorted(f"{want.service.spec.name} on {hostname(node, hosts)}" for node, want in places.items())
         )
         yield (
             f"it is wanted on {len(places)} nodes at once ({said}), but a disk can be on one VM only, also for "
@@ -159,7 +159,6 @@ def _difference(options: Mapping[str, str], spec: Spec | None, *, sized: bool) -
     return unusable(options)
 
 
-def hostname(node: str, nodes: Mapping[NodeId, Node]) -> str:
+def hostname(node: str, hosts: Mapping[NodeId, str]) -> str:
     """For people; the ID of a node that is not listed."""
-    found = nodes.get(NodeId(node))
-    return found.hostname if found is not None else node
+    return hosts.get(NodeId(node), node)

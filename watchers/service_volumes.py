@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
-from controller.model import Node, NodeId, VolumeName
+from controller.model import NodeId, VolumeName
 from controller.names import DRIVER
 from watchers.docker_json import Mount, RawService
 from watchers.templates import Context, expand
@@ -23,8 +23,8 @@ _NUMBERS = re.compile(r"[0-9]{1,9}")
 class Users:
     """One look's services, by the volumes that they mention."""
 
-    def __init__(self, services: Iterable[RawService], nodes: Mapping[NodeId, Node]) -> None:
-        self._nodes = nodes
+    def __init__(self, services: Iterable[RawService], hosts: Mapping[NodeId, str]) -> None:
+        self._hosts = hosts
         self._asking: dict[str, str] = {}  # services that ask for replicas: name -> ID
         self._fixed: defaultdict[str, list[str]] = defaultdict(list)
         self._templates: list[tuple[str, str, RawService]] = []  # what comes before the first template, source, service
@@ -67,7 +67,7 @@ class Users:
 
     def _can_be(self, source: str, service: RawService, name: VolumeName) -> bool:
         """Whether a task of the service would mount it."""
-        places = [("", ""), *((node.id, node.hostname) for node in self._nodes.values())]
+        places = [("", ""), *self._hosts.items()]
         return any(
             expand(source, _context(service, slot, node, hostname)) == name
             for slot in _slots(service, name)

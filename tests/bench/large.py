@@ -68,10 +68,15 @@ def _recorded(name: str) -> list[Json]:
     return found
 
 
+def _sent(found: list[Json]) -> bytes:
+    """Without spaces, as Docker sends it."""
+    return json.dumps(found, separators=(",", ":")).encode()
+
+
 def nodes(size: Size, down: int | None = None) -> bytes:
     """``GET /nodes``. ``down``: number of a node that is down."""
     (pattern,) = _recorded("nodes")
-    return json.dumps([_node(pattern, number, number == down) for number in range(size.nodes)]).encode()
+    return _sent([_node(pattern, number, number == down) for number in range(size.nodes)])
 
 
 def _node(pattern: Json, number: int, down: bool) -> Json:
@@ -112,7 +117,7 @@ def services(size: Size) -> bytes:
     pattern = next(each for each in _recorded("services") if each["Spec"]["Name"] == "shop_pg")
     pattern.pop("PreviousSpec", None)
     count = size.volumes + -(-(size.tasks - size.volumes) // 16)
-    return json.dumps([_service(size, pattern, number) for number in range(count)]).encode()
+    return _sent([_service(size, pattern, number) for number in range(count)])
 
 
 def _service(size: Size, pattern: Json, number: int) -> Json:
@@ -139,7 +144,7 @@ def tasks(size: Size, down: int | None = None) -> bytes:
         if down is not None and made["NodeID"] == node_id(down):
             made["ID"], made["NodeID"] = made["ID"].replace("task", "next"), node_id(down + 1)
             made["Status"]["State"] = "preparing"
-    return json.dumps(found).encode()
+    return _sent(found)
 
 
 def _task(size: Size, pattern: Json, number: int) -> Json:
@@ -218,7 +223,7 @@ def _configs(kind: str, found: list[tuple[str, codec.Content]]) -> bytes:
         }
         for number, (name, content) in enumerate(found)
     ]
-    return json.dumps(made).encode()
+    return _sent(made)
 
 
 def storage(size: Size) -> MemoryStorage:

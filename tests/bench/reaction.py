@@ -22,7 +22,7 @@ from controller.model import Operation, Power
 from tests.bench import large
 from tests.bench.docker_answers import FAILED, docker_answers
 from tests.bench.large import Size
-from tests.bench.reconcile import Rig, check, quiet, rig
+from tests.bench.reconcile import Rig, check, profiled, quiet, rig
 
 SETTLE = 12.0  # the watcher polls for 7 s after it began to listen
 POLL = 0.0005
@@ -36,7 +36,7 @@ class Reaction(msgspec.Struct, frozen=True):
     cpu: float
 
 
-async def react(size: Size, url: str) -> Reaction:
+async def react(size: Size, url: str, profile: str | None = None) -> Reaction:
     async with aiodocker.Docker(url=url) as docker, asyncio.TaskGroup() as group:
         made = rig(size, docker, in_swarm=False)
         large.let_gates_speak(size, made.gates)
@@ -45,9 +45,10 @@ async def react(size: Size, url: str) -> Reaction:
         check(size, made.state)
         made.storage.switch(large.vm_id(FAILED), Power.OFF)
         made.storage.calls.clear()
-        spent = time.process_time()
-        at = await _fail(url)
-        wall, cpu = await _first_call(made) - at, time.process_time() - spent
+        with profiled(profile):
+            spent = time.process_time()
+            at = await _fail(url)
+            wall, cpu = await _first_call(made) - at, time.process_time() - spent
         for work in works:
             work.cancel()
     return Reaction(1000 * wall, 1000 * cpu)
@@ -70,17 +71,19 @@ async def _first_call(made: Rig) -> float:
             await asyncio.sleep(POLL)
 
 
-def run(size: Size) -> Reaction:
+def run(size: Size, profile: str | None = None) -> Reaction:
     with tempfile.TemporaryDirectory() as folder, docker_answers(Path(folder), size) as url:
-        return asyncio.run(react(size, url))
+        return asyncio.run(react(size, url, profile))
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--large", action="store_true")
-    size = Size() if options.parse_args().large else SMALL
+    options.add_argument("--profile", choices=("cumtime", "tottime"))
+    chosen = options.parse_args()
     quiet()
-    sys.stdout.write(msgspec.json.encode(run(size)).decode() + "\n")
+    found = run(Size() if chosen.large else SMALL, chosen.profile)
+    sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
 
 
 if __name__ == "__main__":

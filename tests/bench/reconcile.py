@@ -117,7 +117,7 @@ def check(size: Size, state: LoopState) -> None:
 
 class profiled:  # noqa: N801 -- used as a statement
     def __init__(self, to: str | None) -> None:
-        self._to, self._profile = to, cProfile.Profile()
+        self._to, self._profile = to, cProfile.Profile(time.process_time)  # others may use the cores as well
 
     def __enter__(self) -> None:
         if self._to is not None:
