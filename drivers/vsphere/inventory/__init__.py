@@ -41,6 +41,7 @@ from drivers.vsphere.inventory.place import (
 from drivers.vsphere.inventory.values import (
     CONNECTED,
     SUSPENDED,
+    UNSEEN,
     Controller,
     Datastore,
     Disk,
@@ -60,6 +61,7 @@ __all__ = [
     "OWNERS",
     "SLOT_KEY",
     "SUSPENDED",
+    "UNSEEN",
     "VM_KEY",
     "Controller",
     "Datastore",

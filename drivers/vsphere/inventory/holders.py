@@ -12,7 +12,7 @@ from drivers.shared.smbios import orders
 from drivers.vsphere.inventory.identity import identity, stamp, stamped_as_another
 from drivers.vsphere.inventory.keys import Pin, Slots, pins
 from drivers.vsphere.inventory.place import Place
-from drivers.vsphere.inventory.values import CONNECTED, SUSPENDED, Disk, Inventory, Vm
+from drivers.vsphere.inventory.values import CONNECTED, SUSPENDED, UNSEEN, Disk, Inventory, Vm
 
 
 def ours(vm: Vm, place: Place) -> dict[DiskId, Disk]:
@@ -91,6 +91,11 @@ def whole(vms: Sequence[Vm], place: Place, known: Collection[str] = ()) -> str |
 
 
 def _unread(vm: Vm) -> str:
+    if vm.unread == UNSEEN:
+        return (
+            f"vCenter lists {vm.name} no more and does not let the user read it, and it may hold a disk: give the user "
+            "its role there back (Read-only from the top of the inventory, with propagation)"
+        )
     return (
         f"vCenter cannot read the configuration of {vm.name} ({vm.connection or 'no state'}: {vm.unread}), which may "
         "hold a disk: repair it; if it is dead, remove it from the inventory (never from disk)"

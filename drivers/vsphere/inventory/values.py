@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 CONNECTED = "connected"
 SUSPENDED = "suspended"
+UNSEEN = "the user may not see it any more"
 
 
 @dataclass(frozen=True, slots=True)
