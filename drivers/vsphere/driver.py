@@ -239,7 +239,7 @@ class VsphereDriver:
     async def concerns(self, nodes: Mapping[VmId, str]) -> Mapping[VmId, Sequence[str]]:
         self._nodes = frozenset(nodes)
         place, vms = await self._read()
-        machines = [machine for vm in nodes if isinstance(machine := find(vms, vm), Vm)]
+        machines = [machine for vm in nodes if isinstance(machine := find(vms, vm), Vm) and machine.readable]
         with reading("what may keep VMs from being changed cannot be read"):
             obstacles = await self._calls.obstacles([machine.ref for machine in machines], place)
         told = {vm: concerns(vms, place, vm, name, obstacles, self._settings.vms) for vm, name in nodes.items()}

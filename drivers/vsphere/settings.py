@@ -87,7 +87,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
                 "with a blank between them); "
                 "`openssl x509 -in cert.pem -noout -fingerprint -sha256` prints it"
             )
-        if not self.folder.strip("/") or ".." in self.folder.split("/"):
+        # Servers write a path in their own way; a disk is known by ours.
+        if any(part.strip() in {"", ".", ".."} or part != part.strip() for part in self.folder.strip("/").split("/")):
             raise SettingsError("vsphere settings: folder must name a folder on the datastore, such as reberth")
         if not all(path.strip("/") for path in (self.datastore, *self.datastores)):
             raise SettingsError("vsphere settings: datastore and datastores must be names of datastores")

@@ -17,7 +17,7 @@ import structlog
 from controller.model import VmId
 from drivers.shared.faults import CallError, Doubt
 from drivers.vsphere.faults import Kind, is_kind
-from drivers.vsphere.inventory import UNSEEN, Inventory, Place, Vm, orders, ours, pins, swarms
+from drivers.vsphere.inventory import FORBIDDEN, UNSEEN, Inventory, Place, Vm, orders, ours, pins, swarms
 
 log = structlog.get_logger()
 
@@ -45,7 +45,7 @@ class Sight:
             found = await self._asked(vm)
             hosts |= {ref: state for ref, state in found.hosts.items() if ref not in hosts}
             more += found.vms
-        vms = (*now.vms, *more)
+        vms = (*map(self._as_it_was, now.vms), *more)
         self.known |= {vm.ref for vm in vms if vm.readable}
         self._keep(vms, place, nodes)
         return replace(now, vms=vms, hosts=hosts)
@@ -58,7 +58,7 @@ class Sight:
     async def _asked(self, vm: Vm) -> Inventory:
         try:
             # Without its host: that may be one of which it cannot be read either.
-            return await self._calls.again([replace(vm, host=None)])
+            found = await self._calls.again([replace(vm, host=None)])
         except CallError as error:
             if is_kind(error, Kind.GONE):
                 return Inventory()
@@ -66,13 +66,22 @@ class Sight:
             if not (is_kind(error, Kind.PERMISSION) or isinstance(error, Doubt)):
                 raise
             return Inventory((replace(vm, unread=UNSEEN, host=None),))
+        forbidden = any(each.unread == FORBIDDEN for each in found.vms)
+        return Inventory((replace(vm, unread=UNSEEN, host=None),)) if forbidden else found
+
+    def _as_it_was(self, vm: Vm) -> Vm:
+        """Of a VM that the user may not read any more it is known what was noted on it."""
+        last = self._last.get(vm.ref)
+        if vm.unread != FORBIDDEN or last is None:
+            return vm
+        return replace(last, unread=FORBIDDEN, host=None)
 
     def _keep(self, vms: Sequence[Vm], place: Place, nodes: Collection[VmId]) -> None:
         unread = {vm.ref: self._last[vm.ref] for vm in vms if not vm.readable and vm.ref in self._last}
         self._last = {vm.ref: vm for vm in vms if vm.readable and _matters(vm, place, nodes)} | unread
-        unseen = frozenset(vm.name for vm in vms if vm.unread == UNSEEN)
+        unseen = frozenset(vm.name for vm in vms if vm.unread in {UNSEEN, FORBIDDEN})
         for name in sorted(unseen - self._said):
-            log.warning("vm.unseen", vm=name, why=UNSEEN)
+            log.warning("vm.unseen", vm=name, why="the user may not read it: what it may hold is held")
         self._said = unseen
 
 

@@ -286,7 +286,7 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 	case "hide":
 		f.mu.Unlock()
-		ok = f.hide(name, off)
+		ok = f.hide(name, off, r.FormValue("listed") != "")
 		f.mu.Lock()
 	case "snapshot":
 		f.mu.Unlock()

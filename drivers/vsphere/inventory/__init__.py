@@ -40,6 +40,7 @@ from drivers.vsphere.inventory.place import (
 )
 from drivers.vsphere.inventory.values import (
     CONNECTED,
+    FORBIDDEN,
     SUSPENDED,
     UNSEEN,
     Controller,
@@ -57,6 +58,7 @@ __all__ = [
     "CONNECTED",
     "ENABLE_UUID_KEY",
     "EPOCH_KEY",
+    "FORBIDDEN",
     "KEPT_KEYS",
     "OWNERS",
     "SLOT_KEY",

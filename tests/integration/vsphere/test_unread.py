@@ -94,6 +94,27 @@ async def test_a_vm_that_the_user_may_not_see_any_more_keeps_its_disks(whole_loo
         await driver.close()
 
 
+async def test_a_vm_that_the_user_may_not_read_holds_only_what_may_be_on_it() -> None:
+    """A stranger's VM, on which somebody has restricted the user's role, must not hold what is seen to be elsewhere."""
+    async with VsphereFaultsRig() as rig:
+        disk, vm, other = await new_disk(rig), await rig.add_vm(), await rig.add_vm()
+        driver = create(rig.simulator.settings(whole_look=0))
+        await rig.fault("hide", vm=rig.admin.name(other), listed="1")
+        assert await driver.attach([disk], vm, ONE) == [Done()]
+        listed = await driver.list_attachments()
+        assert [(each.disk, each.vm) for each in listed.attachments] == [(disk, vm)]
+        assert "vCenter does not let the user read" in listed.unread[0]
+        assert await driver.detach([disk], vm, ONE) == [Done()]
+        assert isinstance(await driver.delete(disk), Unreachable)
+        await rig.fault("hide", vm=rig.admin.name(other), off="1")
+        assert await driver.attach([disk], other, ONE) == [Done()]
+        await rig.fault("hide", vm=rig.admin.name(other), listed="1")
+        assert kinds(await driver.attach([disk], vm, TWO)) == [Refused]  # by what was noted on it
+        await rig.fault("hide", vm=rig.admin.name(other), off="1")
+        assert await driver.delete(disk) != Done()
+        await driver.close()
+
+
 @pytest.mark.parametrize("whole_look", [0, 300])
 async def test_a_vm_that_is_moved_out_of_the_folders_that_are_looked_at_is_still_read(whole_look: float) -> None:
     async with VsphereFaultsRig() as rig:

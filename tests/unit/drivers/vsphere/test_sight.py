@@ -11,7 +11,7 @@ from controller.model import Power, VmId
 from drivers.shared.faults import CallError, Doubt, NotSent
 from drivers.vsphere.decide import guard
 from drivers.vsphere.faults import Fault, Kind
-from drivers.vsphere.inventory import UNSEEN, Disk, File, Inventory, Place, Vm, listing, power, whole
+from drivers.vsphere.inventory import FORBIDDEN, UNSEEN, Disk, File, Inventory, Place, Vm, listing, power, whole
 from drivers.vsphere.sight import Sight
 
 UUID = "420f0b6c-1d2e-3f40-8a9b-0c1d2e3f4a5b"
@@ -64,6 +64,21 @@ async def test_a_vm_that_can_be_read_by_itself_is_in_the_list_wherever_it_was_mo
     moved = replace(VM, name="swarm01b", change_version="2")
     found, _ = await after(Server(Inventory((moved,), {})), Inventory((VM,), HOSTS), NONE, NONE)
     assert found == Inventory((moved,), HOSTS)
+
+
+async def test_a_vm_that_is_listed_and_may_not_be_read_any_more_may_hold_what_it_held() -> None:
+    denied = Vm("vm-1", "vm-1", unread=FORBIDDEN)
+    found, sight = await after(Server(NONE), Inventory((VM,), HOSTS), Inventory((denied,), HOSTS))
+    assert found.vms == (replace(VM, unread=FORBIDDEN, host=None),)
+    assert "does not let the user read swarm01" in listing(found, PLACE, sight.known).unread[0]
+    stranger, _ = await after(Server(NONE), Inventory((denied,), HOSTS))
+    assert stranger.vms == (denied,)
+
+
+async def test_a_vm_that_is_listed_no_more_and_shows_nothing_when_asked_is_out_of_sight() -> None:
+    denied = Vm("vm-1", "vm-1", unread=FORBIDDEN)
+    found, _ = await after(Server(Inventory((denied,))), Inventory((VM,), HOSTS), NONE)
+    assert [(vm.name, vm.unread, vm.extra) for vm in found.vms] == [("swarm01", UNSEEN, PINNED)]
 
 
 async def test_a_vm_that_is_gone_is_asked_for_once_and_forgotten() -> None:
