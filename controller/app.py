@@ -17,6 +17,7 @@ import aiodocker
 import structlog
 from aiohttp import web
 
+from controller.api.changes.quotas import quotas_of
 from controller.api.listening.listener import everywhere, open_port, runner_of
 from controller.api.listening.local_socket import LocalSocket, listening_socket
 from controller.api.members import Members
@@ -138,6 +139,7 @@ async def serve(settings: Settings) -> None:
     identity = SwarmIdentity(settings.certificates)
     check(settings)  # what cannot be is refused before anything is begun
     token_of(settings)
+    quotas_of(settings)
     async with (
         aiodocker.Docker(url=settings.docker) as docker,
         aiodocker.Docker(url=settings.docker) as election,

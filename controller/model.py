@@ -541,6 +541,22 @@ class DriverOption:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaUse:
+    """
+    What volumes have of a quota of the settings (``[volumes] quotas``), and what they may have together.
+
+    ``most_bytes``, ``most_volumes``: None where that is not limited. ``full``: nothing more is made.
+    """
+
+    selector: str
+    bytes: int
+    volumes: int
+    most_bytes: int | None
+    most_volumes: int | None
+    full: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Cluster-wide settings of the planner."""
 

@@ -12,6 +12,7 @@ import aiodocker
 import structlog
 
 from controller.api.changes.growth import GrowthRequests
+from controller.api.changes.quotas import Quotas, quotas_of
 from controller.api.changes.snapshots import SnapshotRequests
 from controller.api.changes.wishes import SizeWishes
 from controller.api.doctor_requests import DoctorRequests
@@ -111,7 +112,7 @@ async def join(
     ``election`` is a connection of its own: a beat waits behind nothing that a thousand gates ask for.
     """
     state, records, meters = LoopState(asyncio.get_running_loop().time), SwarmRecords(docker), Meters()
-    state.full = settings.volumes.full
+    state.full, state.quotas = settings.volumes.full, quotas_of(settings)
     placed = partial(state.wakeup.press, Urgent.PLACED)
     watcher = SwarmWatcher(docker, state.wakeup, label=settings.policy.node_label, placed=placed)
     address = await own_address(docker, settings)
@@ -150,16 +151,19 @@ async def join(
     )
     registry = NodeRegistry(state, records, Hypervisor(driver, power), Believing(addresses=policy.node_addresses))
     gate_requests = GateRequests(state, records, driver, registry, settings.loop.read_deadline, detector.beat)
-    keep, why = settings.volumes.keep_removed, storage.problem
-    volume_requests = VolumeRequests(state, records, why, driver, keep=keep, options=declared(driver))
+    keep, why, quotas = settings.volumes.keep_removed, storage.problem, Quotas(state.quotas)
+    volume_requests = VolumeRequests(state, records, why, driver, keep=keep, options=declared(driver), quotas=quotas)
     operator_requests = OperatorRequests(state, records, leader, policy, identity.me.node)
     fencing = FenceRequests(state, records, executor, policy, identity.me.node)
     doctor = DoctorRequests(
         state, FactsReader(docker).read, policy, identity.me.node, driver, settings.loop.read_deadline
     )
     move = MoveRequests(state, SwarmPlacement(docker), policy)
-    adoption, undelete = AdoptionRequests(state, records, driver, policy, why), UndeleteRequests(state, records)
-    backup, growth = BackupRequests(state, records, driver, policy, leader, why), GrowthRequests(state, records, driver)
+    adoption, undelete = AdoptionRequests(state, records, driver, policy, why), UndeleteRequests(state, records, quotas)
+    backup, growth = (
+        BackupRequests(state, records, driver, policy, leader, why),
+        GrowthRequests(state, records, driver, quotas),
+    )
     parts = (
         volume_requests,
         gate_requests,
@@ -171,7 +175,7 @@ async def join(
         move,
         growth,
         fencing,
-        SnapshotRequests(state, records, driver),
+        SnapshotRequests(state, records, driver, quotas),
     )
     table = by_path([each for part in parts for each in part.routes()])
     wishes = SizeWishes(state, growth, leader)

@@ -40,28 +40,21 @@ class PolicySettings(Section, frozen=True):
 
     fence: FencePolicy = FencePolicy.DETACH
     """``detach``, ``power-off`` or ``hold``; default ``detach``: the mildest that needs nobody at night."""
-
     grace: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 10.0
     """Seconds a node must be down before a VM that still runs is fenced; default 10: as long as a short network outage.
     Evidence that appears by itself (the VM is off) is used at once."""
-
     gate_fresh: Annotated[float, msgspec.Meta(ge=40, le=86_400)] = 40.0
     """Seconds after which a gate's word is no longer current; default and least 40: two of its reports, each 20 s."""
-
     max_down_fraction: Annotated[float, msgspec.Meta(ge=0.01, le=1)] = 0.5
     """With more than this part of all nodes down at once nothing is fenced; default 0.5: the fault is likelier ours."""
-
     detect: Detect = Detect.SWARM
     """``swarm`` or ``gate``; default ``swarm``. With ``gate`` the grace also begins when a node's gate and node service
     are both silent. It acts on volumes with the fence policy ``power-off`` only: docs/hangs.md."""
-
     detect_after: Annotated[float, msgspec.Meta(ge=2, le=600)] = 3.0
     """Seconds of silence after which ``detect = "gate"`` suspects a node; default 3, least 2: several beats."""
-
     node_addresses: NodeAddresses = NodeAddresses.KNOWN
     """``known`` or ``any``; default ``known``: a node that the hypervisor knows by other addresses than the one that
     Swarm's managers see is not believed to be that VM. ``any`` is for nodes behind NAT: then name them in ``vms``."""
-
     node_label: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,62})?$")] = "reberth"
     """Label, with the value ``down``, that a node gets when its VM is seen off, and loses when it lives again; default
     ``reberth``. Services with the constraint ``node.labels.reberth != down`` start elsewhere at once; "" sets none."""
@@ -71,6 +64,10 @@ class VolumeSettings(Section, frozen=True):
     keep_removed: Annotated[float, msgspec.Meta(ge=0, le=366 * 86_400)] = 86_400.0
     """Seconds for which the disk of a removed volume is kept, so that `reberth undelete` can give it back; default
     86400, a day. Meanwhile it takes its room in the storage. 0 deletes it at once."""
+
+    quotas: str = ""
+    """How much volumes may have together, each on a line (or with ``;`` between them): ``shop_*: 500GiB, 20 volumes``
+    for a stack, whose volumes are called ``shop_...``, ``team=red: 2TiB`` for a label; default none."""
 
     full: Annotated[float, msgspec.Meta(ge=0.1, le=1)] = 0.9
     """Part of a volume's room above which `reberth status`, `status --check` and `doctor` say that it is nearly full;

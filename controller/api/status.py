@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from controller.api.changes.quotas import quota_uses
 from controller.api.viewing.node_lines import node_line
 from controller.api.viewing.warnings import is_full, warnings
 from controller.doctor.storage import scarce
@@ -74,6 +75,7 @@ def status(loop: LoopState, policy: Policy, holder: str) -> StatusView | None:
         own_version(),
         tuple(PausedView(each.kind, each.name, each.reason) for each in world.paused_parts),
         _rooms(loop),
+        quota_uses(loop),
     )
 
 

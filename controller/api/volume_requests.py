@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from controller.api.changes.making import LOOK_SECONDS, marked, new_record, unfit
+from controller.api.changes.quotas import Quotas
 from controller.api.recovery.unrecorded import UnrecordedDisks
 from controller.api.removed_names import still_ours
 from controller.api.routes import Route, route
@@ -44,7 +45,6 @@ from controller.volumes.options import BadOptions, copied_from, difference, pars
 from drivers.base import DriverError, StorageDriver
 
 LONGEST_WAIT = 60.0
-ATTEMPTS = 3
 
 
 class VolumeRequests:
@@ -53,7 +53,7 @@ class VolumeRequests:
     ``keep``: seconds for which the disk of a removed volume is kept.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- joined once, in parts.py
         self,
         state: LoopState,
         records: Records,
@@ -62,6 +62,7 @@ class VolumeRequests:
         *,
         keep: float = 0.0,
         options: Sequence[DriverOption] = (),
+        quotas: Quotas | None = None,
     ) -> None:
         self._state = state
         self._records = records
@@ -69,8 +70,8 @@ class VolumeRequests:
         self._no_storage = no_storage
         self._clones = driver is not None and driver.capabilities.clones
         self._names = VolumeNames(state)
-        self._keep = keep
-        self._options = options
+        self._keep, self._options = keep, options
+        self._quotas = quotas or Quotas()
         self._unrecorded = UnrecordedDisks(state, driver)
 
     def routes(self) -> Iterable[Route]:
@@ -187,7 +188,9 @@ class VolumeRequests:
             why = spec.why if isinstance(spec, BadOptions) else refusal(spec, self._options, name)
             if isinstance(spec, BadOptions) or why is not None:
                 return Rejection(Status.BAD, f"volume {name}: {why}")
-            made = await self._records.create_volume(new_record(name, spec))
+            made = await self._quotas.create(self._records, new_record(name, spec))
+            if isinstance(made, Rejection):
+                return made
             if isinstance(made, VolumeRecord):
                 self._state.wrote(made)
                 self._wakeup(f"volume {name} was created")
@@ -236,11 +239,8 @@ class VolumeRequests:
             found = await self._unrecorded.of(name)
         except DriverError as error:
             return unavailable(f"whether the storage has a disk of volume {name} cannot be seen: {error}")
-        return (
-            Rejection(Status.MISSING, f"there is no volume {name}")
-            if found is None
-            else Volume(name, 0, "", str(found))
-        )
+        missing = Rejection(Status.MISSING, f"there is no volume {name}")
+        return missing if found is None else Volume(name, 0, "", str(found))
 
     async def list(self) -> Volumes | Rejection:
         try:

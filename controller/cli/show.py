@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from controller.model import QuotaUse
 from controller.protocol.views import DoctorView, DriverView, Explanation, SnapshotsView, StatusView
 from controller.volumes.catalogue import OPTIONS
 
@@ -40,9 +41,8 @@ def show_status(console: Console, status: StatusView) -> None:
     for unread in status.unread:
         console.print(f"[red]{escape(unread)}[/]")
     console.print(_volumes(status, wide=console.width > _PAGE) if status.volumes else "No volumes.")
-    for room in status.rooms:
-        text = f"{escape(room.name)}: {room.free_bytes / 2**30:.4g} of {room.size_bytes / 2**30:.4g} GiB free"
-        console.print(f"[yellow]{text}: make room, or more of it[/]" if room.scarce else text, soft_wrap=True)
+    for room in _rooms(status):
+        console.print(room, soft_wrap=True)
     for warning in (each for line in status.volumes for each in line.warnings):
         console.print(f"[yellow]{escape(warning)}[/]", soft_wrap=True)
     show_nodes(console, status)
@@ -73,6 +73,23 @@ def table_of(*columns: str, last: str) -> Table:
 
 def size_text(size: int) -> str:
     return f"{size / 2**30:.4g} GiB" if size else ""
+
+
+def _rooms(status: StatusView) -> Iterator[str]:
+    """Of the storage, and of the quotas."""
+    for room in status.rooms:
+        text = f"{escape(room.name)}: {room.free_bytes / 2**30:.4g} of {room.size_bytes / 2**30:.4g} GiB free"
+        yield f"[yellow]{text}: make room, or more of it[/]" if room.scarce else text
+    for quota in status.quotas:
+        text = f"Quota {escape(quota.selector)}: {_quota_text(quota)}"
+        yield f"[yellow]{text}: nothing more is made[/]" if quota.full else text
+
+
+def _quota_text(quota: QuotaUse) -> str:
+    size = f"{quota.bytes / 2**30:.4g}"
+    most = " GiB" if quota.most_bytes is None else f" of {quota.most_bytes / 2**30:.4g} GiB"
+    many = "" if quota.most_volumes is None else f" of {quota.most_volumes}"
+    return f"{size}{most}, {quota.volumes}{many} volumes"
 
 
 def show_nodes(console: Console, status: StatusView) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from controller.model import AttachmentState, EvidenceKind, Moment
+from controller.model import AttachmentState, EvidenceKind, Moment, QuotaUse
 
 
 class EvidenceView(msgspec.Struct, frozen=True):
@@ -187,14 +187,11 @@ class DriverOptionView(msgspec.Struct, frozen=True):
 
 
 class DriverView(msgspec.Struct, frozen=True):
-    """
-    The storage driver. ``can``: of ``clones`` (clone-from), ``grows`` (`reberth grow`) and ``snapshots`` (also of a
-    volume in use). ``options``: those of a volume that it alone has.
-    """
+    """``can``: of ``clones`` (clone-from), ``grows`` (`reberth grow`), ``snapshots`` (also in use)."""
 
     name: str
     can: tuple[str, ...] = ()
-    options: tuple[DriverOptionView, ...] = ()
+    options: tuple[DriverOptionView, ...] = ()  # of a volume, that it alone has
 
 
 class SnapshotView(msgspec.Struct, frozen=True):
@@ -247,6 +244,7 @@ class StatusView(msgspec.Struct, frozen=True):
     version: str = ""  # of the controller
     paused_parts: tuple[PausedView, ...] = ()
     rooms: tuple[RoomView, ...] = ()  # where the storage tells it; of the last inspection
+    quotas: tuple[QuotaUse, ...] = ()
 
 
 class MoveView(msgspec.Struct, frozen=True):

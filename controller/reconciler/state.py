@@ -20,6 +20,7 @@ from controller.reconciler.nodes import clocks
 from controller.reconciler.nodes.suspects import Suspects
 from controller.reconciler.wakeups import Broadcast, Wakeup
 from controller.volumes.naming import volume_key
+from controller.volumes.quotas import Quota
 from drivers.base import Room
 
 
@@ -57,6 +58,7 @@ class LoopState:
         self.decisions: dict[VolumeName, Decision] = {}
         self.setbacks: dict[VolumeName, str] = {}  # why the last operation did not succeed
         self.full = 0.9  # part of a volume's room above which that is told
+        self.quotas: Sequence[Quota] = ()  # as the settings have them: what they allow is told with what is taken
         self.wishes: dict[VolumeName, str] = {}  # sizes that services ask for in vain, and why
         self.snapshots: dict[tuple[VolumeName, str], str] = {}  # why a snapshot or a restore (by its snapshot) waits
         self.growing: set[VolumeName] = set()  # whose disks are being made larger just now

@@ -14,9 +14,9 @@ from drivers.guests import GuestAddresses
 from drivers.shared.faults import CallError, Doubt
 from drivers.vsphere import client
 from drivers.vsphere.client import Open, Session
+from drivers.vsphere.creation.placing import Member
 from drivers.vsphere.inventory import Disk, Found, Inventory, Place, Vm
 from drivers.vsphere.obstacles import Obstacles
-from drivers.vsphere.placing import Member
 from drivers.vsphere.requests import Change, TaskState, searched
 from drivers.vsphere.settings import Settings
 from drivers.vsphere.slots import FEW

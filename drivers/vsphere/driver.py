@@ -58,6 +58,7 @@ from drivers.vsphere.inventory import (
 from drivers.vsphere.power import watch
 from drivers.vsphere.reconfigure import Editor
 from drivers.vsphere.settings import Settings
+from drivers.vsphere.sight import Sight
 from drivers.vsphere.slots import MAX_CONTROLLERS
 from drivers.vsphere.vm_checks import concerns
 
@@ -71,8 +72,8 @@ class VsphereDriver:
         self._calls = Calls(settings)
         # Hints for this process only. The storage's own guards are the changeVersion and the file's lock.
         self._locks = Locks()
-        self._known: set[str] = set()  # VMs that could be read: of one that never could, see `unread_vms`
-        self._editor = Editor(self._calls, settings.disks_per_controller)
+        self._sight = Sight(self._calls)
+        self._editor = Editor(self._calls, settings.disks_per_controller, self._sight.saw)
         self._events = Events(self._calls)
         self._attributes = Attributes(self._calls, settings.custom_attribute)
         self._copier = Copier(self._calls, self._whole)
@@ -125,7 +126,7 @@ class VsphereDriver:
             place, vms = await self._look(everything=True)
         except CallError as error:
             return not_begun(error)
-        if (why := whole(vms, place, self._known)) is not None:
+        if (why := whole(vms, place, self._sight.known)) is not None:
             return Unreachable(why)
         held = [found for found in attachments(vms, place) if found.disk == disk]
         if (why := place.refusal(disk)) is not None:
@@ -146,7 +147,7 @@ class VsphereDriver:
     async def list_attachments(self) -> Listing:
         with reading(f"{self._settings.host} cannot be read"):
             now, place = await self._inventory()
-        return listing(now, place, self._known)
+        return listing(now, place, self._sight.known)
 
     async def attach(self, disks: Sequence[DiskId], vm: VmId, epoch: Epoch) -> Sequence[Outcome]:
         usual = self._settings.storage_policy
@@ -238,7 +239,7 @@ class VsphereDriver:
     async def concerns(self, nodes: Mapping[VmId, str]) -> Mapping[VmId, Sequence[str]]:
         self._nodes = frozenset(nodes)
         place, vms = await self._read()
-        machines = [machine for vm in nodes if isinstance(machine := find(vms, vm), Vm)]
+        machines = [machine for vm in nodes if isinstance(machine := find(vms, vm), Vm) and machine.readable]
         with reading("what may keep VMs from being changed cannot be read"):
             obstacles = await self._calls.obstacles([machine.ref for machine in machines], place)
         told = {vm: concerns(vms, place, vm, name, obstacles, self._settings.vms) for vm, name in nodes.items()}
@@ -271,7 +272,7 @@ class VsphereDriver:
     async def _whole(self) -> Sequence[Attachment]:
         """For what must not be done to a disk that is attached anywhere. Raises when a part cannot be read."""
         place, vms = await self._look(everything=True)
-        if (why := whole(vms, place, self._known)) is not None:
+        if (why := whole(vms, place, self._sight.known)) is not None:
             raise NotSent(why)
         return attachments(vms, place)
 
@@ -294,6 +295,5 @@ class VsphereDriver:
 
     async def _inventory(self, *, everything: bool = False) -> tuple[Inventory, Place]:
         place = await self._calls.place()
-        now = await self._calls.look(whole=everything)
-        self._known |= {vm.ref for vm in now.vms if vm.readable}
+        now = await self._sight.whole(await self._calls.look(whole=everything), place, self._nodes)
         return now, place.among(now.datastores)

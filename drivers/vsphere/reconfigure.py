@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -65,10 +65,12 @@ class Editor:
     """
     ``suspects`` counts refusals of disks that failed together or alone, in this process only: a disk that cannot be
     attached makes a whole call fail, so those that failed go one by one, those that failed least first.
+    ``saw`` is told each VM as it is read back.
     """
 
-    def __init__(self, calls: Calls, per_controller: int) -> None:
+    def __init__(self, calls: Calls, per_controller: int, saw: Callable[[Vm], None] = lambda _: None) -> None:
         self._calls = calls
+        self._saw = saw
         self._per_controller = per_controller
         self.suspects: Counter[DiskId] = Counter()
 
@@ -137,7 +139,9 @@ class Editor:
         except CallError as error:
             fault, result = error if isinstance(error, Fault) else None, await self._explained(view, _outcome(error))
         try:
-            return _Tried(result, fault, await self._calls.vm(change.ref))
+            now = await self._calls.vm(change.ref)
+            self._saw(now)
+            return _Tried(result, fault, now)
         except CallError as error:
             blind = InDoubt(f"{view.name} was changed, but cannot be read back: {error}")
             return _Tried(result or blind, None, replace(view, connection="unread"))

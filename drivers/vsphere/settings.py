@@ -87,7 +87,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
                 "with a blank between them); "
                 "`openssl x509 -in cert.pem -noout -fingerprint -sha256` prints it"
             )
-        if not self.folder.strip("/") or ".." in self.folder.split("/"):
+        if not all(map(_is_name, self.folder.strip("/").split("/"))):
             raise SettingsError("vsphere settings: folder must name a folder on the datastore, such as reberth")
         if not all(path.strip("/") for path in (self.datastore, *self.datastores)):
             raise SettingsError("vsphere settings: datastore and datastores must be names of datastores")
@@ -109,6 +109,11 @@ class Credentials:
     @staticmethod
     def read(settings: Settings) -> Credentials:
         return Credentials(_secret(settings.user_file, "user_file"), _secret(settings.password_file, "password_file"))
+
+
+def _is_name(part: str) -> bool:
+    """Of a folder: servers write a path in their own way, and a disk is known by ours."""
+    return part not in {"", ".", ".."} and part == part.strip()
 
 
 def _is_sha256(digits: str) -> bool:

@@ -284,6 +284,10 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.mu.Unlock()
 		ok = f.blank(name, off, r.FormValue("held") != "")
 		f.mu.Lock()
+	case "hide":
+		f.mu.Unlock()
+		ok = f.hide(name, off, r.FormValue("listed") != "")
+		f.mu.Lock()
 	case "snapshot":
 		f.mu.Unlock()
 		ok = f.snapshot(name, off)

@@ -136,6 +136,70 @@ func gaveUp(as string) types.BaseMethodFault {
 	}
 }
 
+// unseen are the VMs that the user may not see: lists leave them out, and whoever asks for one is told so.
+var unseen = struct {
+	sync.Mutex
+	vms    map[types.ManagedObjectReference]bool
+	listed map[types.ManagedObjectReference]bool // without a value, instead of not at all
+}{vms: map[types.ManagedObjectReference]bool{}, listed: map[types.ManagedObjectReference]bool{}}
+
+func isUnseen(ref types.ManagedObjectReference) bool {
+	unseen.Lock()
+	defer unseen.Unlock()
+	return unseen.vms[ref]
+}
+
+func (f *faults) hide(name string, off, listed bool) bool {
+	machine := f.named(name)
+	if machine == nil {
+		return false
+	}
+	unseen.Lock()
+	defer unseen.Unlock()
+	unseen.vms[machine.Self] = !off && !listed
+	unseen.listed[machine.Self] = !off && listed
+	return true
+}
+
+// forUser is an answer without what its user may not see.
+func forUser(req *types.RetrievePropertiesEx, result *types.RetrieveResult) {
+	named := map[types.ManagedObjectReference][]string{}
+	var all []string
+	for _, spec := range req.SpecSet {
+		for _, object := range spec.ObjectSet {
+			for _, wanted := range spec.PropSet {
+				if wanted.Type == "VirtualMachine" {
+					all = append(all, wanted.PathSet...)
+				}
+				named[object.Obj] = append(named[object.Obj], wanted.PathSet...)
+			}
+		}
+	}
+	var seen []types.ObjectContent
+	for _, object := range result.Objects {
+		unseen.Lock()
+		listed := unseen.listed[object.Obj]
+		unseen.Unlock()
+		if !listed && !isUnseen(object.Obj) {
+			seen = append(seen, object)
+			continue
+		}
+		paths, asked := named[object.Obj]
+		if listed {
+			paths = all
+		}
+		if listed || asked {
+			denied := types.LocalizedMethodFault{Fault: &types.NoPermission{Object: object.Obj, PrivilegeId: "System.View"}}
+			refused := types.ObjectContent{Obj: object.Obj}
+			for _, path := range paths {
+				refused.MissingSet = append(refused.MissingSet, types.MissingProperty{Path: path, Fault: denied})
+			}
+			seen = append(seen, refused)
+		}
+	}
+	result.Objects = seen
+}
+
 // page is how many objects an answer has at most; 0: all.
 var page int
 
@@ -174,6 +238,7 @@ func (p *pages) RetrievePropertiesEx(ctx *simulator.Context, req *types.Retrieve
 	wanted := unkeyed(req)
 	body := p.PropertyCollector.RetrievePropertiesEx(ctx, req).(*methods.RetrievePropertiesExBody)
 	if body.Res != nil {
+		forUser(req, body.Res.Returnval)
 		byKey(body.Res.Returnval, wanted)
 		p.cut(body.Res.Returnval)
 	}

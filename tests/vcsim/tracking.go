@@ -133,6 +133,9 @@ func (p *pages) differing(ctx *simulator.Context) []types.ObjectUpdate {
 				continue
 			}
 			for _, each := range view.View {
+				if isUnseen(each) {
+					continue
+				}
 				if _, seen := now[each]; !seen {
 					now[each] = fingerprint(each)
 					order = append(order, each)

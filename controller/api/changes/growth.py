@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import structlog
 
+from controller.api.changes.quotas import Quotas
 from controller.api.routes import Route, route
 from controller.model import DiskId, Epoch, HistoryEntry, Moment, Phase, VolumeName, VolumeRecord
 from controller.planner.plan import LONGEST
@@ -33,10 +34,13 @@ SECONDS = 20.0  # the command waits 30
 
 
 class GrowthRequests:
-    def __init__(self, state: LoopState, records: Records, driver: StorageDriver | None) -> None:
+    def __init__(
+        self, state: LoopState, records: Records, driver: StorageDriver | None, quotas: Quotas | None = None
+    ) -> None:
         self._state = state
         self._records = records
         self._driver = driver
+        self._quotas = quotas or Quotas()
 
     def routes(self) -> Iterable[Route]:
         yield route(operator.GROW, lambda _, asked: self.grow(asked))
@@ -71,8 +75,9 @@ class GrowthRequests:
             return Rejection(Status.CONFLICT, why or f"volume {name} has no disk yet")
         self._state.growing.add(name)
         try:
-            refusal = await self._enlarge(record.disk, size)
-            return refusal or await self._note(name, size, asked.by)
+            async with self._quotas.growing(self._records, record, size) as refused:
+                refusal = refused or await self._enlarge(record.disk, size)
+                return refusal or await self._note(name, size, asked.by)
         finally:
             self._state.growing.discard(name)
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from controller.api.changes.making import LOOK_SECONDS
+from controller.api.changes.quotas import Quotas, Turn
 from controller.api.routes import Route, route
 from controller.model import (
     Phase,
@@ -41,10 +42,13 @@ _Order = Callable[[VolumeRecord, Mapping[VolumeName, VolumeRecord]], VolumeRecor
 
 
 class SnapshotRequests:
-    def __init__(self, state: LoopState, records: Records, driver: StorageDriver | None) -> None:
+    def __init__(
+        self, state: LoopState, records: Records, driver: StorageDriver | None, quotas: Quotas | None = None
+    ) -> None:
         self._state = state
         self._records = records
         self._driver = driver
+        self._quotas = quotas or Quotas()
 
     def routes(self) -> Iterable[Route]:
         yield route(operator.MAKE_SNAPSHOT, lambda _, asked: self.make(asked))
@@ -84,7 +88,7 @@ class SnapshotRequests:
         if why is not None:
             return Rejection(Status.CONFLICT, why)
         wanted = Snapshot(name, secrets.token_hex(4), SnapshotState.WANTED, now, 0)
-        written = await self._ordered(asked.volume, lambda record, _: _with_wanted(record, wanted))
+        written = await self._ordered(asked.volume, lambda record, _: _with_wanted(record, wanted), one_more=True)
         if isinstance(written, Rejection):
             return written
         made = written.snapshots.named(name)
@@ -118,7 +122,9 @@ class SnapshotRequests:
         if used is not None:
             return used
         restoring, grows = Restoring(asked.name, secrets.token_hex(4)), isinstance(self._driver, Grower)
-        written = await self._ordered(volume, lambda record, _: _restoring(record, restoring, grows=grows))
+        written = await self._ordered(
+            volume, lambda record, _: _restoring(record, restoring, grows=grows), one_more=True
+        )
         if isinstance(written, Rejection):
             return written
         return Told(
@@ -146,15 +152,20 @@ class SnapshotRequests:
                 return None
             await self._state.changed.wait(1.0)
 
-    async def _ordered(self, volume: str, order: _Order) -> VolumeRecord | Rejection:
+    async def _ordered(self, volume: str, order: _Order, *, one_more: bool = False) -> VolumeRecord | Rejection:
+        """``one_more``: it takes room for one more disk of the volume's size."""
         name = VolumeName(volume)
 
-        def change(known: Mapping[VolumeName, VolumeRecord]) -> VolumeRecord | Rejection:
+        def change(known: Mapping[VolumeName, VolumeRecord], turn: Turn) -> VolumeRecord | Rejection:
             record = known.get(name)
-            return _no_volume(volume) if record is None else order(record, known)
+            after = _no_volume(volume) if record is None else order(record, known)
+            if record is None or isinstance(after, Rejection) or not one_more:
+                return after
+            return turn.refuses(known, record, record.spec.size_bytes) or after
 
         try:
-            written = await rewrite(self._records, name, change)
+            async with self._quotas.turn() as turn:
+                written = await rewrite(self._records, name, lambda known: change(known, turn))
         except RecordsUnavailable as error:
             return unavailable(error)
         if isinstance(written, Contended):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from controller.api.changes.quotas import quota_uses
 from controller.api.status import allocated_bytes, state
 from controller.model import AttachmentState, VolumeName, World
 from controller.reconciler.history import hostname
@@ -44,6 +45,22 @@ class StateCollector(Collector):
         yield from self._volumes(look.world)
         yield from _nodes(look.world)
         yield from self._rooms(look.world)
+        yield from self._quotas()
+
+    def _quotas(self) -> Iterator[Metric]:
+        found = quota_uses(self._state)
+        had = (
+            ("used_bytes", "Of the volumes that a quota is about, as asked for"),
+            ("used_volumes", "How many it has"),
+        )
+        most = (("bytes", "What they may have together"), ("volumes", "How many there may be"))
+        values = {each.selector: (each.bytes, each.volumes, each.most_bytes, each.most_volumes) for each in found}
+        for index, (name, text) in enumerate((*had, *most)):
+            family = GaugeMetricFamily(f"reberth_quota_{name}", text, labels=["quota"])
+            for selector, numbers in values.items():
+                if (number := numbers[index]) is not None:
+                    family.add_metric([selector], float(number))
+            yield family
 
     def _rooms(self, world: World) -> Iterator[Metric]:
         free = GaugeMetricFamily("reberth_storage_free_bytes", "Free where disks are made", labels=["place"])

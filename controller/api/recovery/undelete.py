@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from controller.api.changes.quotas import Known, Quotas, Turn
 from controller.api.routes import Route, route
 from controller.model import Epoch, HistoryEntry, Moment, Operation, Phase, VolumeName, VolumeRecord
 from controller.protocol import operator
@@ -13,12 +14,14 @@ from controller.protocol.operator import Told, Undelete
 from controller.reconciler.state import LoopState
 from controller.records.base import Records, RecordsUnavailable
 from controller.records.rewriting import Contended, rewrite
+from controller.volumes.quotas import size_of
 
 
 class UndeleteRequests:
-    def __init__(self, state: LoopState, records: Records) -> None:
+    def __init__(self, state: LoopState, records: Records, quotas: Quotas | None = None) -> None:
         self._state = state
         self._records = records
+        self._quotas = quotas or Quotas()
 
     def routes(self) -> Iterable[Route]:
         yield route(operator.UNDELETE, lambda _, asked: self.undelete(asked))
@@ -30,7 +33,8 @@ class UndeleteRequests:
             return unavailable(error)
 
     async def _undelete(self, name: VolumeName, by: str) -> Told | Rejection:
-        written = await rewrite(self._records, name, lambda known: self._back(name, known.get(name), by))
+        async with self._quotas.turn() as turn:
+            written = await rewrite(self._records, name, lambda known: self._back(turn, name, known, by))
         if isinstance(written, Contended):
             return unavailable(written)
         if isinstance(written, Rejection):
@@ -38,10 +42,14 @@ class UndeleteRequests:
         self._state.wrote(written, f"the removal of volume {name} was taken back")
         return Told(f"volume {name} is back, with its data")
 
-    def _back(self, name: VolumeName, record: VolumeRecord | None, by: str) -> VolumeRecord | Rejection:
+    def _back(self, turn: Turn, name: VolumeName, known: Known, by: str) -> VolumeRecord | Rejection:
+        record = known.get(name)
         why = _gone(name, record)
         if record is None or why is not None:
             return why or Rejection(Status.MISSING, f"there is no volume {name}")
+        refused = turn.refuses(known, record, size_of(record), 1)
+        if refused is not None:
+            return refused
         epoch = Epoch(0) if self._state.world is None else self._state.world.epoch
         text = f"its removal was taken back by {by or 'a person'}"
         told = HistoryEntry(Moment.CREATED, self._state.wall(), epoch, text)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from drivers.guests import GuestAddresses
-from drivers.vsphere.inventory import CONNECTED, KEPT_KEYS, Controller, Disk, File, Vm, parse_path
+from drivers.vsphere.inventory import CONNECTED, FORBIDDEN, KEPT_KEYS, Controller, Disk, File, Vm, parse_path
 from drivers.vsphere.inventory.place import below_mount
 
 Properties = Mapping[str, Any]  # property path -> value; a property that is not set is not there
+DENIED = "denied"  # in place of what the user may not read
 _ALONE = "noSharing"
 _CHAIN = 256  # more than the longest snapshot chain that vSphere allows (32)
 
@@ -62,6 +63,8 @@ def _unread(properties: Properties, devices: Any, version: str) -> str:
     While a host loses its power, vCenter may show a VM that is connected and has no devices at all; a real one has
     controllers, a keyboard, a video card.
     """
+    if DENIED in properties:
+        return FORBIDDEN
     if "config.uuid" not in properties:
         return "no configuration"
     if not devices:

@@ -15,6 +15,7 @@ from typing import Any
 from pyVmomi import vim, vmodl
 
 from drivers.vsphere.client.parts import Collector, properties_of
+from drivers.vsphere.faults import Kind, fault_from, is_kind
 from drivers.vsphere.inventory import ENABLE_UUID_KEY, KEPT_KEYS
 
 ALL = "config.extraConfig"
@@ -75,12 +76,17 @@ def _read(content: Any, vm: Any, wanted: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _pages(content: Any, objects: Sequence[Any], wanted: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """Of each VM. Raises InvalidProperty also where an answer only notes it: each look would fail for such a note."""
+    """
+    Of each VM. Raises InvalidProperty also where an answer only notes it: each look would fail for such a note.
+
+    What the user may not read of a VM says nothing of the server.
+    """
     spec = Collector.FilterSpec(objectSet=list(objects), propSet=[properties_of(vim.VirtualMachine, wanted)])
     page = content.propertyCollector.RetrievePropertiesEx([spec], Collector.RetrieveOptions())
     while page is not None:
         for found in page.objects:
             for missing in found.missingSet:
-                raise missing.fault
+                if not is_kind(fault_from(missing.fault), Kind.PERMISSION):
+                    raise missing.fault
             yield {each.name: each.val for each in found.propSet}
         page = content.propertyCollector.ContinueRetrievePropertiesEx(page.token) if page.token else None

@@ -12,6 +12,7 @@ import structlog
 from pyVmomi import vim, vmodl
 
 from drivers.shared.faults import Doubt
+from drivers.vsphere.client.decode import DENIED
 from drivers.vsphere.faults import Fault, Kind, fault_from
 from drivers.vsphere.inventory import Place
 
@@ -55,20 +56,31 @@ def through(views: Sequence[vim.view.ContainerView]) -> list[vmodl.query.Propert
 
 
 def retrieve(
-    content: Any, objects: Sequence[object], specs: Sequence[object]
+    content: Any, objects: Sequence[object], specs: Sequence[object], *, denied: bool = False
 ) -> Iterator[tuple[object, Mapping[str, Any]]]:
-    """Each object with its properties, by path; one that is not set is not there."""
+    """
+    Each object with its properties, by path; one that is not set is not there.
+
+    ``denied``: of a VM that the user may not read, that is told as a property (`DENIED`). Else it is a Fault, as all
+    that cannot be read: without a session vCenter says so in the same place.
+    """
     collector = content.propertyCollector
     spec = Collector.FilterSpec(objectSet=list(objects), propSet=list(specs))
     page = collector.RetrievePropertiesEx([spec], Collector.RetrieveOptions(maxObjects=PAGE))
     while page is not None:
         for found in page.objects:
-            # Without a session this call does not fail: it leaves the values out and says so here.
-            for missing in found.missingSet:
-                fault = fault_from(missing.fault)
-                raise Fault(fault.kind, f"{missing.path} of {ref_of(found.obj)} cannot be read: {fault}")
-            yield found.obj, {each.name: each.val for each in found.propSet}
+            refused = _missing(found, tolerated=denied and isinstance(found.obj, vim.VirtualMachine))
+            yield found.obj, {**{each.name: each.val for each in found.propSet}, **refused}
         page = collector.ContinueRetrievePropertiesEx(page.token) if page.token else None
+
+
+def _missing(found: Any, *, tolerated: bool) -> Mapping[str, Any]:
+    # Without a session this call does not fail: it leaves the values out and says so here.
+    for missing in found.missingSet:
+        fault = fault_from(missing.fault)
+        if not (tolerated and fault.kind is Kind.PERMISSION):
+            raise Fault(fault.kind, f"{missing.path} of {ref_of(found.obj)} cannot be read: {fault}")
+    return {DENIED: True} if found.missingSet else {}
 
 
 def shows_ids(datastore: Any) -> bool:

@@ -58,7 +58,7 @@ def _all(now: Open) -> tuple[Vm | Host | Datastore, ...]:
     sieve = now.sieve
     sifting = sieve.look()
     with now.wires.shortening(sifting.shorten):
-        for obj, properties in retrieve(now.content, through(now.views), specs):
+        for obj, properties in retrieve(now.content, through(now.views), specs, denied=True):
             sifting.add(_decoded(obj, properties))
     found = sieve.keep(sifting)
     if not any(isinstance(each, Datastore) for each in found):
@@ -70,7 +70,8 @@ def _all(now: Open) -> tuple[Vm | Host | Datastore, ...]:
 def _some(now: Open, objects: Iterable[Any]) -> list[Vm | Host | Datastore]:
     wanted = [Collector.ObjectSpec(obj=each) for each in objects]
     with now.wires.shortening(None):
-        found = [_decoded(obj, properties) for obj, properties in retrieve(now.content, wanted, _specs(now))]
+        answer = retrieve(now.content, wanted, _specs(now), denied=True)
+        found = [_decoded(obj, properties) for obj, properties in answer]
     untold = {ref_of(each.obj) for each in wanted} - {each.ref for each in found}
     if untold:
         raise Doubt(f"vCenter left {', '.join(sorted(untold))} out of its answer")

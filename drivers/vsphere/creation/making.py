@@ -15,9 +15,9 @@ from drivers.shared.faults import CallError
 from drivers.shared.outcomes import failure, not_begun
 from drivers.vsphere.async_session import Calls
 from drivers.vsphere.creation.copying import Copier
+from drivers.vsphere.creation.placing import choose
 from drivers.vsphere.faults import Fault, Kind, is_kind
 from drivers.vsphere.inventory import Place, keys_of
-from drivers.vsphere.placing import choose
 from drivers.vsphere.settings import DISK_FORMATS, DiskFormat, Settings
 
 DISKFORMAT, DATASTORE, STORAGE_POLICY = "diskformat", "datastore", "storage-policy"

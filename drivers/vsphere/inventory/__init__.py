@@ -40,7 +40,9 @@ from drivers.vsphere.inventory.place import (
 )
 from drivers.vsphere.inventory.values import (
     CONNECTED,
+    FORBIDDEN,
     SUSPENDED,
+    UNSEEN,
     Controller,
     Datastore,
     Disk,
@@ -56,10 +58,12 @@ __all__ = [
     "CONNECTED",
     "ENABLE_UUID_KEY",
     "EPOCH_KEY",
+    "FORBIDDEN",
     "KEPT_KEYS",
     "OWNERS",
     "SLOT_KEY",
     "SUSPENDED",
+    "UNSEEN",
     "VM_KEY",
     "Controller",
     "Datastore",

@@ -12,7 +12,7 @@ from drivers.shared.smbios import orders
 from drivers.vsphere.inventory.identity import identity, stamp, stamped_as_another
 from drivers.vsphere.inventory.keys import Pin, Slots, pins
 from drivers.vsphere.inventory.place import Place
-from drivers.vsphere.inventory.values import CONNECTED, SUSPENDED, Disk, Inventory, Vm
+from drivers.vsphere.inventory.values import CONNECTED, FORBIDDEN, SUSPENDED, UNSEEN, Disk, Inventory, Vm
 
 
 def ours(vm: Vm, place: Place) -> dict[DiskId, Disk]:
@@ -80,7 +80,7 @@ def unread_vms(vms: Sequence[Vm], place: Place, known: Collection[str] = ()) -> 
         for vm in vms
         if not vm.readable
         and (not vm.datastores or vm.datastores & place.refs)
-        and (vm.ref in known or not vm.placeholder)
+        and (vm.ref in known or vm.unread == FORBIDDEN or not vm.placeholder)
     ]
 
 
@@ -91,6 +91,16 @@ def whole(vms: Sequence[Vm], place: Place, known: Collection[str] = ()) -> str |
 
 
 def _unread(vm: Vm) -> str:
+    if vm.unread == UNSEEN:
+        return (
+            f"vCenter lists {vm.name} no more and does not let the user read it, and it may hold a disk: give the user "
+            "its role there back (Read-only from the top of the inventory, with propagation)"
+        )
+    if vm.unread == FORBIDDEN:
+        return (
+            f"vCenter does not let the user read {vm.name}, which may hold a disk: give the user Read-only there (from "
+            "the top of the inventory, with propagation)"
+        )
     return (
         f"vCenter cannot read the configuration of {vm.name} ({vm.connection or 'no state'}: {vm.unread}), which may "
         "hold a disk: repair it; if it is dead, remove it from the inventory (never from disk)"

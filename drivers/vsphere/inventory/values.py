@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 CONNECTED = "connected"
 SUSPENDED = "suspended"
+UNSEEN = "the user may not see it any more"
+FORBIDDEN = "the user may not read it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from controller.model import AttachmentState, Power, VmId
 from drivers.base import Done, Refused, Unreachable
+from drivers.vsphere import create
 from reberth.testing.asking import ONE, TWO, held, kinds, new_disk
 from tests.conformance.vsphere_rig import VsphereFaultsRig, VsphereRig
 from tests.vcsim.server import Spec as Simulated
@@ -65,6 +68,68 @@ async def test_a_vm_that_was_read_before_or_has_a_host_may_hold_a_disk_when_it_c
         assert (await rig.driver.list_attachments()).unread == ()
         await rig.fault("blank", vm=name)
         assert name in (await rig.driver.list_attachments()).unread[0]
+
+
+@pytest.mark.parametrize("whole_look", [0, 300])
+async def test_a_vm_that_the_user_may_not_see_any_more_keeps_its_disks(whole_look: float) -> None:
+    """All that the user is told then looks whole: VMs, hosts and datastores, without that VM."""
+    async with VsphereFaultsRig() as rig:
+        disk, vm, other = await new_disk(rig), await rig.add_vm(), await rig.add_vm()
+        driver = create(rig.simulator.settings(whole_look=whole_look))
+        assert await driver.attach([disk], vm, ONE) == [Done()]
+        await rig.fault("hide", vm=rig.admin.name(vm))
+        listed = await driver.list_attachments()
+        assert (listed.attachments, vm in listed.seen, other in listed.seen) == ((), False, True)
+        assert f"vCenter lists {rig.admin.name(vm)} no more" in listed.unread[0]
+        # The file's lock is no help where that VM is off.
+        await rig.switch(vm, Power.OFF)
+        assert kinds(await driver.attach([disk], other, TWO)) == [Refused]
+        assert isinstance(await driver.delete(disk), Unreachable)
+        assert disk in rig.admin.disks(vm)
+        await rig.fault("hide", vm=rig.admin.name(vm), off="1")
+        assert [(each.disk, each.vm) for each in (await driver.list_attachments()).attachments] == [(disk, vm)]
+        assert (await driver.list_attachments()).unread == ()
+        assert await driver.detach([disk], vm, TWO) == [Done()]
+        assert await driver.attach([disk], other, TWO) == [Done()]
+        await driver.close()
+
+
+async def test_a_vm_that_the_user_may_not_read_holds_only_what_may_be_on_it() -> None:
+    """A stranger's VM, on which somebody has restricted the user's role, must not hold what is seen to be elsewhere."""
+    async with VsphereFaultsRig() as rig:
+        disk, vm, other = await new_disk(rig), await rig.add_vm(), await rig.add_vm()
+        driver = create(rig.simulator.settings(whole_look=0))
+        await rig.fault("hide", vm=rig.admin.name(other), listed="1")
+        assert await driver.attach([disk], vm, ONE) == [Done()]
+        listed = await driver.list_attachments()
+        assert [(each.disk, each.vm) for each in listed.attachments] == [(disk, vm)]
+        assert "vCenter does not let the user read" in listed.unread[0]
+        assert await driver.detach([disk], vm, ONE) == [Done()]
+        assert isinstance(await driver.delete(disk), Unreachable)
+        await rig.fault("hide", vm=rig.admin.name(other), off="1")
+        assert await driver.attach([disk], other, ONE) == [Done()]
+        await rig.fault("hide", vm=rig.admin.name(other), listed="1")
+        assert kinds(await driver.attach([disk], vm, TWO)) == [Refused]  # by what was noted on it
+        await rig.fault("hide", vm=rig.admin.name(other), off="1")
+        assert await driver.delete(disk) != Done()
+        await driver.close()
+
+
+@pytest.mark.parametrize("whole_look", [0, 300])
+async def test_a_vm_that_is_moved_out_of_the_folders_that_are_looked_at_is_still_read(whole_look: float) -> None:
+    async with VsphereFaultsRig() as rig:
+        disk, vm, other = await new_disk(rig), await rig.add_vm(), await rig.add_vm()
+        folder = rig.admin.put_into("swarm", [vm, other])
+        driver = create(rig.simulator.settings(vm_folders=[folder], whole_look=whole_look))
+        assert await driver.attach([disk], vm, ONE) == [Done()]
+        rig.admin.put_into("elsewhere", [vm])
+        listed = await driver.list_attachments()
+        assert [(each.disk, each.vm) for each in listed.attachments] == [(disk, vm)]
+        assert listed.power is not None
+        assert (listed.unread, listed.power[vm]) == ((), Power.ON)
+        assert kinds(await driver.attach([disk], other, TWO)) == [Refused]
+        assert await driver.detach([disk], vm, TWO) == [Done()]
+        await driver.close()
 
 
 async def test_a_disk_that_storage_vmotion_moved_is_still_its_vm_s_and_the_cure_is_named() -> None:

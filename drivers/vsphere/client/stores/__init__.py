@@ -15,9 +15,9 @@ import structlog
 from pyVmomi import vim
 
 from drivers.vsphere.client.parts import Collector, alias_of, properties_of, ref_of, retrieve, shows_ids
+from drivers.vsphere.creation.placing import Member
 from drivers.vsphere.faults import Fault, Kind
 from drivers.vsphere.inventory import Place
-from drivers.vsphere.placing import Member
 from drivers.vsphere.settings import Settings
 
 log = structlog.get_logger()

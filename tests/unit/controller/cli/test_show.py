@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 
+from msgspec.structs import replace
 from rich.console import Console
 
 from controller.cli.show import show_snapshots, show_status
+from controller.model import QuotaUse
 from controller.protocol.views import NodeLine, SnapshotsView, SnapshotView, StatusView, VolumeLine
 
 VM = "80daf072-36c0-48f1-ba2e-291ceb79bd8d"
@@ -47,6 +49,18 @@ def test_where_all_is_well_no_reason_takes_room_and_wide_has_it() -> None:
 
 def test_in_a_pipe_a_volume_is_one_line_with_its_whole_reason() -> None:
     assert next(line for line in drawn(2000) if line.startswith("shop")).endswith(WHY)
+
+
+def test_what_is_taken_of_each_quota_is_a_line() -> None:
+    out = io.StringIO()
+    full = QuotaUse("shop_*", 2 << 30, 2, 2 << 30, 3, full=True)
+    show_status(
+        Console(file=out, width=2000),
+        replace(STATUS, quotas=(full, QuotaUse("a=b", 1 << 29, 1, None, None, full=False))),
+    )
+    lines = out.getvalue().splitlines()
+    assert "Quota shop_*: 2 of 2 GiB, 2 of 3 volumes: nothing more is made" in lines
+    assert "Quota a=b: 0.5 GiB, 1 volumes" in lines
 
 
 def test_snapshots_are_a_line_each_with_what_keeps_them() -> None:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from controller.api.metrics.state_collector import StateCollector
 from controller.model import TaskId
 from controller.protocol.operator import Pause
+from controller.volumes.quotas import Quota
 from drivers.base import Room
 from tests.support.in_use import in_use
 from tests.support.shell import Scene, scene
@@ -48,6 +49,17 @@ async def test_the_room_of_the_storage_and_what_a_disk_takes_there_are_told_wher
         assert found.get_sample_value("reberth_storage_free_bytes", {"place": "a pool"}) == 1
         assert found.get_sample_value("reberth_storage_size_bytes", {"place": "a pool"}) == 4
         assert found.get_sample_value("reberth_volume_allocated_bytes", {"volume": "data"}) == 7
+
+
+async def test_what_is_taken_of_a_quota_is_told_and_what_is_not_limited_is_not() -> None:
+    async with scene() as play:
+        play.one.state.quotas = (Quota("*", 4 << 30),)
+        await in_use(play)
+        found, labels = registry(play), {"quota": "*"}
+        assert found.get_sample_value("reberth_quota_used_bytes", labels) == 1 << 30
+        assert found.get_sample_value("reberth_quota_bytes", labels) == 4 << 30
+        assert found.get_sample_value("reberth_quota_used_volumes", labels) == 1
+        assert found.get_sample_value("reberth_quota_volumes", labels) is None
 
 
 async def test_states_that_no_volume_is_in_are_told_as_zero_so_that_alerts_can_rest_on_them() -> None:

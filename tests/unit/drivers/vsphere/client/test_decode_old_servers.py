@@ -18,10 +18,10 @@ from drivers.vsphere.client.decode import Kinds, decode_vm
 from drivers.vsphere.client.obstacles import read_obstacles
 from drivers.vsphere.client.parts import retrieve, shows_ids
 from drivers.vsphere.client.stores import Pod, members, present
+from drivers.vsphere.creation.placing import Member
 from drivers.vsphere.inventory import Controller, Disk, File, Place, Vm, powers, shows_uuids, unread_vms
 from drivers.vsphere.inventory.values import Inventory
 from drivers.vsphere.obstacles import Obstacles, Store, sentences
-from drivers.vsphere.placing import Member
 
 STUB = SoapStubAdapter(host="127.0.0.1", port=1, version="vim.version.v7_0")
 PLACE = Place("datastore-1", "DS", "reberth")

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from pyVmomi import vim, vmodl
 
-from drivers.vsphere.client.parts import alias_of, shows_ids, translated
+from drivers.vsphere.client.decode import DENIED
+from drivers.vsphere.client.parts import Collector, alias_of, properties_of, retrieve, shows_ids, translated
 from drivers.vsphere.client.stores import find_stores
 from drivers.vsphere.faults import Fault, Kind
 from drivers.vsphere.inventory import Place
 from drivers.vsphere.settings import Settings
 
 URL = "ds:///vmfs/volumes/vsan:52-a1/"
+ASKED = [Collector.ObjectSpec(obj=vim.VirtualMachine("vm-1"))]
+SPECS = [properties_of(vim.VirtualMachine, ["config"])]
 PLACE = Place("datastore-1", "vsanDatastore", "reberth", url=URL)
 
 
@@ -39,6 +42,38 @@ class Server:
         if self.refuses:
             raise vim.fault.CannotCreateFile
         self.made = True
+
+
+def answer(obj: Any, **missing: Any) -> Any:
+    """Of a collector: one object, and the faults in place of its properties."""
+    noted = [SimpleNamespace(path=path, fault=fault) for path, fault in missing.items()]
+    page = SimpleNamespace(objects=[SimpleNamespace(obj=obj, propSet=[], missingSet=noted)], token=None)
+    return SimpleNamespace(propertyCollector=SimpleNamespace(RetrievePropertiesEx=lambda _specs, _options: page))
+
+
+def test_a_vm_that_the_user_may_not_read_is_told_as_such_where_that_is_asked_for() -> None:
+    found = answer(vim.VirtualMachine("vm-1"), config=fault_of("NoPermission"))
+    assert [values for _, values in retrieve(found, ASKED, SPECS, denied=True)] == [{DENIED: True}]
+    with pytest.raises(Fault, match="config of vm-1 cannot be read"):
+        list(retrieve(found, ASKED, SPECS))
+
+
+@pytest.mark.parametrize(
+    ("obj", "fault"),
+    [
+        (vim.VirtualMachine("vm-1"), "NotAuthenticated"),
+        (vim.VirtualMachine("vm-1"), "InvalidState"),
+        (vim.HostSystem("host-1"), "NoPermission"),
+    ],
+)
+def test_a_session_that_ended_another_fault_and_a_host_that_cannot_be_read_are_no_answer(obj: Any, fault: str) -> None:
+    """Without a session vCenter says so in the same place: that is no word about a VM."""
+    with pytest.raises(Fault, match="cannot be read"):
+        list(retrieve(answer(obj, config=fault_of(fault)), ASKED, SPECS, denied=True))
+
+
+def fault_of(name: str) -> Any:
+    return getattr(vim.fault, name)()
 
 
 def datastore(kind: str, can: bool | None) -> Any:

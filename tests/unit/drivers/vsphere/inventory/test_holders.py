@@ -9,6 +9,7 @@ import pytest
 from controller.model import Attachment, AttachmentState, DiskId, Epoch, Power, VmId
 from drivers.base import Listing
 from drivers.vsphere.inventory import (
+    FORBIDDEN,
     Controller,
     Disk,
     File,
@@ -40,6 +41,16 @@ def disk(*paths: str, datastore: str = "datastore-1") -> Disk:
 def vm(ref: str = "vm-1", uuid: str = PLAIN, **more: object) -> Vm:
     made = Vm(ref, f"name of {ref}", uuid, power="poweredOn", connection="connected", host="host-1")
     return replace(made, **more)  # type: ignore[arg-type]
+
+
+def test_a_vm_that_the_user_may_not_read_may_hold_a_disk_also_where_it_was_never_read() -> None:
+    """One that is only being made shows as little, and holds nothing."""
+    denied = Vm("vm-9", "vm-9", unread=FORBIDDEN)
+    assert unread_vms([denied], PLACE) == [denied]
+    assert unread_vms([replace(denied, unread=BROKEN)], PLACE) == []
+    why = whole([denied], PLACE)
+    assert why is not None
+    assert "does not let the user read vm-9" in why
 
 
 def test_a_disk_of_ours_is_an_attachment_with_the_stamp_of_its_vm() -> None:

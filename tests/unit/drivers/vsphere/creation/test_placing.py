@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.vsphere.placing import Member, choose
+from drivers.vsphere.creation.placing import Member, choose
 
 ESX1, ESX2 = "host-1", "host-2"
 BOTH = {ESX1: "", ESX2: ""}
