@@ -1,7 +1,8 @@
 """
-The network of a machine: packets are lost, or go one way only, or not between some.
+The network of a machine: packets are late or lost, or go one way only, or not between some.
 
-By the packet filter of the node's own network namespace, so a reset of the machine cures it, as it does a real one's.
+By the packet filter of the node's own network namespace, so a reset of the machine cures it, as it does a real one's;
+slow by a wire of our own (deploy/lab/kernel/slow_wire.py), as not every kernel has sch_netem.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from dataclasses import dataclass
 from deploy.drill.chaos.faults.base import Act, Breaker, ChaosFault, following, if_on
 from deploy.drill.chaos.schedule import Kind
 from deploy.drill.errors import DrillError
+from deploy.lab.kernel import network
 from deploy.lab.names import HOST_PORT
 
+DELAY, JITTER = 0.2, 0.3  # seconds
 LOST = 0.2  # of all packets, each way
 IN, OUT = ("raw", "PREROUTING", "-i"), ("mangle", "POSTROUTING", "-o")
 
@@ -107,7 +110,16 @@ def _fault(name: str, text: str, drops: Drops) -> ChaosFault:
     return ChaosFault(Kind(name), text, if_on(drop(name, drops)), pass_again(name))
 
 
+def _slow(breaker: Breaker, node: str) -> None:
+    network.slow(breaker.layout, node, DELAY, JITTER)
+
+
+def _quick(breaker: Breaker, node: str) -> None:
+    network.quicken(breaker.layout, node)
+
+
 FAULTS = (
+    ChaosFault(Kind("delay"), "The machine's packets take 0.2 to 0.5 s, each way.", if_on(_slow), _quick),
     _fault("loss", "A fifth of the machine's packets is lost, each way.", _some),
     _fault("deaf", "The machine sends, and hears nothing.", _deaf),
     _fault("mute", "The machine hears, and nothing that it sends arrives.", _mute),
