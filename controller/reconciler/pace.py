@@ -156,7 +156,7 @@ class Attempts:
                 final = isinstance(action, CreateDisk | Attach)
                 return Alarm(action.volume, f"Volume {action.volume}: {why}", cure, final)
             case Setback(why=why) if backoff.failures > 1 and self._of_late(backoff):
-                return Wait(action.volume, f"Volume {action.volume}: {why}. It is tried again by itself.", cure=MEND)
+                return Wait(action.volume, retried(action.volume, why), cure=MEND)
             case _:
                 return action
 
@@ -204,6 +204,11 @@ class Attention:
         if isinstance(action, Wait) and action.counting and action.until is not None:
             return min(faded, action.until)
         return faded
+
+
+def retried(volume: VolumeName, why: str) -> str:
+    """Some storage systems end their sentences, some do not."""
+    return f"Volume {volume}: {why.removesuffix('.')}. It is tried again by itself."
 
 
 def _key(action: Action) -> Key:

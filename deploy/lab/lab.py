@@ -165,6 +165,10 @@ class Lab:
     def heal(self, node: str) -> None:
         self.host.act(self.node(node).name, "heal")
 
+    def misbehave(self, kind: str) -> None:
+        """From now on the storage does so towards drivers (`hypervisor/mischief.py`); nothing for well."""
+        self.host.call("POST", "/control/mischief", {"kind": kind})
+
     def down(self) -> None:
         """Nothing is left but the image cache. Safe from any state, and twice."""
         cleanup.down(self.spec.name)

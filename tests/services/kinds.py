@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from deploy.drill.chaos.databases import MARIADB_SERVER, REDIS_SERVER
+
 KEEP = "echo $1 >>{0}/rows && sync {0}/rows"
 SHOW = "cat {0}/rows"
 
@@ -30,12 +32,7 @@ class Kind:
 MARIADB = Kind(
     "mariadb",
     "/var/lib/mysql",
-    # Made beside its place and renamed: half of one is never taken for a whole one.
-    "cd /var/lib/mysql && if [ ! -d db ]; then rm -rf db.new; chown mysql: . ; "
-    "mariadb-install-db --user=mysql --datadir=/var/lib/mysql/db.new --auth-root-authentication-method=normal --force "
-    ">/dev/null; sync -f .; mv db.new db; sync -f .; fi; "
-    "exec mariadbd --user=mysql --datadir=/var/lib/mysql/db --socket=/tmp/sql --pid-file=/tmp/pid --skip-networking "
-    "--innodb-flush-log-at-trx-commit=1",
+    MARIADB_SERVER,
     "mariadb -S /tmp/sql -u root -e 'CREATE DATABASE IF NOT EXISTS d; CREATE TABLE IF NOT EXISTS d.t (n INT PRIMARY "
     'KEY) ENGINE=InnoDB;\' -e "INSERT INTO d.t VALUES ($1)"',
     "mariadb -S /tmp/sql -u root -N -e 'SELECT n FROM d.t'",
@@ -44,8 +41,7 @@ MARIADB = Kind(
 REDIS = Kind(
     "redis",
     "/data",
-    "chown redis: /data; exec setpriv --reuid redis --regid redis --init-groups redis-server --dir /data "
-    "--appendonly yes --appendfsync always --save '' --bind 127.0.0.1",
+    REDIS_SERVER,
     'redis-cli RPUSH rows "$1" | grep -qx "[0-9]*"',
     "redis-cli --raw LRANGE rows 0 -1",
 )

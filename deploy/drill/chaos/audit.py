@@ -10,33 +10,25 @@ from pathlib import Path
 import psycopg
 
 from controller.settings import PolicySettings
+from deploy.drill.chaos.bank import Bank
+from deploy.drill.chaos.growth import Usage, growing, measured
 from deploy.drill.chaos.writers import Writer
 from deploy.drill.errors import DrillError
-from deploy.drill.proxy.controller_process import controller_of
 from deploy.drill.swarm.cluster import Trouble
 from deploy.drill.swarm.scenario import Scenario
 from deploy.drill.workload.client import CommitClient
-from deploy.lab.kernel import loop_devices
+from deploy.lab.kernel import loop_devices, processes
 from deploy.lab.lab import Lab
 from deploy.lab.names import LabError, Layout
 
 STEP = 1.0
+SETTLED = 20.0  # seconds in which what is told may be of the last look
+TOLD = 8.0  # seconds between two looks at what people are told meanwhile
 UNREADABLE = (DrillError, LabError, OSError, psycopg.Error, *Trouble)
 RECORD = "reberth.volume."
 DATABASE_VOLUME = "postgres-data"
 VIOLATED = "law.violated"
 LABEL = PolicySettings().node_label
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """One process at one moment."""
-
-    at: float
-    node: str
-    pid: int
-    kibibytes: int
-    files: int
 
 
 @dataclass(slots=True)
@@ -45,14 +37,21 @@ class Auditor:
     lab: Lab
     client: CommitClient
     writers: Sequence[Writer]
+    bank: Bank
     usage: list[Usage] = field(default_factory=list)
+    told: dict[str, None] = field(default_factory=dict)  # sentences about volumes that waited, in order
 
     def recovered(self, seconds: float) -> tuple[str, float]:
         """Until nodes, services and writers are as before: what is not, and how long it took."""
         began = time.monotonic()
+        asked = began
+        self.told.clear()
         while complaint := self._not_recovered():
             if time.monotonic() > began + seconds:
                 break
+            if time.monotonic() > asked + TOLD:
+                asked = time.monotonic()
+                self.told.update(dict.fromkeys(f"{volume}: {why}" for volume, why in self.held().items()))
             time.sleep(STEP)
         return complaint, round(time.monotonic() - began, 1)
 
@@ -101,9 +100,13 @@ class Auditor:
         self._measure()
         looks: dict[str, Callable[[], Iterator[str]]] = {
             "the ledger": self._ledger,
+            "the bank": self._bank,
             "the writers": self._lines,
             "the storage": self._storage,
+            "the mounts": self._mounts,
             "the records": self._records,
+            "what people are told": self._explained,
+            "memory and open files": self._growth,
             "the logs": self._laws,
         }
         return tuple(sentence for name, look in looks.items() for sentence in _each(name, look))
@@ -115,6 +118,9 @@ class Auditor:
         if found.invented:
             yield f"{len(found.invented)} rows are there that nobody sent, or twice, first {found.invented[0]}"
 
+    def _bank(self) -> Iterator[str]:
+        yield from self.bank.audit()
+
     def _lines(self) -> Iterator[str]:
         for writer in self.writers:
             yield from writer.audit(self.scenario)
@@ -125,8 +131,7 @@ class Auditor:
         loops = {image.stem: image.parent.name for image in loop_devices.backed_under(self._layout.machines)}
         if listed != loops:
             yield f"attachments {listed} differ from the kernel's loop devices {loops}"
-        places = {writer.volume: writer.place(self.scenario).node for writer in self.writers}
-        places[DATABASE_VOLUME] = self.scenario.cluster.place().node
+        places = self._places()
         for volume, node in places.items():
             held = {vm for disk, vm in listed.items() if disk.startswith(f"{volume}-")}
             if held != {self.lab.node(node).vm}:
@@ -153,24 +158,50 @@ class Auditor:
                 yield f"a law was violated on {node}: {broken[-1][:400]}"
 
     def _measure(self) -> None:
-        """Memory and open files of the controllers, for the trend."""
+        """Memory and open files of our programs, for the trend."""
         for node in self.lab.nodes:
-            pid = controller_of(self.lab.spec.name)(node.name)
-            if pid is not None:
-                self.usage.append(_usage(node.name, pid))
+            self.usage += measured(self.lab.spec.name, node.name)
+
+    def _growth(self) -> Iterator[str]:
+        yield from growing(self.usage)
+
+    def _mounts(self) -> Iterator[str]:
+        """In a node, disks are mounted that are attached to it, and those of the services that run there."""
+        loops = loop_devices.backed_under(self._layout.machines)
+        places = self._places()
+        for node in self.lab.nodes:
+            here = {number: image.stem for image, number in loops.items() if image.parent.name == node.vm}
+            mounted = _mounted(processes.node_init(self.lab.spec.name, node.name))
+            if strange := mounted - here.keys():
+                yield f"{node.name} has mounted loop devices {sorted(strange)}, which are not attached to it"
+            wanted = tuple(f"{volume}-" for volume, place in places.items() if place == node.name)
+            if idle := [here[number] for number in mounted & here.keys() if not here[number].startswith(wanted)]:
+                yield f"{node.name} has mounted {idle}, whose services run elsewhere"
+
+    def _explained(self) -> Iterator[str]:
+        """What is served is not called held: a little later at the latest."""
+        end = time.monotonic() + SETTLED
+        while (held := self.held()) and time.monotonic() < end:
+            time.sleep(STEP)
+        yield from (f"{volume} is served, and is told to be {why}" for volume, why in held.items())
+
+    def _places(self) -> dict[str, str]:
+        """Volume -> node of its container."""
+        places = {writer.volume: writer.place(self.scenario).node for writer in self.writers}
+        return places | {DATABASE_VOLUME: self.scenario.cluster.place().node}
 
     @property
     def _layout(self) -> Layout:
         return Layout(self.lab.spec.name)
 
 
-def _usage(node: str, pid: int) -> Usage:
-    proc = Path(f"/proc/{pid}")
-    try:
-        pages = int((proc / "statm").read_text().split()[1])
-        return Usage(time.time(), node, pid, pages * 4, len(list((proc / "fd").iterdir())))
-    except OSError:
-        return Usage(time.time(), node, pid, 0, 0)
+def _mounted(init: int | None) -> set[int]:
+    """Numbers of the loop devices that are mounted in a node's own view."""
+    if init is None:
+        return set()
+    lines = Path(f"/proc/{init}/mountinfo").read_text().splitlines()
+    devices = (line.split()[2].partition(":") for line in lines)
+    return {int(minor) for major, _, minor in devices if major == "7"}
 
 
 def _each(name: str, look: Callable[[], Iterator[str]]) -> Iterator[str]:

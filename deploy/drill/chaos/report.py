@@ -22,16 +22,18 @@ class Entry(msgspec.Struct, frozen=True):
     seconds: float  # until all was well again, after the last cure
     wrong: tuple[str, ...] = ()
     held: dict[str, str] = {}
+    told: tuple[str, ...] = ()  # what people were told about volumes meanwhile, each once
     said: tuple[str, ...] = ()  # what could not be broken or cured at that moment
 
 
 class Trend(msgspec.Struct, frozen=True):
-    """A process of a node that lived longest: first and last reading."""
+    """A process that was seen for some time: first and last reading, and what it grows in an hour."""
 
     node: str
     minutes: float
     kibibytes: tuple[int, int]
     files: tuple[int, int]
+    hourly: tuple[float, float] = (0, 0)  # KiB, files
 
 
 class ChaosReport(msgspec.Struct, frozen=True):
@@ -70,7 +72,13 @@ def page(report: ChaosReport) -> str:
     ]
     kinds = [(fault, *numbers) for fault, numbers in report.by_fault().items()]
     trends = [
-        (each.node, f"{each.minutes:.0f}", "{} to {}".format(*each.kibibytes), "{} to {}".format(*each.files))
+        (
+            each.node,
+            f"{each.minutes:.0f}",
+            "{} to {}".format(*each.kibibytes),
+            "{} to {}".format(*each.files),
+            "{:+g} KiB, {:+g} files".format(*each.hourly),
+        )
         for each in report.trends
     ]
     body = [
@@ -79,7 +87,7 @@ def page(report: ChaosReport) -> str:
         f"<p>The smallest that fails: {escape(report.smallest)}</p>" if report.smallest else "",
         _table("Faults", ("fault", "episodes with it", "median s", "longest s", "failed"), kinds),
         _table("Episodes", ("number", "what was broken", "well again after", "audit"), rows),
-        _table("Controllers", ("node", "minutes", "KiB", "open files"), trends),
+        _table("Processes", ("program", "minutes", "KiB", "open files", "an hour"), trends),
     ]
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Chaos</title><style>{style}</style>'
     return f"{head}<main>{''.join(body)}</main></html>\n"

@@ -8,9 +8,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from deploy.drill.chaos.audit import Auditor, Usage
-from deploy.drill.chaos.faults import FAULTS, Act, Breaker, harmless
-from deploy.drill.chaos.report import ChaosReport, Entry, Trend, write
+from deploy.drill.chaos.audit import Auditor
+from deploy.drill.chaos.bank import Bank
+from deploy.drill.chaos.faults.base import Act, Breaker, harmless
+from deploy.drill.chaos.faults.catalogue import FAULTS
+from deploy.drill.chaos.growth import trends
+from deploy.drill.chaos.report import ChaosReport, Entry, write
 from deploy.drill.chaos.schedule import Episode, Planned
 from deploy.drill.chaos.writers import Writer, numbers, writers
 from deploy.drill.errors import DrillError
@@ -21,6 +24,7 @@ from deploy.drill.settings import DrillSettings
 from deploy.drill.swarm.cluster import wait_for
 from deploy.drill.testbed import Testbed
 from deploy.drill.workload.client import CommitClient
+from deploy.lab.images.images import ensure_services
 from deploy.lab.lab import Lab
 
 START = 600.0  # for a lab with everything on it: nothing is measured before
@@ -32,6 +36,8 @@ class Chaos:
     settings: DrillSettings
     seed: int
     progress: Progress
+    databases: bool = True  # MariaDB and Redis write, too
+    load: int = 0  # clients of the bank
     entries: list[Entry] = field(default_factory=list)
     _began: float = field(default_factory=time.monotonic)
 
@@ -43,8 +49,11 @@ class Chaos:
         with interruptible():
             try:
                 testbed.prepare()
-                with CommitClient(testbed.target()) as client:
-                    auditor = Auditor(testbed.scenario, _lab(testbed), client, writers())
+                with CommitClient(testbed.target()) as client, Bank(testbed.target(), self.load) as bank:
+                    lab = _lab(testbed)
+                    with self.progress.phase("image of MariaDB and Redis") as line:
+                        services = ensure_services(lab, line.say) if self.databases else ""
+                    auditor = Auditor(testbed.scenario, lab, client, writers(services), bank)
                     self._start(auditor)
                     yield testbed, auditor
             finally:
@@ -61,11 +70,11 @@ class Chaos:
 
     def play(self, auditor: Auditor, episode: Episode) -> Entry:
         self.progress.note(str(episode), "bold")
-        breaker = Breaker(auditor.scenario, auditor.lab, tuple(writer.service for writer in auditor.writers))
+        breaker = Breaker(auditor.scenario, auditor.lab, tuple(auditor.writers))
         with self.progress.phase(f"episode {episode.number}") as line:
             said = tuple(_played(breaker, episode, self.settings.patience))
             complaint, seconds = auditor.recovered(self.settings.patience)
-            wrong = tuple(filter(None, [complaint, *auditor.judge()]))
+            wrong = tuple(filter(None, [complaint, *breaker.wrong, *auditor.judge()]))
             held = auditor.held() if complaint else {}
             line.say(f"well again after {seconds:.0f} s" if not wrong else "; ".join(wrong)[:300])
         entry = Entry(
@@ -75,6 +84,7 @@ class Chaos:
             seconds=seconds,
             wrong=wrong,
             held=held,
+            told=tuple(auditor.told),
             said=said,
         )
         self.entries.append(entry)
@@ -106,7 +116,7 @@ class Chaos:
             minutes=round((time.monotonic() - self._began) / 60, 1),
             entries=tuple(self.entries),
             acknowledged=len(auditor.client.journal.commits()),
-            numbers=dict(numbers(list(auditor.writers))),
+            numbers={**numbers(list(auditor.writers)), "bank": auditor.bank.acknowledged},
             trends=tuple(trends(auditor.usage)),
             smallest=smallest,
         )
@@ -156,16 +166,3 @@ def _again(cure: Act, breaker: Breaker, node: str, patience: float) -> str:
             return problem
         time.sleep(1)
     return ""
-
-
-def trends(usage: Iterable[Usage]) -> Iterator[Trend]:
-    """Of each process that was seen for some minutes."""
-    seen: dict[tuple[str, int], list[Usage]] = {}
-    for each in usage:
-        if each.kibibytes:
-            seen.setdefault((each.node, each.pid), []).append(each)
-    for (node, _), found in seen.items():
-        first, last = found[0], found[-1]
-        if last.at - first.at >= 60:
-            minutes = round((last.at - first.at) / 60, 1)
-            yield Trend(node, minutes, (first.kibibytes, last.kibibytes), (first.files, last.files))

@@ -8,6 +8,7 @@ from typing import Any
 
 from docker.errors import APIError
 
+from deploy.drill.chaos.databases import MARIADB, MARIADB_FOLDER, READ_MARIADB, READ_REDIS, REDIS, REDIS_FOLDER
 from deploy.drill.chaos.lines import judge, parse
 from deploy.drill.errors import DrillError
 from deploy.drill.swarm.cluster import Place
@@ -60,6 +61,8 @@ class Writer:
     name: str
     program: str
     reader: str
+    image: str = ""  # that of Reberth, which has Python; else programs are of the shell
+    folder: str = "/data"
     fstype: str = "ext4"
     stubborn: bool = False
     grace: int = 5  # seconds that it has to end
@@ -75,19 +78,17 @@ class Writer:
         return f"chaos-{self.name}"
 
     def template(self, image: str) -> dict[str, Any]:
-        answer = "signal.SIG_IGN" if self.stubborn else "lambda *_: sys.exit()"  # a first process has no default one
-        prologue = f"import signal, sys\nsignal.signal(signal.SIGTERM, {answer})\n"
         return {
             "ContainerSpec": {
-                "Image": image,
-                "Command": [PYTHON, "-c", prologue + self.program],
+                "Image": self.image or image,
+                "Command": self._command(),
                 "Env": ["REBERTH_TASK={{.Task.ID}}"],
                 "StopGracePeriod": self.grace * SECOND,
                 "Mounts": [
                     {
                         "Type": "volume",
                         "Source": self.volume,
-                        "Target": "/data",
+                        "Target": self.folder,
                         "VolumeOptions": {
                             "NoCopy": True,
                             "DriverConfig": {"Name": "reberth", "Options": {"size": "512MiB", "fstype": self.fstype}},
@@ -98,6 +99,13 @@ class Writer:
             "RestartPolicy": {"Condition": "any", "Delay": SECOND},
             "Placement": {"Constraints": list(self.constraints)},
         }
+
+    def _command(self) -> list[str]:
+        if self.image:
+            return ["sh", "-c", self.program]
+        answer = "signal.SIG_IGN" if self.stubborn else "lambda *_: sys.exit()"  # a first process has no default one
+        prologue = f"import signal, sys\nsignal.signal(signal.SIGTERM, {answer})\n"
+        return [PYTHON, "-c", prologue + self.program]
 
     def deploy(self, scenario: Scenario) -> None:
         template = self.template(scenario.stacks.variables["REBERTH_IMAGE"])
@@ -116,7 +124,8 @@ class Writer:
     def audit(self, scenario: Scenario) -> tuple[str, ...]:
         """Sentences. Raises DrillError and what Docker raises while it cannot be read."""
         place = self.place(scenario)
-        code, out, error = scenario.cluster.run(place.node, place.container, PYTHON, "-c", self.reader)
+        program = "sh" if self.image else PYTHON
+        code, out, error = scenario.cluster.run(place.node, place.container, program, "-c", self.reader)
         if code != 0:
             raise DrillError(f"{self.name} cannot be read on {place.node}: {error.strip()[-300:]}")
         lines, torn = parse(out.decode(errors="replace"))
@@ -130,11 +139,17 @@ def stubborn(name: str, grace: int, *constraints: str) -> Writer:
     return Writer(name, _APPEND, _READ_LINES, stubborn=True, grace=grace, constraints=constraints)
 
 
-def writers() -> list[Writer]:
+def writers(services: str = "") -> list[Writer]:
+    """``services``: the image of MariaDB and Redis, if there is one."""
+    databases = [
+        Writer("mariadb", MARIADB, READ_MARIADB, services, MARIADB_FOLDER),
+        Writer("redis", REDIS, READ_REDIS, services, REDIS_FOLDER),
+    ]
     return [
         Writer("append", _APPEND, _READ_LINES),
         replace(stubborn("stubborn", 10), fstype="xfs"),
         Writer("sqlite", _SQLITE, _READ_BASE),
+        *(databases if services else ()),
     ]
 
 

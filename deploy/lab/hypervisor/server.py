@@ -32,6 +32,7 @@ from deploy.lab.hypervisor.messages import (
     read_body,
     token_check,
 )
+from deploy.lab.hypervisor.mischief import Mischief
 from deploy.lab.names import HOST_PORT, LabError, LabRecord, Layout
 
 log = structlog.get_logger()
@@ -55,6 +56,7 @@ class MachineHost:
         self.machines = {node.vm: Machine(self._layout, record.spec(), node, self.disks) for node in record.nodes()}
         self._locks = {vm: asyncio.Lock() for vm in self.machines}  # one operation on a machine at a time
         self.events = Events()
+        self.mischief = Mischief()
         for vm in self.machines:
             self.disks.add_machine(vm)
 
@@ -196,7 +198,7 @@ class MachineHost:
 
 
 def driver_app(host: MachineHost, token: str) -> web.Application:
-    app = web.Application(middlewares=[token_check(token), errors])
+    app = web.Application(middlewares=[token_check(token), errors, host.mischief.middleware()])
     app.add_routes(_routes(host))
     return app
 
@@ -207,6 +209,7 @@ def control_app(host: MachineHost) -> web.Application:
     app.add_routes(_routes(host))
     app.add_routes(
         [
+            web.post("/control/mischief", host.mischief.change),
             web.get("/control/{vm}/power", host.read_power),
             web.post("/control/{vm}/{action}", host.control),
         ]

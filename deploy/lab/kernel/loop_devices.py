@@ -215,3 +215,12 @@ def _shut_down(path: str, device: int) -> bool:
     finally:
         os.close(handle)
     return True
+
+
+def shut_down(path: Path) -> bool:
+    """Shut the file system at this path down, as one does whose disk fails; False when it cannot be."""
+    try:
+        device = path.stat().st_dev
+    except OSError:
+        return False
+    return _shut_down(str(path), device)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 from deploy.lab.names import LabError, LabSpec, Layout
 
 _CHAINS = (("INPUT", "-i"), ("FORWARD", "-i"), ("FORWARD", "-o"))
+WIRE = "deploy.lab.kernel.slow_wire"
 _DISABLED, _FORWARDING = "0", "3"  # bridge(8): state of a port
 
 
@@ -76,6 +79,41 @@ def cut(layout: Layout, node: str) -> None:
 
 def heal(layout: Layout, node: str) -> None:
     run("bridge", "link", "set", "dev", layout.veth(node), "state", _FORWARDING)
+
+
+def slow(layout: Layout, node: str, seconds: float, jitter: float) -> None:
+    """Put a wire that delays between the node's cable and the bridge: each way so long, and up to ``jitter`` more."""
+    quicken(layout, node)
+    cable = layout.veth(node)
+    ours, bridged = _wire(cable)
+    run(*f"ip link add {ours} type veth peer name {bridged}".split())
+    for end in (cable, ours):  # the machine itself must not answer there
+        run(*f"ip link set {end} arp off up".split())
+    run(*f"ip link set {cable} nomaster".split())
+    run(*f"ip link set {bridged} master {layout.bridge} up".split())
+    subprocess.run(
+        ["setsid", "--fork", sys.executable, "-m", WIRE, cable, ours, str(seconds), str(jitter)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
+        check=True,
+    )
+
+
+def quicken(layout: Layout, node: str) -> None:
+    """The wire ends with its interface, and the cable is in the bridge again."""
+    cable = layout.veth(node)
+    ours, _ = _wire(cable)
+    if not exists(ours):
+        return
+    run("ip", "link", "delete", ours, check=False)
+    if exists(cable):
+        run(*f"ip link set {cable} arp on master {layout.bridge} up".split())
+
+
+def _wire(cable: str) -> tuple[str, str]:
+    return f"{cable}a", f"{cable}b"
 
 
 def remove(layout: Layout) -> None:

@@ -12,7 +12,7 @@ from controller.planner.remedies import NOBODY
 from controller.protocol.answers import Rejection, Status
 from controller.protocol.messages import MountRequest, RemoveVolume
 from controller.protocol.views import Explanation
-from controller.reconciler.pace import MEND
+from controller.reconciler.pace import MEND, retried
 from drivers.memory_storage import Fault
 from tests.support.shell import DATA, Scene, scene
 
@@ -61,6 +61,11 @@ async def test_what_is_refused_again_and_again_is_told_with_the_storages_sentenc
         assert sentence in found.why
         assert (found.state, found.cure) == ("waiting", MEND)
         assert play.one.state.why(DATA).count("was told to refuse") == 1
+
+
+@pytest.mark.parametrize("why", ["disk 7 is attached to swarm02", "disk 7 is attached to swarm02."])
+def test_what_is_tried_again_is_told_in_whole_sentences_whether_or_not_the_storage_ends_its_own(why: str) -> None:
+    assert retried(DATA, why) == "Volume data: disk 7 is attached to swarm02. It is tried again by itself."
 
 
 async def test_one_refusal_is_an_ordinary_thing_and_is_not_told() -> None:

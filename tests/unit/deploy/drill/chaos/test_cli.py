@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from deploy.drill.chaos.cli import app, chosen, minutes
-from deploy.drill.chaos.faults import FAULTS, KINDS
+from deploy.drill.chaos.cli import app, chosen, kinds, minutes
+from deploy.drill.chaos.faults.catalogue import KINDS
 from deploy.drill.chaos.schedule import episode
 from deploy.drill.errors import DrillError
 
@@ -25,10 +25,17 @@ def test_another_time_is_refused_with_an_example(text: str) -> None:
 
 
 def test_episodes_are_chosen_by_their_numbers() -> None:
-    assert chosen(7, "", NODES) is None
-    assert chosen(7, "3,5", NODES) == [episode(7, number, KINDS, NODES) for number in (3, 5)]
+    assert chosen(7, "", NODES, KINDS) is None
+    assert chosen(7, "3,5", NODES, KINDS) == [episode(7, number, KINDS, NODES) for number in (3, 5)]
     with pytest.raises(DrillError, match="--only is 'x'"):
-        chosen(7, "x", NODES)
+        chosen(7, "x", NODES, KINDS)
+
+
+def test_faults_are_chosen_by_their_names_and_a_strange_one_is_refused_with_those_that_there_are() -> None:
+    assert kinds("") == KINDS
+    assert [kind.name for kind in kinds("loss,cut")] == ["loss", "cut"]
+    with pytest.raises(DrillError, match="there is no fault flood; there is power-off,"):
+        kinds("loss,flood")
 
 
 def test_a_refused_option_makes_no_lab() -> None:
@@ -36,8 +43,3 @@ def test_a_refused_option_makes_no_lab() -> None:
 
     assert refused.exit_code == 2
     assert "--for is 'soon'" in refused.output
-
-
-def test_each_fault_has_its_own_name_a_sentence_and_a_cure() -> None:
-    assert len(FAULTS) == len(KINDS) == 23
-    assert all(fault.text.endswith(".") for fault in FAULTS.values())
