@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from controller.gate.kernel import filesystem, growth, subprocesses
 from controller.gate.kernel.block_devices import BlockDevices
 from controller.gate.kernel.connecting.connector import Connecting, Connector, Word
+from controller.gate.kernel.connecting.keys import KeyRegistrar
 from controller.gate.kernel.device import BY_ID, Device, in_use
 from controller.gate.kernel.disk_check import Wanted
 from controller.gate.kernel.filesystem import Proceed, Say
@@ -117,7 +118,7 @@ class Host(Protocol):
         ...
 
 
-CONNECTORS: Mapping[ConnectKind, Connector] = {}
+CONNECTORS: Mapping[ConnectKind, Connector] = {ConnectKind.REGISTER_KEY: KeyRegistrar()}
 
 
 class KernelHost(BlockDevices, MountTable, Connecting):
