@@ -25,7 +25,7 @@ class LunRig:
     rival: LunDriver
 
     async def __aenter__(self) -> Self:
-        self.bed = await asyncio.to_thread(shared_bed)
+        self.bed = shared_bed()  # not in a thread: the guest ends with the thread that started it
         await asyncio.to_thread(self.bed.reset)
         self.gates = Gates(self.bed)
         self.driver = driver(self.bed, "ctl", 1, self.gates)

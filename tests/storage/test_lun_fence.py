@@ -88,3 +88,7 @@ async def test_buffered_writes_go_on_succeeding_after_the_fence_and_only_fsync_t
         await asyncio.to_thread(rig.bed.shell, f"umount -l /mnt/a; mkdir -p /mnt/b; mount {device.format('b')} /mnt/b")
         assert rig.bed.shell("cat /mnt/b/kept; ls /mnt/b").split() == ["kept", "kept", "lost+found"]
         await asyncio.to_thread(rig.bed.shell, "umount /mnt/b")
+        # What A's kernel could not write back it tells the next one who writes there past the cache, once.
+        await asyncio.to_thread(
+            rig.bed.shell, f"dd if=/dev/zero of={device.format('a')} bs=4096 count=1 oflag=direct || :"
+        )

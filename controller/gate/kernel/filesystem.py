@@ -17,6 +17,7 @@ import struct
 from collections.abc import Callable
 
 from controller.gate.kernel import growth_mark as mark
+from controller.gate.kernel.connecting.nameplate import given_size
 from controller.gate.kernel.device import Device, busy, drop_cache, in_use, is_zero, write_protected
 from controller.gate.kernel.disk_check import (
     HEAD_BYTES,
@@ -30,7 +31,6 @@ from controller.gate.kernel.disk_check import (
     Wanted,
     judge,
 )
-from controller.gate.kernel.nameplate import given_size
 from controller.gate.kernel.subprocesses import Ended, in_thread, run
 from controller.volumes.mkfs_options import arguments
 

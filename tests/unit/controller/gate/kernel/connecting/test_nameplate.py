@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.gate.kernel.nameplate import given_size
+from controller.gate.kernel.connecting.nameplate import given_size
 from controller.model import VolumeKey
 from controller.reservations.plate import BYTES, Plate, encode
 
