@@ -468,6 +468,28 @@ class Attachment:
     epoch: Epoch | None = None  # the stamp the storage keeps; None where it keeps none
 
 
+class ConnectKind(Enum):
+    """What a node does so that a disk may be written from there."""
+
+    REGISTER_KEY = "register-key"  # a SCSI-3 reservation key of its own, on each path of the disk
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """
+    What a node has to do, or to undo, so that a disk may be written from there (`drivers.nodes`).
+
+    ``by_id``: names of the disk under /dev/disk/by-id, which hold its WWN. ``key``: 64 bits, never 0. ``epoch``: of the
+    controller that orders it.
+    """
+
+    disk: DiskId
+    kind: ConnectKind
+    by_id: tuple[str, ...]
+    key: int
+    epoch: Epoch
+
+
 @dataclass(frozen=True, slots=True)
 class GateVolume:
     """
@@ -523,6 +545,9 @@ class Capabilities:
     batch: bool  # many disks of one VM cost one call
     clones: bool = False  # can make a disk as a copy of another that is attached nowhere
     snapshots: bool = False  # can copy a disk that is in use, as it was at one time
+    fences_at_storage: bool = False  # the storage itself refuses every VM that is not in its list, whatever runs there,
+    # for as long as it lives; the list is the storage's own, so that it counts also of a VM that nobody can see. A disk
+    # on which it refuses nobody just now is uncertain, or unread, and never "attached nowhere"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from controller.api.routes import Route, by_path
 from controller.api.volume_requests import VolumeRequests
 from controller.planner.plan import decide
 from controller.protocol.identity import SwarmIdentity
+from controller.reconciler.connecting.node_orders import PATIENCE
 from controller.reconciler.executor import executor_of
 from controller.reconciler.nodes.beats import Detector
 from controller.reconciler.nodes.label_writer import LabelWriter
@@ -45,6 +46,7 @@ from controller.records.swarm import SwarmRecords
 from controller.settings import Settings
 from drivers.base import declared
 from drivers.loading import Chosen, Drivers, LoadingError, load
+from drivers.nodes import NodeConnected
 from drivers.owners import Home, Marked
 from watchers.facts_reader import FactsReader
 from watchers.node_labels import SwarmNodeLabels
@@ -103,6 +105,17 @@ async def own_address(docker: aiodocker.Docker, settings: Settings) -> str:
     return f"[{host}]:{settings.port}" if ":" in host else f"{host}:{settings.port}"
 
 
+def _state_of(settings: Settings, storage: Storage) -> LoopState:
+    """With the way to the gates for a driver that needs it, before anything else is asked of that."""
+    state = LoopState(asyncio.get_running_loop().time)
+    state.full, state.quotas = settings.volumes.full, quotas_of(settings)
+    state.nodes.fresh = settings.policy.gate_fresh
+    state.nodes.patience = min(PATIENCE, settings.loop.call_deadline / 2)
+    if storage.drivers is not None and isinstance(storage.drivers.storage, NodeConnected):
+        storage.drivers.storage.use_nodes(state.nodes)
+    return state
+
+
 async def join(
     settings: Settings, docker: aiodocker.Docker, election: aiodocker.Docker, identity: SwarmIdentity, storage: Storage
 ) -> Controller:
@@ -111,8 +124,7 @@ async def join(
 
     ``election`` is a connection of its own: a beat waits behind nothing that a thousand gates ask for.
     """
-    state, records, meters = LoopState(asyncio.get_running_loop().time), SwarmRecords(docker), Meters()
-    state.full, state.quotas = settings.volumes.full, quotas_of(settings)
+    state, records, meters = _state_of(settings, storage), SwarmRecords(docker), Meters()
     placed = partial(state.wakeup.press, Urgent.PLACED)
     watcher = SwarmWatcher(docker, state.wakeup, label=settings.policy.node_label, placed=placed)
     address = await own_address(docker, settings)

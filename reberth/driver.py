@@ -12,6 +12,8 @@ from controller.model import (
     AttachmentState,
     BootId,
     Capabilities,
+    Connection,
+    ConnectKind,
     DiskId,
     DriverOption,
     Epoch,
@@ -43,6 +45,7 @@ from drivers.base import (
     Unreachable,
 )
 from drivers.guests import GuestAddresses, Located, Witness
+from drivers.nodes import NodeConnected, Nodes
 from drivers.owners import Marked, Owners
 from drivers.snapshots import Snapshotter
 
@@ -52,6 +55,8 @@ __all__ = [
     "AttachmentState",
     "BootId",
     "Capabilities",
+    "ConnectKind",
+    "Connection",
     "CreateOutcome",
     "Created",
     "DeviceHint",
@@ -68,6 +73,8 @@ __all__ = [
     "Listing",
     "Located",
     "Marked",
+    "NodeConnected",
+    "Nodes",
     "Optioned",
     "Outcome",
     "Owners",

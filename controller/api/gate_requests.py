@@ -106,7 +106,7 @@ class GateRequests:
     # What has it mounted?
 
     async def sync(self, node: NodeId, sync: Sync) -> Orders | Rejection:
-        """Answers at once when there is something to let go, else after ``sync.wait`` seconds."""
+        """Answers at once when there is something to do, else after ``sync.wait`` seconds."""
         caller = Caller(node, VmId(sync.vm), BootId(sync.boot))
         seen = await self._registry.register(caller)
         if isinstance(seen, Rejection):
@@ -118,6 +118,7 @@ class GateRequests:
             return Rejection(
                 Status.CONFLICT, f"boot {sync.boot} of VM {sync.vm} has ended: another one was heard since"
             )
+        self._state.nodes.heard(caller.vm, sync.carried)
         try:
             problem = await self._note(caller, seen.hostname, sync.volumes)
         except RecordsUnavailable as error:
@@ -142,13 +143,13 @@ class GateRequests:
     async def _orders(self, caller: Caller, number: int, wait: float) -> Orders:
         ends = self._clock() + wait
         while (heard := self._waiting(caller.vm, number)) is not None:
-            found = self._to_let_go(caller, heard)
-            if found.releases and self._told.get(caller.vm) != found:
+            found = self._state.nodes.beside(caller.vm, self._to_let_go(caller, heard))
+            if found and self._told.get(caller.vm) != found:
                 self._told[caller.vm] = found
                 return found
-            if not found.releases:
+            if not found:
                 self._told.pop(caller.vm, None)
-            ends = min(ends, self._clock() + REPEAT_ORDERS) if found.releases else ends
+            ends = min(ends, self._clock() + REPEAT_ORDERS) if found else ends
             left = ends - self._clock()
             if left <= 0:
                 return found

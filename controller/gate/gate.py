@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from controller.gate.connecting.connections import Connections
 from controller.gate.jobs import GateError, Job, for_ever
 from controller.gate.kernel.ghosts import Ghosts, may_be_used
 from controller.gate.kernel.host import Host
@@ -64,7 +65,8 @@ class Gate:
         self.volumes = VolumeTable(self._store, mount_root.resolve())
         self.names = VolumeNames(self._store, controller)
         self._descriptions = Descriptions(controller)
-        self.reporter = Reporter(controller, self.volumes, machine, self._obey)
+        self.connections = Connections(host, self._store, self.volumes.touch)
+        self.reporter = Reporter(controller, self.volumes, machine, self._obey, self.connections)
         self._ghosts, self._burying = Ghosts(host), Job()
         self._jobs: asyncio.TaskGroup | None = None
         self._awake = asyncio.Event()
@@ -93,6 +95,7 @@ class Gate:
             self._tried.set()
             jobs.create_task(for_ever(self.reporter.run))
             jobs.create_task(for_ever(self.names.run))
+            jobs.create_task(for_ever(self.connections.run))
             jobs.create_task(for_ever(self._watch))
             jobs.create_task(for_ever(lambda: usage.watch(self.volumes, self._host, jobs)))
             jobs.create_task(for_ever(lambda: Trimming(self._host, self.volumes).run(jobs)))

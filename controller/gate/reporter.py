@@ -13,6 +13,7 @@ from typing import Protocol
 
 import structlog
 
+from controller.gate.connecting.connections import Connections
 from controller.gate.volume_table import VolumeTable
 from controller.protocol import messages
 from controller.protocol.client import ControllerError
@@ -45,11 +46,13 @@ class Reporter:
         volumes: VolumeTable,
         machine: Callable[[], Machine],
         obey: Callable[[messages.Release], Awaitable[None]],
+        connections: Connections,
     ) -> None:
         self._target = target
         self._volumes = volumes
         self._machine = machine
         self._obey = obey
+        self._connections = connections
         self._version = software_version()
         self._answered = 0
         self._news = asyncio.Condition()
@@ -72,34 +75,36 @@ class Reporter:
     async def _exchange(self) -> None:
         version = self._volumes.version
         self._volumes.changed.clear()
-        orders = await self._send(version)
+        report = self._report(news=version > self._answered)
+        orders = await (self._poll(report) if report.wait else self._target.sync(report))
         if orders is None:
             return
         self._note(None)
         async with self._news:
             self._answered = max(self._answered, version)
             self._news.notify_all()
+        self._connections.told(report.carried)
+        self._connections.obey(orders)
         for order in orders.releases:
             await self._obey(order)
-        if orders.releases:
+        if orders:
             await self._rest(UNOBEYED_SECONDS)
 
-    async def _send(self, version: int) -> messages.Orders | None:
-        """None: something changed meanwhile. News is sent without waiting, so that its answer comes at once."""
+    def _report(self, *, news: bool) -> messages.Sync:
+        """News is sent without waiting, so that its answer comes at once."""
         machine = self._machine()
-        news = version > self._answered
-        report = messages.Sync(
+        return messages.Sync(
             vm=machine.vm,
             boot=machine.boot,
             version=self._version,
             volumes=self._volumes.report(),
             wait=0.0 if news else POLL_SECONDS,
+            kinds=self._connections.kinds,
+            carried=self._connections.report(),
         )
-        if news:
-            return await self._target.sync(report)
-        return await self._poll(report)
 
     async def _poll(self, report: messages.Sync) -> messages.Orders | None:
+        """None: something changed meanwhile."""
         orders: list[messages.Orders] = []
         async with asyncio.TaskGroup() as tasks:
 

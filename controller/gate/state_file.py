@@ -95,12 +95,16 @@ class KnownList(msgspec.Struct, frozen=True):
 
 
 class GateState(msgspec.Struct, frozen=True):
-    """``created``: names that are volumes of ours, those of ``listed`` and what was made here since."""
+    """
+    ``created``: names that are volumes of ours, those of ``listed`` and what was made here since. ``epoch``: the
+    highest one of orders to connect a disk that were taken in this boot.
+    """
 
     boot: str = ""
     created: frozenset[str] = frozenset()
     listed: KnownList = KnownList()
     volumes: dict[str, VolumeState] = {}
+    epoch: Number = 0
 
     def with_volume(self, name: str, state: VolumeState) -> GateState:
         return msgspec.structs.replace(self, volumes={**self.volumes, name: state})
@@ -177,7 +181,12 @@ class StateFile:
         await self.change(lambda now: msgspec.structs.replace(now, created=names, listed=listed))
 
     async def rebuild(self, boot: str, volumes: Mapping[str, VolumeState]) -> None:
-        await self.change(lambda now: msgspec.structs.replace(now, boot=boot, volumes=dict(volumes)))
+        """Of another boot nothing counts."""
+        await self.change(
+            lambda now: msgspec.structs.replace(
+                now, boot=boot, volumes=dict(volumes), epoch=now.epoch if now.boot == boot else 0
+            )
+        )
 
     async def change(self, edit: Edit) -> None:
         """Returns when it is on the disk. Raises StateUnwritable; then nothing has changed."""

@@ -73,7 +73,8 @@ def plugin_config(settings: PluginSettings, content: str) -> dict[str, object]:
         "workdir": "/",
         "network": {"type": "host"},
         "propagatedMount": VOLUMES,
-        "linux": {"capabilities": ["CAP_SYS_ADMIN"], "allowAllDevices": True, "devices": None},
+        # RAWIO: the kernel lets nobody else read which keys are registered on a LUN (SG_IO).
+        "linux": {"capabilities": ["CAP_SYS_ADMIN", "CAP_SYS_RAWIO"], "allowAllDevices": True, "devices": None},
         "mounts": mounts,
         "env": [{"name": name, "value": value, "settable": None} for name, value in sorted(environment.items())],
         "args": {"name": "", "description": "", "settable": None, "value": []},

@@ -8,7 +8,18 @@ turns into it. Which of what was read may count is the rules' to say (`controlle
 
 from __future__ import annotations
 
-from controller.model import BootId, Evidence, EvidenceKind, GateView, MountState, Node, NodeState, Phase, VmId
+from controller.model import (
+    BootId,
+    Evidence,
+    EvidenceKind,
+    FencePolicy,
+    GateView,
+    MountState,
+    Node,
+    NodeState,
+    Phase,
+    VmId,
+)
 from controller.planner.context import VolumeContext
 
 Holder = tuple[VmId, BootId]
@@ -89,14 +100,31 @@ def _powered_off(ctx: VolumeContext, vm: VmId, _boot: BootId) -> Evidence | None
 def _detached(ctx: VolumeContext, vm: VmId, boot: BootId) -> Evidence | None:
     if ctx.entry.disk is None or ctx.attachment(vm) is not None:
         return None
-    if not ctx.rules.vm_seen(ctx.index.power(vm)) or not ctx.rules.detach_proves(ctx.index.policy.capabilities):
+    if not list_counts(ctx, vm) or not ctx.rules.detach_proves(ctx.index.policy.capabilities):
         return None
     if not ctx.rules.detach_agreed(ctx, vm, boot):
         return None
-    text = (
-        f"the storage lists the disk on {disk_place(ctx)}, no longer on {vm_label(ctx, vm)}, and a detach cuts all I/O"
-    )
+    place, there = disk_place(ctx), vm_label(ctx, vm)
+    text = f"the storage lists the disk on {place}, no longer on {there}, and a detach cuts all I/O"
+    if ctx.index.policy.capabilities.fences_at_storage:
+        text = f"{there} is fenced at the storage, which lists the disk on {place} and refuses its writes"
     return _made(ctx, EvidenceKind.DETACHED, vm, "storage", text)
+
+
+def list_counts(ctx: VolumeContext, vm: VmId) -> bool:
+    """
+    Whether the storage's list says something of this VM: one that nobody sees may be in none, and write.
+
+    Unless the list is that of a storage which itself refuses whoever is not in it (fences_at_storage).
+    """
+    return ctx.index.policy.capabilities.fences_at_storage or ctx.rules.vm_seen(ctx.index.power(vm))
+
+
+def fenceable(ctx: VolumeContext, vm: VmId) -> bool:
+    """Whether the policy lets the storage itself refuse this VM, be it seen or not."""
+    capabilities, policy = ctx.index.policy.capabilities, ctx.entry.spec.policy or ctx.index.policy.fence
+    listed = ctx.attachment(vm) is not None
+    return capabilities.fences_at_storage and capabilities.detach_cuts_io and policy is FencePolicy.DETACH and listed
 
 
 def _confirmed(ctx: VolumeContext, vm: VmId, boot: BootId) -> Evidence | None:

@@ -24,7 +24,7 @@ from controller.model import (
 )
 from controller.planner import lifetime
 from controller.planner.context import VolumeContext, usable
-from controller.planner.evidence import Holder, holding_node, left_to_join
+from controller.planner.evidence import Holder, fenceable, holding_node, left_to_join
 from controller.planner.silence import silence
 
 
@@ -53,7 +53,7 @@ class Placement(Enum):
     HELD_ALIVE = "held on a node that is down, whose gate speaks again"
     HELD_UNSEEN = "held on a node that is down, power unknown"
     HELD_IDLE = "held on a node that is down, nobody waits"
-    HELD_RUNNING = "held on a node that is down, VM runs"
+    HELD_RUNNING = "held on a node that is down, VM runs"  # or it does not matter, as the storage can refuse it
     # no foreign grants from here on
     DOOMED_ATTACHED = "removed, still attached"
     KEPT = "removed, its disk is kept for a while"
@@ -168,8 +168,8 @@ def _held_by_nobody(ctx: VolumeContext, vm: VmId) -> Placement:
 
 
 def _held_by_vm(ctx: VolumeContext, vm: VmId) -> Placement:
-    """No node answers for this VM: what the hypervisor says of it decides."""
-    if ctx.index.power(vm) is not Power.ON:
+    """No node answers for this VM: what the hypervisor says of it decides, or that the storage can refuse it."""
+    if ctx.index.power(vm) is not Power.ON and not fenceable(ctx, vm):
         return Placement.HELD_UNSEEN
     waited_for = ctx.target is not None and ctx.target.state is NodeState.READY
     return Placement.HELD_RUNNING if waited_for or ctx.entry.phase is Phase.DELETING else Placement.HELD_IDLE

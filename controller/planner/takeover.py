@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from controller.model import DiskId, Evidence, FencePolicy, MountState, NodeId, VmId
+from controller.model import DiskId, Evidence, FencePolicy, MountState, NodeId, Power, VmId
 from controller.planner.actions import Action, Alarm, Detach, DropGrants, Fence, Revoke, Wait
 from controller.planner.context import VolumeContext
 from controller.planner.evidence import (
@@ -18,10 +18,12 @@ from controller.planner.evidence import (
     holding_node,
     idle_evidence,
     left_to_join,
+    list_counts,
     vm_label,
 )
 from controller.planner.silence import silence
 
+STILL = "still "
 LOOK_AGAIN = 2.0  # seconds after which a look at something that changes by itself makes sense
 
 
@@ -75,7 +77,7 @@ def _service(ctx: VolumeContext) -> str:
 
 def _unlisted(ctx: VolumeContext, vm: VmId) -> bool:
     """Whether the storage says that the disk is not on a VM that it sees."""
-    return ctx.attachment(vm) is None and ctx.rules.vm_seen(ctx.index.power(vm))
+    return ctx.attachment(vm) is None and list_counts(ctx, vm)
 
 
 def _contradicted(ctx: VolumeContext, vm: VmId) -> Action:
@@ -164,9 +166,8 @@ def held_idle(ctx: VolumeContext) -> Action:
     if strange(ctx, vm):
         return Wait(ctx.name, f"Volume {ctx.name}: {_by_whom(ctx, vm)} No task waits for it.")
     why = (
-        f"Volume {ctx.name} was last used on {vm_label(ctx, vm)}, which is down while its VM runs; no ready node "
-        "waits for the volume, "
-        "so nothing is forced."
+        f"Volume {ctx.name} was last used on {vm_label(ctx, vm)}, which is down while its VM "
+        f"{_runs(ctx, vm).removeprefix(STILL)}; no ready node waits for the volume, so nothing is forced."
     )
     return Wait(ctx.name, why)
 
@@ -181,7 +182,7 @@ def held_running(ctx: VolumeContext) -> Action:
 def _forced(ctx: VolumeContext, vm: VmId) -> Action:
     """By the policy; it asks for a person where that forces nothing."""
     policy, cuts = _policy(ctx), ctx.index.policy.capabilities.detach_cuts_io
-    why = f"Volume {ctx.name}: {_gone(ctx, vm)} still runs"
+    why = f"Volume {ctx.name}: {_gone(ctx, vm)} {_runs(ctx, vm)}"
     if policy is FencePolicy.HOLD:
         return Alarm(ctx.name, f"{why}; policy 'hold' forces nothing.", _confirm(ctx, vm))
     if policy is FencePolicy.DETACH and cuts and ctx.attachment(vm) is not None:
@@ -198,6 +199,10 @@ def _forced(ctx: VolumeContext, vm: VmId) -> Action:
     fenced = node.id if node is not None else NodeId("")
     note = "policy 'power-off'" if policy is FencePolicy.POWER_OFF else "this storage cannot cut its writes"
     return Fence(ctx.name, vm, fenced, f"{why}; it is powered off ({note}).")
+
+
+def _runs(ctx: VolumeContext, vm: VmId) -> str:
+    return f"{STILL}runs" if ctx.index.power(vm) is Power.ON else "may still run, as far as anybody can see"
 
 
 def strange(ctx: VolumeContext, vm: VmId) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from controller.protocol.bounds import Identifier, Seconds
-from controller.protocol.messages import Message
+from controller.protocol.bounds import Identifier, Message, Seconds
 
 
 class Beat(Message, frozen=True):

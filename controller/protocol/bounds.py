@@ -1,9 +1,10 @@
-"""How large what a peer says may be. Pure. The decoder holds messages to it before anything sees them."""
+"""What every message keeps to, and how large it may be. Pure. The decoder holds it to that before anything sees it."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from controller.names import MAX_NAME
@@ -27,6 +28,10 @@ Host = Annotated[str, Meta(max_length=253)]
 Word = Annotated[str, Meta(max_length=LONGEST_WORD)]
 Sentence = Annotated[str, Meta(max_length=LONGEST_SENTENCE)]
 Answer = Annotated[str, Meta(max_length=LONGEST_ANSWER)]
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """All messages refuse fields that they do not know: two versions that differ find out at once."""
 
 
 def shortened(text: str, longest: int = LONGEST_SENTENCE) -> str:

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
-from msgspec import Meta
+from msgspec import Meta, field
 
 from controller.protocol.bounds import (
     MOST_NAMES,
@@ -24,6 +23,7 @@ from controller.protocol.bounds import (
     Count,
     Host,
     Identifier,
+    Message,
     Name,
     Number,
     Seconds,
@@ -31,14 +31,10 @@ from controller.protocol.bounds import (
     Time,
     Word,
 )
+from controller.protocol.connecting.orders import MOST_ORDERS, Carried, Connect
 
 
-class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """All messages refuse fields that they do not know: two versions that differ find out at once."""
-
-
-class Empty(Message, frozen=True):
-    pass
+class Empty(Message, frozen=True): ...
 
 
 class Problem(Message, frozen=True):
@@ -53,7 +49,7 @@ class Redirect(Message, frozen=True):
 
 class CreateVolume(Message, frozen=True):
     name: Asked
-    options: Annotated[dict[Word, Asked], Meta(max_length=MOST_OPTIONS)] = {}
+    options: Annotated[dict[Word, Asked], Meta(max_length=MOST_OPTIONS)] = field(default_factory=dict)
 
 
 class GetVolume(Message, frozen=True):
@@ -150,7 +146,6 @@ class MountGrant(Message, frozen=True):
     empty (any UUID), and ``label`` a digest of the label that must be on it.
 
     ``read_only``: nothing is formatted, and the file system is handed out mounted read-only.
-
     ``uid``, ``gid`` and ``mode`` are those of the directory that is handed out, when it is made; ``mount_options`` are
     of `volumes.handout_options.SAFE_MOUNT_OPTIONS`. They are said where the user did; ``mkfs_options`` (of
     `volumes.mkfs_options`) only with ``may_format``.
@@ -208,13 +203,10 @@ class VolumeReport(Message, frozen=True):
     out under them before stay counted. While unmounted it is ``serial``. ``Release(serial)`` raises it at once, also
     while containers use the volume. The controller counts on both in one report: once ``floor`` is reached, ``users``
     has every mount that was, or ever will be, handed out under a serial up to it.
-
     ``suffers``: the problem is of the mount that is there: its containers cannot read or write as they should, and a
     person has to look.
-
     ``epoch``: the highest one of the grants that the gate accepted for this volume in this boot; it refuses lower ones,
     so the controller takes an epoch above it.
-
     ``used`` and ``available``: bytes of its file system, where it is mounted and that could be read; else both 0.
     """
 
@@ -237,6 +229,7 @@ class Sync(Message, frozen=True):
     The whole truth of the gate about its node, at least every 20 s and at once after each change.
 
     A change ends a long poll under way: the gate sends the newer Sync and the controller answers the older one.
+    ``kinds``: of connections that the gate can make; ``carried``: what became of such orders, until it was answered.
     """
 
     vm: Identifier
@@ -244,6 +237,8 @@ class Sync(Message, frozen=True):
     version: Word  # of the gate's software
     volumes: Annotated[tuple[VolumeReport, ...], Meta(max_length=MOST_VOLUMES)] = ()
     wait: Seconds = 20.0
+    kinds: Annotated[tuple[Word, ...], Meta(max_length=MOST_OPTIONS)] = ()
+    carried: Annotated[tuple[Carried, ...], Meta(max_length=MOST_ORDERS)] = ()
 
 
 class Release(Message, frozen=True):
@@ -258,7 +253,14 @@ class Release(Message, frozen=True):
 
 
 class Orders(Message, frozen=True):
+    """What is to be connected is said to gates alone that can (`Sync.kinds`). True: there is something to do."""
+
     releases: tuple[Release, ...] = ()
+    connects: Annotated[tuple[Connect, ...], Meta(max_length=MOST_ORDERS)] = ()
+    disconnects: Annotated[tuple[Connect, ...], Meta(max_length=MOST_ORDERS)] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.releases or self.connects or self.disconnects)
 
 
 class EngineReport(Message, frozen=True):

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from controller.protocol.bounds import Answer, Asked, Host, Name, Number, Sentence, Time, Word
+from controller.protocol.bounds import Answer, Asked, Host, Message, Name, Number, Sentence, Time, Word
 from controller.protocol.endpoint import Access, Endpoint, done
-from controller.protocol.messages import Empty, Message
+from controller.protocol.messages import Empty
 from controller.protocol.views import (
     DoctorView,
     DriverView,

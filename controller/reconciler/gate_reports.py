@@ -55,6 +55,7 @@ class Heard:
     volumes: Mapping[VolumeName, GateVolume]
     version: str = ""  # of the gate's software
     usage: Mapping[VolumeName, Usage] = field(default_factory=dict)
+    kinds: frozenset[str] = frozenset()  # of connections that it can make
 
 
 class GateReports:
@@ -82,7 +83,8 @@ class GateReports:
         self._number += 1
         volumes = {VolumeName(each.name): _view(each) for each in sync.volumes}
         usage = {VolumeName(each.name): Usage(each.used, each.available) for each in sync.volumes if each.used}
-        self._heard[vm] = Heard(node, boot, self._clock(), self._number, volumes, sync.version, usage)
+        kinds = frozenset(sync.kinds)
+        self._heard[vm] = Heard(node, boot, self._clock(), self._number, volumes, sync.version, usage, kinds)
         if before is None or (before.node, before.boot, before.volumes) != (node, boot, volumes):
             self._changed.fire()  # not for a mere sign of life: it would wake the polls of all gates, for each gate
         return self._number

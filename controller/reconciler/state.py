@@ -15,6 +15,7 @@ from controller.planner.actions import reason
 from controller.planner.plan import Decision
 from controller.protocol.bounds import MOST_NAMES
 from controller.protocol.messages import Hello, KnownNames, Names
+from controller.reconciler.connecting.node_orders import NodeOrders
 from controller.reconciler.gate_reports import GateReports
 from controller.reconciler.nodes import clocks
 from controller.reconciler.nodes.suspects import Suspects
@@ -73,6 +74,7 @@ class LoopState:
         self.changed = Broadcast()
         self.wakeup = Wakeup()
         self.gates = GateReports(clock, self.changed)
+        self.nodes = NodeOrders(self.gates, self.changed, clock)
         self.suspects = Suspects(clock)
         self._written: dict[VolumeName, tuple[float, VolumeRecord]] = {}
         self._granted: Mapping[tuple[VmId, BootId], set[VolumeName]] = {}

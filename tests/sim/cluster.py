@@ -34,7 +34,7 @@ from tests.sim.faults import Event
 from tests.sim.labels import labels
 from tests.sim.restores import restores
 from tests.sim.state import NOTHING, NOWHERE, VOLUME, Age, Call, Intent, Mount, Note, State, Storage, View, Vm, slot
-from tests.sim.storage import judged, land, wake
+from tests.sim.storage import begun, judged, land, wake
 
 QUIET = (Wait, Alarm, Refuse, Converged)
 
@@ -156,6 +156,10 @@ class Cluster:
         if isinstance(action, CreateDisk) and s.record.disk:
             raise Broken("a disk is made anew although the volume has one")
         call = _call_of(action, s.leaders[i].epoch, i)._replace(disk=self.storage.disk_name(s.record.life))
+        taken = begun(self.storage, s, call)
+        if taken is None:
+            return set_leader(s, i, s.leaders[i]._replace(pending=None))  # no intent is left of it
+        s = taken
         place = call.vm if call.op == "attach" and not _seen(s) else s.record.place
         s = write(s, i, s.record._replace(intent=Intent(call.op, call.vm, call.epoch), place=place))
         return s._replace(calls=tuple(sorted((*s.calls, call))))

@@ -210,6 +210,7 @@ class State(NamedTuple):
     blind: bool = False  # the storage cannot be read
     backup: tuple[Record, int, tuple[int, ...]] | None = None  # what a backup of Swarm has: record, claim, tasks
     labels: frozenset[int] = frozenset()  # VMs whose node bears the label of the dead
+    held: int = 0  # the epoch under which a controller holds the disk, where nodes connect it themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +232,9 @@ class Storage:
     lists_strays: bool = True  # a disk that its VM has on another file is listed there, as uncertain
     refuses_strays: bool = True  # such a disk is attached, detached and deleted by nobody
     voids: bool = True  # a grant tells its gate which earlier ones are void (not the storage's doing)
+    nodes_connect: bool = False  # all VMs see the disk: an attach is an order to the VM's gate, which may come late
+    knows_epoch: bool = True  # an order is carried out only while the controller of its epoch holds the disk
+    knows_use: bool = True  # a gate connects nothing anew that is in use on its node
 
     def disk_name(self, life: int) -> int:
         return life if self.renames else 1
@@ -238,13 +242,17 @@ class Storage:
     @property
     def capabilities(self) -> Capabilities:
         """What the driver promises: the planner is told of the guards, also of those that are switched off."""
-        return Capabilities(self.name, self.cuts or self.promised, True, True, 8, shared=True, batch=False)
+        cuts = self.cuts or self.promised
+        return Capabilities(
+            self.name, cuts, True, True, 8, shared=True, batch=False, fences_at_storage=self.nodes_connect
+        )
 
 
 LAB = Storage("lab", busy=True, cuts=False)  # shares the kernel with its machines: cannot cut, refuses busy disks
 GHOST = Storage("ghost", cuts=False)  # keeps no promise about writes after a detach
 VSPHERE = Storage("vsphere")  # hot-removal cuts I/O
 INVENTORY = Storage("inventory", forgets=True)
+LUN = Storage("lun", nodes_connect=True)  # the storage itself refuses whoever is not connected
 LENT = Storage("vsphere, to be copied", lent=True)
 SNAPPED = Storage("vsphere, a snapshot is wanted", snapped=True)
 LENT_LAB = Storage("lab, to be copied", busy=True, cuts=False, lent=True)

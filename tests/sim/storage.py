@@ -30,10 +30,14 @@ def refusal(storage: Storage, s: State, call: Call) -> str | None:
         return "no such disk"  # under the name that we know
     if s.astray and ours and storage.refuses_strays:
         return "its VM has it on another file"
-    there = s.disk if storage.lists_strays or not s.astray else 0
     if call.op == "delete":
+        there = s.disk if storage.lists_strays or not s.astray else 0
         return "attached" if ours and there and storage.keeps else None
-    vm = s.vms[call.vm]
+    return (_order_refused if storage.nodes_connect else _move_refused)(storage, s, call, ours=ours)
+
+
+def _move_refused(storage: Storage, s: State, call: Call, *, ours: bool) -> str | None:
+    vm, there = s.vms[call.vm], s.disk if storage.lists_strays or not s.astray else 0
     if storage.epochs and call.epoch < vm.stamp:
         return "an older epoch than the VM's stamp"
     if call.op == "attach":
@@ -43,6 +47,32 @@ def refusal(storage: Storage, s: State, call: Call) -> str | None:
         return "the VM is saved"
     busy = vm.on and vm.mount is Mount.YES and ours and bool(s.disk >> call.vm & 1)
     return "in use" if storage.busy and busy else None
+
+
+def begun(storage: Storage, s: State, call: Call) -> State | None:
+    """
+    Before it orders or detaches anything, a controller takes the disk under its epoch, and looks who has it. None: it
+    is refused, as a later one holds the disk, or another VM has it.
+    """
+    if not storage.nodes_connect or call.op not in {"attach", "detach"}:
+        return s
+    others = call.op == "attach" and call.disk == storage.disk_name(s.record.life) and s.disk & ~(1 << call.vm)
+    return None if call.epoch < s.held or others else s._replace(held=call.epoch)
+
+
+def _order_refused(storage: Storage, s: State, call: Call, *, ours: bool) -> str | None:
+    """A detach is the controller's own act; an attach is a gate's, at whatever time the order reaches it."""
+    if call.epoch != s.held and (storage.knows_epoch or call.op == "detach"):
+        return "the disk is held under another epoch"
+    if call.op == "detach":
+        return None
+    vm = s.vms[call.vm]
+    if not vm.on or call.disk not in s.made:
+        return "no gate, or no such disk"
+    if storage.epochs and call.epoch < vm.stamp:
+        return "an older epoch than its gate has met"
+    anew = ours and not s.disk >> call.vm & 1
+    return "in use there, and not connected" if storage.knows_use and anew and vm.mount is not Mount.NO else None
 
 
 def _done(storage: Storage, s: State, call: Call) -> State:
@@ -78,7 +108,9 @@ def _attach(storage: Storage, s: State, call: Call, *, ours: bool) -> State:
         return s
     if s.astray:
         raise Broken(f"VM {call.vm} is given the old file of a disk that was moved")
-    if s.disk & ~(1 << call.vm):
+    if storage.nodes_connect and vm.mount is Mount.TORN:  # what its kernel has still to write gets through
+        s = set_vm(s, call.vm, s.vms[call.vm]._replace(mount=Mount.YES))
+    elif s.disk & ~(1 << call.vm) and not storage.nodes_connect:
         raise Broken(f"the disk is attached to VM {call.vm} and to another one")
     return judged(storage, s._replace(disk=s.disk | 1 << call.vm))
 

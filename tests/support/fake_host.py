@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from controller.gate.kernel.connecting.connector import Word
 from controller.gate.kernel.device import Device
 from controller.gate.kernel.disk_check import Wanted
 from controller.gate.kernel.filesystem import Proceed, Say
 from controller.gate.kernel.handout import Nameplate, Owner
 from controller.gate.kernel.mount_table import Mount, MountFailed
 from controller.gate.kernel.subprocesses import Stalled
-from controller.model import VolumeName
+from controller.model import Connection, VolumeName
 from controller.protocol import messages
 from controller.volumes.naming import volume_key
 
@@ -52,6 +53,10 @@ class FakeHost:
     rescues: int = 0
     removed: list[str] = field(default_factory=list)
     trimmed: list[int] = field(default_factory=list)  # where each piece began; there are three
+    kinds: tuple[str, ...] = ("register-key",)
+    word: Word = field(default_factory=lambda: Word("done"))  # about what is to be connected
+    mute: asyncio.Event | None = None  # no such order ends before it is set
+    orders: list[tuple[Connection, bool]] = field(default_factory=list)  # each with whether it was to be undone
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         return work()
@@ -153,6 +158,16 @@ class FakeHost:
     async def remove(self, number: str) -> bool:
         self.removed.append(number)
         return True
+
+    def carry_out(self, what: Connection, *, undo: bool) -> asyncio.Future[Word]:
+        self.orders.append((what, undo))
+
+        async def work() -> Word:
+            if self.mute is not None:
+                await self.mute.wait()
+            return self.word
+
+        return asyncio.ensure_future(work())
 
 
 def grant(serial: int = 1, epoch: int = 3, task: str = "task1", mounts: int = 1, void: int = 0) -> messages.MountGrant:

@@ -35,7 +35,10 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was read from a disk. ``tail`` is the volume's UUID in our label, if there is one."""
+    """
+    What was read from a disk. ``tail`` is the volume's UUID in our label, if there is one. ``given``: the size of the
+    volume that a LUN's nameplate says it was given to; LUNs come in sizes that an administrator made beforehand.
+    """
 
     size: int
     signatures: tuple[Signature, ...]  # of blkid and wipefs, together
@@ -44,6 +47,7 @@ class Findings:
     tail_zero: bool
     tail: str | None = None
     xfs_in_progress: bool = False
+    given: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,7 @@ def _unsigned(found: Findings, wanted: Wanted) -> Judgement:
         return Stranger(f"the volume {what}, but the disk has no file system: the wrong disk? {_CURE}")
     if not wanted.may_format:
         return Stranger(f"the volume was formatted before, but the disk has no file system: the wrong disk? {_CURE}")
-    if found.size > wanted.size_bytes + ROUNDING_BYTES:
+    if _too_large(found, wanted):
         return Stranger(
             f"the disk has {found.size} bytes, more than the volume's {wanted.size_bytes}: the wrong disk? {_CURE}"
         )
@@ -167,3 +171,7 @@ def _unsigned(found: Findings, wanted: Wanted) -> Judgement:
         return Format(resume=True)
     where = "first" if not found.head_zero else "last"
     return Stranger(f"the disk has no known signature, but its {where} MiB is not empty. {_CURE}")
+
+
+def _too_large(found: Findings, wanted: Wanted) -> bool:
+    return found.size > wanted.size_bytes + ROUNDING_BYTES and found.given != wanted.size_bytes

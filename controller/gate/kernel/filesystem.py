@@ -17,6 +17,7 @@ import struct
 from collections.abc import Callable
 
 from controller.gate.kernel import growth_mark as mark
+from controller.gate.kernel.connecting.nameplate import given_size
 from controller.gate.kernel.device import Device, busy, drop_cache, in_use, is_zero, write_protected
 from controller.gate.kernel.disk_check import (
     HEAD_BYTES,
@@ -66,7 +67,7 @@ async def inspect(device: Device) -> Findings:
         raw = await in_thread(lambda: _ends(device))
     except OSError as error:
         raise DiskRefused(f"{device.path} cannot be read: {error}; check the storage and the kernel's log") from error
-    head_zero, tail_zero, tail, head = raw
+    head_zero, tail_zero, tail, head, given = raw
     blkid = await run("blkid", "-p", "-o", "export", device.path)
     if blkid.code not in {0, 2, 8}:
         raise DiskRefused(f"blkid cannot tell what is on {device.path}: {blkid.said}")
@@ -81,11 +82,12 @@ async def inspect(device: Device) -> Findings:
         head_zero=head_zero,
         tail_zero=tail_zero,
         tail=tail,
+        given=given,
         xfs_in_progress=head[:4] == b"XFSB" and head[XFS_IN_PROGRESS_AT] != 0,
     )
 
 
-def _ends(device: Device) -> tuple[bool, bool, str | None, bytes]:
+def _ends(device: Device) -> tuple[bool, bool, str | None, bytes, int | None]:
     if not in_use(device.number):  # else this kernel's own cache is the truth
         drop_cache(device)
     start = max(0, device.size - TAIL_BYTES)
@@ -93,10 +95,11 @@ def _ends(device: Device) -> tuple[bool, bool, str | None, bytes]:
     if len(head) < 512:
         raise OSError(errno.EIO, "the first sector cannot be read")
     head_zero = is_zero(device, 0, min(HEAD_BYTES, device.size))
-    tail_zero = is_zero(device, start, device.size - start)
+    given, end = given_size(device.fd, device.size)
+    tail_zero = is_zero(device, start, end - start)
     # On a disk that has grown since, and was not mounted yet, it is still where the file system ends.
     tail = label_at(device.fd, start) or label_at(device.fd, size_of(device.fd))
-    return head_zero, tail_zero, tail, head
+    return head_zero, tail_zero, tail, head, given
 
 
 def label_at(fd: int, offset: int) -> str | None:

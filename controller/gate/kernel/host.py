@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Protocol, TypeVar
 
 from controller.gate.kernel import filesystem, growth, subprocesses
 from controller.gate.kernel.block_devices import BlockDevices
+from controller.gate.kernel.connecting.connector import Connecting, Connector, Word
+from controller.gate.kernel.connecting.keys import KeyRegistrar
 from controller.gate.kernel.device import BY_ID, Device, in_use
 from controller.gate.kernel.disk_check import Wanted
 from controller.gate.kernel.filesystem import Proceed, Say
@@ -16,6 +19,7 @@ from controller.gate.kernel.handout import Nameplate, Owner
 from controller.gate.kernel.mount_table import Mount, MountTable
 from controller.gate.kernel.strays import labelled_in_use
 from controller.gate.kernel.subprocesses import Questions, Watch, signs_of
+from controller.model import Connection, ConnectKind
 
 T = TypeVar("T")
 
@@ -104,8 +108,20 @@ class Host(Protocol):
         """Look again for disks that the storage has attached, and bring back those that the kernel gave up."""
         ...
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Of connections that can be made here (`ConnectKind`)."""
+        ...
 
-class KernelHost(BlockDevices, MountTable):
+    def carry_out(self, what: Connection, *, undo: bool) -> asyncio.Future[Word]:
+        """See `connecting.connector`. Under way from now on; raises nothing before it is awaited."""
+        ...
+
+
+CONNECTORS: Mapping[ConnectKind, Connector] = {ConnectKind.REGISTER_KEY: KeyRegistrar()}
+
+
+class KernelHost(BlockDevices, MountTable, Connecting):
     """The real one. ``root`` is where volumes are mounted: the plugin's propagated mount."""
 
     in_thread = staticmethod(subprocesses.in_thread)
@@ -124,11 +140,14 @@ class KernelHost(BlockDevices, MountTable):
         if not await subprocesses.in_thread(lambda: in_use(device.number)):
             await growth.fit_before_mount(device, wanted.fstype, say)
 
-    def __init__(self, root: Path, by_id: Path = BY_ID) -> None:
+    def __init__(
+        self, root: Path, by_id: Path = BY_ID, connectors: Mapping[ConnectKind, Connector] = CONNECTORS
+    ) -> None:
         self.questions = Questions()
         BlockDevices.__init__(self, self.questions, by_id)
         self._names = by_id
         MountTable.__init__(self, self.questions, root)
+        Connecting.__init__(self, connectors, by_id)
 
     async def labelled_in_use(self) -> frozenset[str]:
         return await self.questions.ask("a look at the disks of this node", lambda: labelled_in_use(self._names))

@@ -22,7 +22,7 @@ from tests.support.certificates import SwarmCa
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
-def answer(status: int, message: messages.Message) -> Handler:
+def answer(status: int, message: msgspec.Struct) -> Handler:
     async def handle(_: web.Request) -> web.Response:
         return web.Response(status=status, body=msgspec.json.encode(message), content_type="application/json")
 

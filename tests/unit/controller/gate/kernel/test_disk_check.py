@@ -41,6 +41,7 @@ XFS = replace(NEVER_FORMATTED, fstype="xfs")
 CASES = {
     "blank": (BLANK, NEVER_FORMATTED, Format()),
     "blank and rounded up": (replace(BLANK, size=GIB + ROUNDING_BYTES), NEVER_FORMATTED, Format()),
+    "a larger LUN that was given to it": (replace(BLANK, size=4 * GIB, given=GIB), NEVER_FORMATTED, Format()),
     "ours": (OURS, FORMATTED, Ours()),
     "ours, before the record knows": (OURS, NEVER_FORMATTED, Ours()),
     "ours, and grown": (replace(OURS, size=4 * GIB), FORMATTED, Ours()),
@@ -72,6 +73,7 @@ REFUSED = {
     ),
     "blank, too small": (replace(BLANK, size=GIB - 1), NEVER_FORMATTED, "less than"),
     "blank, too large": (replace(BLANK, size=GIB + ROUNDING_BYTES + 1), NEVER_FORMATTED, "more than"),
+    "a larger LUN of another volume": (replace(BLANK, size=4 * GIB, given=GIB // 2), NEVER_FORMATTED, "more than"),
     "ours, shrunk": (replace(OURS, size=GIB - 1), FORMATTED, "less than"),
     "another's": (replace(OURS, signatures=(Signature("ext4", OTHER),)), NEVER_FORMATTED, OTHER),
     "ours under another type": (replace(OURS, signatures=(Signature("xfs", UUID),)), NEVER_FORMATTED, "found xfs"),

@@ -1,0 +1,17 @@
+"""LUNs that every node sees, one a volume; SCSI-3 persistent reservations say which node may write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from drivers.base import StorageDriver
+
+
+def create(settings: Mapping[str, object]) -> StorageDriver:
+    """Raises ValueError with a sentence that names the setting and the cure."""
+    from drivers.lun.driver import LunDriver  # noqa: PLC0415 - only who uses it
+    from drivers.lun.settings import Settings  # noqa: PLC0415
+    from drivers.lun.threads import Threads  # noqa: PLC0415
+
+    parsed = Settings.parse(settings)
+    return LunDriver(parsed, Threads(parsed.call_timeout))
