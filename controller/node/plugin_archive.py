@@ -31,10 +31,16 @@ def selected(root: Path, mounted: frozenset[str]) -> Iterator[tuple[str, os.stat
         if left_out(path) or (path in mounted and not folder):
             continue
         private = closed(status.st_mode, status.st_uid, status.st_gid)
-        if stat.S_IFMT(status.st_mode) in _KEPT and (folder or not private):
+        if private and not folder:
+            continue
+        if stat.S_IFMT(status.st_mode) in _KEPT:
             yield path, status
-        if folder and path not in mounted and not private:
-            pending.extend(f"{path}/{name}" for name in _names(root / path))
+        if folder and not private:
+            pending.extend(_below(root, path, mounted))
+
+
+def _below(root: Path, path: str, mounted: frozenset[str]) -> list[str]:
+    return [] if path in mounted else [f"{path}/{name}" for name in _names(root / path)]
 
 
 def closed(mode: int, uid: int, gid: int) -> bool:

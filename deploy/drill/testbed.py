@@ -111,12 +111,14 @@ class Testbed:
 
     def arrange(self, settings: DrillSettings) -> None:
         """Raises DrillError. Where the storage becomes another one, the rows of earlier rounds are gone."""
-        provider, before = self.provider, self.settings
+        provider, before, stores = self.provider, self.scenario, (self.settings.storage, settings.storage)
         self.settings = settings
-        if isinstance(provider, SnapshotProvider):
-            with self.progress.phase("storage and power") as line:
-                self._scenario = provider.arrange(self.scenario, settings, line.say)
-            if before.storage != settings.storage:
+        if not isinstance(provider, SnapshotProvider):
+            return
+        with self.progress.phase("storage and power") as line:
+            self._scenario = provider.arrange(before, settings, line.say)
+        if self.scenario is not before:
+            if stores[0] != stores[1]:
                 self._clients.clear()
             self._ready("all ready with them")
 
