@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.node.plugin_archive import archive, content_of, content_of_image, selected
+from controller.node.plugin_archive import archive, closed, content_of, content_of_image, selected
 
 NOTHING: frozenset[str] = frozenset()
 
@@ -54,6 +54,34 @@ async def test_no_secret_and_nothing_mounted_gets_into_the_plugin(image: Path) -
         names
     )
     assert len(names) == len(set(names))
+
+
+async def test_what_only_another_user_may_read_stays_out(image: Path) -> None:
+    """A package's own folder, as /var/lib/ceph: the node service has no capabilities, and could not make the gate."""
+    (image / "var/lib/ceph").mkdir(parents=True)
+    (image / "var/lib/ceph/key").touch()
+    (image / "var/lib/secret").touch(0o600)
+    (image / "var/lib/ceph").chmod(0o750)
+    for name in ("var/lib/ceph", "var/lib/secret"):
+        os.chown(image / name, os.geteuid() or 64045, os.getegid() or 64045)
+    names = (await read(image, {})).getnames()
+
+    assert "rootfs/var/lib/ceph" in names
+    assert not {"rootfs/var/lib/ceph/key", "rootfs/var/lib/secret"} & set(names)
+
+
+@pytest.mark.parametrize(
+    ("mode", "uid", "gid", "is_closed"),
+    [
+        (0o750, 64045, 64045, True),
+        (0o755, 64045, 64045, False),
+        (0o640, 64045, 0, False),
+        (0o600, 64045, 0, True),
+        (0o600, 0, 64045, False),
+    ],
+)
+def test_closed_is_what_root_without_capabilities_may_not_read(mode: int, uid: int, gid: int, is_closed: bool) -> None:
+    assert closed(mode, uid, gid) is is_closed
 
 
 def test_parents_come_before_what_is_in_them(image: Path) -> None:
