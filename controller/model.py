@@ -547,7 +547,7 @@ class Capabilities:
     snapshots: bool = False  # can copy a disk that is in use, as it was at one time
     fences_at_storage: bool = False  # the storage itself refuses every VM that is not in its list, whatever runs there,
     # for as long as it lives; the list is the storage's own, so that it counts also of a VM that nobody can see. A disk
-    # on which it refuses nobody just now is uncertain, or unread, and never "attached nowhere"
+    # on which it refuses nobody now is uncertain, or unread, or made to refuse all by whatever is done with it next
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class PluginSettings:
     docker_root: str  # DockerRootDir of `docker info`: holds the node's Swarm certificates
     environment: Mapping[str, str]
     machine_folder: str | None = None  # REBERTH_MACHINE_FOLDER: exists on every boot, holds the lab's identity files
+    luns: bool = False  # REBERTH_LUNS=1: the gate registers keys on LUNs (docs/luns.md)
 
 
 def plugin_config(settings: PluginSettings, content: str) -> dict[str, object]:
@@ -65,6 +66,8 @@ def plugin_config(settings: PluginSettings, content: str) -> dict[str, object]:
         folder = settings.machine_folder
         mounts.append(_mount("machine", folder, folder, "rbind", "ro", "rslave"))
     environment = {**settings.environment, CONTENT: content}
+    # RAWIO: the kernel lets nobody else read which keys are registered on a LUN (SG_IO).
+    capabilities = ["CAP_SYS_ADMIN", "CAP_SYS_RAWIO"] if settings.luns else ["CAP_SYS_ADMIN"]
     return {
         "description": "Reberth's gate: a container waits until its volume's disk is there",
         "documentation": "README.md of the project",
@@ -73,8 +76,7 @@ def plugin_config(settings: PluginSettings, content: str) -> dict[str, object]:
         "workdir": "/",
         "network": {"type": "host"},
         "propagatedMount": VOLUMES,
-        # RAWIO: the kernel lets nobody else read which keys are registered on a LUN (SG_IO).
-        "linux": {"capabilities": ["CAP_SYS_ADMIN", "CAP_SYS_RAWIO"], "allowAllDevices": True, "devices": None},
+        "linux": {"capabilities": capabilities, "allowAllDevices": True, "devices": None},
         "mounts": mounts,
         "env": [{"name": name, "value": value, "settable": None} for name, value in sorted(environment.items())],
         "args": {"name": "", "description": "", "settable": None, "value": []},

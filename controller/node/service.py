@@ -160,6 +160,7 @@ def plugin_settings(info: Info, environment: Mapping[str, str]) -> PluginSetting
         docker_root=info.docker_root_dir,
         environment=passed_on(environment),
         machine_folder=environment.get("REBERTH_MACHINE_FOLDER") or None,
+        luns=environment.get("REBERTH_LUNS") == "1",
     )
 
 

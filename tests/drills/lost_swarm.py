@@ -40,7 +40,10 @@ def raise_epoch(disaster: Disaster) -> int:
     before = epoch(disaster)
     disaster.scenario.kill_controllers()
     wait_for(lambda: "" if epoch(disaster) > before else "no newer epoch", WITHIN)
-    disaster.scenario.stacks.restart_database(disaster.scenario.cluster.database_service())
+    cluster = disaster.scenario.cluster
+    container = cluster.place().container
+    disaster.scenario.stacks.restart_database(cluster.database_service())
+    wait_for(lambda: "the old container answers" if container == cluster.place().container else "", WITHIN)
     wait_for(disaster.testbed.answers, WITHIN)
     return epoch(disaster)
 

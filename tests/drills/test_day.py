@@ -81,7 +81,7 @@ def test_a_larger_size_in_the_stack_file_is_taken_and_a_smaller_one_stops_nothin
     assert village.cli(WORKER, "exec", *first, "sh", "-c", "echo kept >/data/file; sync").returncode == 0
 
     village.ask_for("filled", "256MiB")
-    until(lambda: bool(village.running(WORKER, "filled")) and village.running(WORKER, "filled") != first, "a new task")
+    until(lambda: village.running(WORKER, "filled") not in ([], first), "a new task")
     until(lambda: explained(village, "filled")["size_bytes"] == 256 << 20, "the disk is larger")
     assert village.errors("filled") == []
     if room(village, WORKER, "filled") <= small:  # mounted before the disk had grown: ext4 follows at the next mount
@@ -90,7 +90,7 @@ def test_a_larger_size_in_the_stack_file_is_taken_and_a_smaller_one_stops_nothin
     second = village.running(WORKER, "filled")
 
     village.ask_for("filled", "16MiB")
-    until(lambda: bool(village.running(WORKER, "filled")) and village.running(WORKER, "filled") != second, "another")
+    until(lambda: village.running(WORKER, "filled") not in ([], second), "another")
     until(lambda: "no volume becomes smaller" in str(explained(village, "filled")["warnings"]), "it is told")
     village.ask_for("filled", "62TiB")
     until(lambda: "No room for a disk" in str(explained(village, "filled")["warnings"]), "that is told, too")

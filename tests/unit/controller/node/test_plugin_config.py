@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -41,6 +42,13 @@ def test_the_gate_cannot_write_to_dockers_folder_nor_hold_containers_mounts() ->
     docker = next(mount for mount in config["mounts"] if mount["destination"] == "/docker")
 
     assert set(docker["options"]) == {"bind", "ro", "private"}
+
+
+@pytest.mark.parametrize(("luns", "more"), [(False, []), (True, ["CAP_SYS_RAWIO"])])
+def test_the_gate_may_ask_disks_for_their_keys_only_where_there_are_luns(luns: bool, more: list[str]) -> None:
+    config = json.loads(json.dumps(plugin_config(replace(REAL, luns=luns), "abc")))
+
+    assert config["linux"]["capabilities"] == ["CAP_SYS_ADMIN", *more]
 
 
 def test_the_gate_remembers_in_a_place_that_outlives_the_plugin() -> None:
