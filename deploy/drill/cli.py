@@ -18,7 +18,6 @@ from deploy.drill.errors import DrillError, Interrupted
 from deploy.drill.faults.catalogue import FAULTS, kind, make_fault
 from deploy.drill.faults.leader import LeaderKill
 from deploy.drill.interrupts import undisturbed
-from deploy.drill.labs.arrangement import BMCS, FILES, LIBVIRT, RBD
 from deploy.drill.progress import Progress
 from deploy.drill.report.data import summarize
 from deploy.drill.runner import INTERRUPTED, Drill, Result
@@ -35,7 +34,7 @@ def _names(storage: str | None) -> str:
 FAULT_HELP = (
     f"What to break: {_names(None)}. "
     f"{' and '.join(name for name, fault in FAULTS.items() if fault.stops_at_steps)} may name the step: "
-    f"leader-kill:before:detach. With --storage vsphere only: {_names('vsphere')}; with rbd: {_names('rbd')}."
+    f"leader-kill:before:detach. With --storage vsphere only: {_names('vsphere')}."
 )
 
 
@@ -50,7 +49,7 @@ class Usual:
 
 USUAL = {
     "namespaces": Usual("drill", "10.78.0.0/24", ("lab", "vsphere")),
-    "vms": Usual("vms", "10.91.0.0/24", (FILES, RBD)),
+    "vms": Usual("vms", "10.91.0.0/24", ("libvirt",)),
 }
 
 
@@ -104,21 +103,14 @@ def complete(settings: DrillSettings) -> DrillSettings:
     """With what goes with the kind of lab and the fault, where nothing was chosen."""
     usual = USUAL.get(settings.lab, USUAL["namespaces"])
     fault = FAULTS.get(settings.fault.partition(":")[0])
-    power = settings.power or (LIBVIRT if settings.lab == "vms" else "")
     return replace(
         settings,
         name=settings.name or usual.name,
         subnet=settings.subnet or usual.subnet,
         storage=settings.storage or usual.storages[0],
-        power=power,
-        fence=settings.fence or _usual_fence(power),
         report=settings.report.resolve(),
         proxy=settings.proxy or (fault is not None and fault.needs_proxy),
     )
-
-
-def _usual_fence(power: str) -> str:
-    return {"": "", LIBVIRT: "detach"}.get(power, "power-off")
 
 
 def check(settings: DrillSettings) -> None:
@@ -134,7 +126,6 @@ def check(settings: DrillSettings) -> None:
         if value not in known:
             raise DrillError(f"{option} is {value!r}; choose one of {', '.join(known)}")
     _check_fault(settings)
-    _check_power(settings)
     if settings.all_steps and settings.fault != LeaderKill.name:
         raise DrillError(f"--all-steps goes with --fault {LeaderKill.name}")
     if settings.detect != Detect.SWARM.value and settings.storage != "lab":
@@ -142,19 +133,6 @@ def check(settings: DrillSettings) -> None:
     if settings.lab == "vms" and settings.workers:
         raise DrillError("--lab vms has no workers")
     make_fault(settings.fault)
-
-
-def _check_power(settings: DrillSettings) -> None:
-    if settings.lab != "vms" and (settings.power or settings.fence):
-        raise DrillError("--power and --fence go with --lab vms")
-    for option, value, known in (
-        ("--power", settings.power, (LIBVIRT, *BMCS)),
-        ("--fence", settings.fence, ("detach", "power-off")),
-    ):
-        if settings.lab == "vms" and value not in known:
-            raise DrillError(f"{option} is {value!r}; choose one of {', '.join(known)}")
-    if kind(settings.fault).needs_bmcs and settings.power not in BMCS:
-        raise DrillError(f"--fault {settings.fault} goes with --power {' or '.join(BMCS)}")
 
 
 def _check_fault(settings: DrillSettings) -> None:
@@ -179,8 +157,7 @@ def _provider(settings: DrillSettings) -> LabProvider:
     providers: dict[str, Callable[[], LabProvider]] = {
         "lab": NamespacesProvider,
         "vsphere": VsphereProvider,
-        FILES: VmsProvider,
-        RBD: VmsProvider,
+        "libvirt": VmsProvider,
     }
     return providers[settings.storage]()
 

@@ -112,25 +112,3 @@ class VirtualMachineLab(Protocol):
         ...
 
     def kernel_log(self, name: str, /) -> str: ...
-
-
-@runtime_checkable
-class CephLab(Protocol):
-    """A lab whose disks are on a Ceph cluster of its own."""
-
-    def ceph_away(self, kind: str, /) -> None:
-        """``mon`` or ``osd``: all of the kind take questions and answer none."""
-        ...
-
-    def ceph_back(self, kind: str, /) -> None: ...
-
-
-@runtime_checkable
-class BmcLab(Protocol):
-    """A lab whose machines have BMCs."""
-
-    def trouble_bmcs(self, kind: str, /) -> None:
-        """All of them are ``away``, ``slow``, or know another ``password`` than the controllers."""
-        ...
-
-    def mend_bmcs(self, kind: str, /) -> None: ...

@@ -25,13 +25,7 @@ class DrillSettings:
 
     fault: str = option("power-off", "What to break.")
     lab: str = option("namespaces", "Kind of lab: namespaces, or vms (virtual machines on a libvirt of its own).")
-    storage: str = option(
-        "", "Storage of the lab: lab, or vsphere (a simulator); with --lab vms libvirt, or rbd (Ceph)."
-    )
-    power: str = option("", "Who switches the machines of --lab vms: libvirt, or redfish or ipmi (BMCs before them).")
-    fence: str = option(
-        "", "What is done about a missed machine, with --lab vms: detach (libvirt), or power-off (BMCs)."
-    )
+    storage: str = option("", "Storage of the lab: lab, or vsphere (a simulator of its API); libvirt with --lab vms.")
     repeat: int = option(1, "Rounds, one after the other on the same lab.", 1)
     report: Path = option(Path("drill-report"), "Folder for the report.")  # noqa: RUF009 -- a path does not change
     heartbeat: str = option("5s", "Swarm's dispatcher heartbeat.")

@@ -61,10 +61,6 @@ class SnapshotProvider(Protocol):
 
     def keep(self, scenario: Scenario, say: Say) -> None: ...
 
-    def arrange(self, scenario: Scenario, settings: DrillSettings, say: Say) -> Scenario:
-        """Storage, power and fence policy of the settings, under a lab that stands with others."""
-        ...
-
 
 class Testbed:
     __test__: ClassVar[bool] = False  # pytest takes classes whose name begins so for tests
@@ -96,8 +92,7 @@ class Testbed:
         cluster = Cluster(lab)
         with self.progress.phase("images") as line:
             stacks = provider.stacks(lab, cluster, settings, line.say)
-        fence = settings.fence or "power-off"
-        self._scenario = Scenario(lab, cluster, stacks, provider.engine_logs(settings), provider.proxy, fence)
+        self._scenario = Scenario(lab, cluster, stacks, provider.engine_logs(settings), provider.proxy)
         if isinstance(provider, SnapshotProvider) and provider.restored:
             self._ready("all as it was saved")
         else:
@@ -106,21 +101,7 @@ class Testbed:
                 with self.progress.phase("the lab saved") as line:
                     provider.keep(self.scenario, line.say)
                 self._ready("all ready")
-        self.arrange(settings)
         self._choose()
-
-    def arrange(self, settings: DrillSettings) -> None:
-        """Raises DrillError. Where the storage becomes another one, the rows of earlier rounds are gone."""
-        provider, before, stores = self.provider, self.scenario, (self.settings.storage, settings.storage)
-        self.settings = settings
-        if not isinstance(provider, SnapshotProvider):
-            return
-        with self.progress.phase("storage and power") as line:
-            self._scenario = provider.arrange(before, settings, line.say)
-        if self.scenario is not before:
-            if stores[0] != stores[1]:
-                self._clients.clear()
-            self._ready("all ready with them")
 
     def _deploy(self, stacks: Stacks) -> None:
         with self.progress.phase("Reberth deployed"):

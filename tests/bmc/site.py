@@ -1,19 +1,46 @@
-"""BMCs before real virtual machines of the tests' hypervisor, and the settings of each way to ask them."""
+"""
+BMCs of real virtual machines: a Redfish service (sushy-tools, TLS) that has all of them, and one IPMI BMC (virtualbmc)
+for each. Their power button is libvirt's destroy: a real power cut.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
 from controller.model import VmId
-from tests.bmc.emulators import PASSWORD, USER, Bmcs
-from tests.bmc.packages import ensure
-from tests.libvirtd.hypervisor import Hypervisor
+from tests.bmc.packages import TOOLS, ensure
+from tests.libvirtd.hypervisor import Hypervisor, until
 from tests.libvirtd.site import shared_site
+from tests.support.ports import free_port
+
+USER, PASSWORD = "admin", "pa ss:w=rd"  # with what programs that split lines may trip over
+_SUSHY = """
+SUSHY_EMULATOR_LISTEN_IP = '127.0.0.1'
+SUSHY_EMULATOR_LISTEN_PORT = {port}
+SUSHY_EMULATOR_SSL_CERT = '{folder}/cert.pem'
+SUSHY_EMULATOR_SSL_KEY = '{folder}/key.pem'
+SUSHY_EMULATOR_AUTH_FILE = '{folder}/htpasswd'
+SUSHY_EMULATOR_LIBVIRT_URI = '{uri}'
+SUSHY_EMULATOR_STATE_DIR = '{folder}'
+"""
+_VBMC = """
+[default]
+config_dir = {folder}/vbmc
+pid_file = {folder}/vbmc.pid
+server_port = {port}
+[log]
+logfile = {folder}/vbmc.log
+"""
+_HASH = "import bcrypt,sys; print(bcrypt.hashpw(sys.argv[1].encode(), bcrypt.gensalt(4)).decode())"
 
 
 class BmcSite:
@@ -34,14 +61,14 @@ class BmcSite:
         self.vms = [self.host.define() for _ in range(self._count)]
         for vm in self.vms:
             self.host.start(vm)
+        self.port = free_port()
+        self.url = f"https://127.0.0.1:{self.port}"
+        self.ports = [free_port() for _ in self.vms]
         try:
-            names = tuple(str(self.host.domain(vm).name()) for vm in self.vms)
-            self.bmcs = Bmcs(self.folder, self.host.uri, names)
+            self._start()
         except BaseException:
             self._stack.close()
             raise
-        self._stack.callback(self.bmcs.close)
-        self.url, self.port, self.ports = self.bmcs.url, self.bmcs.port, self.bmcs.ports
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -49,7 +76,7 @@ class BmcSite:
 
     @property
     def ca_file(self) -> str:
-        return str(self.bmcs.ca_file)
+        return str(self.folder / "cert.pem")
 
     def redfish(self, **more: object) -> dict[str, object]:
         """Settings of the driver ``redfish``: one service, which tells the UUIDs of its systems."""
@@ -83,14 +110,17 @@ class BmcSite:
 
     def freeze(self) -> None:
         """All BMCs accept connections, and answer nothing."""
-        self.bmcs.freeze()
+        for process in (self.sushy, self.vbmc):
+            os.killpg(process.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        self.bmcs.thaw()
+        for process in (self.sushy, self.vbmc):
+            os.killpg(process.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """All BMCs have lost their power."""
-        self.bmcs.kill()
+        for process in (self.sushy, self.vbmc):
+            _end(process)
 
     def _secret(self, name: str, text: str) -> str:
         path = self.folder / name
@@ -100,6 +130,73 @@ class BmcSite:
 
     def other_password(self) -> str:
         return self._secret("other", "wrong")
+
+    def _start(self) -> None:
+        self._certificate()
+        hashed = subprocess.run([TOOLS / "bin/python", "-c", _HASH, PASSWORD], check=True, capture_output=True)
+        (self.folder / "htpasswd").write_text(f"{USER}:{hashed.stdout.decode().strip()}\n")
+        conf = self.folder / "sushy.conf"
+        conf.write_text(_SUSHY.format(port=self.port, folder=self.folder, uri=self.host.uri))
+        self.sushy = self._run("sushy-emulator", "--config", str(conf))
+        vbmc_port = free_port()
+        (self.folder / "vbmc").mkdir()
+        self._vbmc_conf = self.folder / "vbmc.conf"
+        self._vbmc_conf.write_text(_VBMC.format(port=vbmc_port, folder=self.folder))
+        self.vbmc = self._run("vbmcd", "--foreground")
+        until(
+            lambda: self.vbmc.poll() is None and _accepts(vbmc_port),
+            f"vbmcd answers (log: {self.folder}/vbmcd.out)",
+            60,
+        )
+        for vm, port in zip(self.vms, self.ports, strict=True):
+            name = self.host.domain(vm).name()
+            where = ("--address", "127.0.0.1", "--port", str(port), "--libvirt-uri", self.host.uri)
+            self._vbmc("add", name, "--username", USER, "--password", PASSWORD, *where)
+            self._vbmc("start", name)
+        until(
+            lambda: self.sushy.poll() is None and _accepts(self.port),
+            f"sushy-emulator answers (log: {self.folder}/sushy-emulator.out)",
+            60,
+        )
+
+    def _vbmc(self, *arguments: str) -> None:
+        environment = os.environ | {"VIRTUALBMC_CONFIG": str(self._vbmc_conf)}
+        subprocess.run([TOOLS / "bin/vbmc", *arguments], check=True, capture_output=True, env=environment)
+
+    def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        environment = os.environ | {"VIRTUALBMC_CONFIG": str(self.folder / "vbmc.conf")}
+        with (self.folder / f"{program}.out").open("wb") as log:
+            process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", str(TOOLS / "bin" / program), *arguments],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=environment,
+                start_new_session=True,
+            )
+        self._stack.callback(_end, process)
+        return process
+
+    def _certificate(self) -> None:
+        command = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+        names = ("-subj", "/CN=bmc", "-addext", "subjectAltName=IP:127.0.0.1")
+        files = ("-keyout", str(self.folder / "key.pem"), "-out", self.ca_file)
+        subprocess.run([*command, *names, *files], check=True, capture_output=True)
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """With what it started: vbmcd has a process for each BMC."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def seen_off(host: Hypervisor, vm: VmId, seconds: float = 30) -> None:

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from deploy.lab.kernel import processes
@@ -64,26 +64,20 @@ log_file = /dev/null
 
 
 class Ceph:
-    """
-    Blocks; up and with its pool when it is made. ``folder``: its name is short, sockets are in it.
+    """Blocks; up and with its pool when it is made. ``folder``: its name is short, sockets are in it."""
 
-    ``address``: where it listens. ``marks``: more for its processes' environment, by which others find them.
-    """
-
-    def __init__(self, folder: Path, address: str = ADDRESS, marks: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.address = address
-        self._marks = dict(marks or {})
         self.conf = folder / "ceph.conf"
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         for name in ("run", "log", "mon", "osd"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        v1, self.v2 = free_ports(2, address)
+        v1, self.v2 = free_ports(2, ADDRESS)
         fsid = str(uuid.uuid4())
         self.conf.write_text(
             _CONF.format(
                 fsid=fsid,
-                address=address,
+                address=ADDRESS,
                 v1=v1,
                 v2=self.v2,
                 folder=folder,
@@ -99,7 +93,7 @@ class Ceph:
 
     @property
     def monitor(self) -> str:
-        return f"{self.address}:{self.v2}"
+        return f"{ADDRESS}:{self.v2}"
 
     def _make(self, fsid: str, v1: int) -> None:
         folder = self.folder
@@ -108,7 +102,7 @@ class Ceph:
         _run(*new, f"{folder}/keyring", "--gen-key", "-n", "client.admin", *everything)
         _run(*new, f"{folder}/mon.keyring", "--gen-key", "-n", "mon.", "--cap", "mon", "allow *")
         _run("ceph-authtool", f"{folder}/mon.keyring", "--import-keyring", f"{folder}/keyring")
-        where = f"[v2:{self.address}:{self.v2},v1:{self.address}:{v1}]"
+        where = f"[v2:{ADDRESS}:{self.v2},v1:{ADDRESS}:{v1}]"
         _run("monmaptool", "--create", "--fsid", fsid, "--addv", "a", where, f"{folder}/monmap")
         mkfs = ("--mkfs", "--monmap", f"{folder}/monmap", "--keyring", f"{folder}/mon.keyring")
         _run("ceph-mon", "-c", str(self.conf), "-i", "a", *mkfs)
@@ -135,7 +129,6 @@ class Ceph:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | self._marks,
                 start_new_session=True,
             )
 

@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.ceph.bed import CONTROLLER, HYPERVISOR, POOL, Ceph
 from tests.ceph.packages import ensure
@@ -60,11 +59,12 @@ def shared_rbd_site() -> RbdSite:
     for name in ("a", "b"):
         host = Hypervisor(folder / name, folder / "pool", own_network=False)  # Ceph is at the machine's own address
         atexit.register(host.close)
-        give_key(host.connection, ceph)
+        secret = host.connection.secretDefineXML(_SECRET_XML, 0)
+        secret.setValue(_decoded(ceph.key(VM_USER)), 0)
         hosts.append(host)
     return RbdSite(folder, ceph, (hosts[0], hosts[1]), keyring)
 
 
-def give_key(connection: Any, ceph: Ceph) -> None:
-    """A host of libvirt gets the hypervisors' key, as bytes; Ceph shows it as base64."""
-    connection.secretDefineXML(_SECRET_XML, 0).setValue(base64.b64decode(ceph.key(VM_USER)), 0)
+def _decoded(key: str) -> bytes:
+    """Libvirt wants the bytes, and Ceph shows them as base64."""
+    return base64.b64decode(key)

@@ -52,14 +52,13 @@ def standing(chosen: DrillSettings, provider: LabProvider | None = None) -> Iter
     assert Lab.leftovers(chosen.name) == ()
 
 
-def drill(testbed: Testbed, fault: Fault, *, again: bool = True) -> data.Report:
-    """One round, judged; ``again``: the lab is ready for the next one. What it leaves for a failure is said."""
+def drill(testbed: Testbed, fault: Fault) -> data.Report:
+    """One round, judged; the lab is ready for the next one afterwards. What it leaves for a failure is said."""
     folder = testbed.settings.report / fault.name
     found = testbed.round(fault)
     write_json(folder / "report.json", found)
     if found.verdict == "fail":
         testbed.collect(folder / "logs")
     assert found.why == (), f"see {folder}: {msgspec.json.encode(found.details.history).decode()}"
-    if again:
-        testbed.again(fault)
+    testbed.again(fault)
     return found

@@ -57,10 +57,9 @@ class Simple:
 
     name: ClassVar[str]
     text: ClassVar[str]
-    expected: Expectation
+    expected: ClassVar[Expectation]
     labs: ClassVar[tuple[str, ...]] = (NAMESPACES,)
     storage: ClassVar[str | None] = None  # the only one it goes with
-    needs_bmcs: ClassVar[bool] = False  # the machines are switched by BMCs, which it breaks
     needs_proxy: ClassVar[bool] = False  # the drill must stand between the controllers and what they call
     stops_at_steps: ClassVar[bool] = False  # its name may be followed by a step: ``leader-kill:before:detach``
     comes_after: ClassVar[tuple[str, ...]] = ()  # faults of the rounds before, which are part of its story

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from controller.model import EvidenceKind
 from deploy.drill.errors import DrillError
 from deploy.drill.faults.base import DEAD, NAMESPACES, VMS, Simple
-from deploy.drill.faults.lingering import Lingering
 from deploy.drill.lab_protocols import FragileStorage, mend_network
 from deploy.drill.report.verdict import Expectation
 from deploy.drill.swarm.scenario import Scenario
@@ -49,20 +48,15 @@ class Freeze(Simple):
         scenario.lab.power_on(node)
 
 
-class Cut(Lingering):
+class Cut(Simple):
     """The node's PostgreSQL goes on writing where nobody reaches it, until the machine is fenced."""
 
     name = "cut"
     text = "The node's network is cut; the machine and its PostgreSQL run on."
-    labs = (NAMESPACES, VMS)
     expected = DEAD
 
     def act(self, scenario: Scenario, node: str) -> None:
-        self.mark(scenario)
         scenario.lab.cut(node)
-
-    def go_on(self, scenario: Scenario, node: str) -> None:
-        scenario.lab.heal(node)
 
     def undo(self, scenario: Scenario, node: str) -> None:
         mend_network(scenario.lab, node)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controller.model import EvidenceKind
 from deploy.drill.errors import DrillError
 from deploy.drill.faults.base import DEAD, VMS, Simple
-from deploy.drill.faults.lingering import Lingering
 from deploy.drill.lab_protocols import VirtualMachineLab
 from deploy.drill.report.data import Setting
 from deploy.drill.report.verdict import Expectation
-from deploy.drill.swarm.cluster import Trouble
+from deploy.drill.swarm.cluster import Place, Trouble, wait_for
 from deploy.drill.swarm.scenario import Scenario
 from deploy.drill.workload import sample_table
+
+_MET_ERRORS = re.compile(r"I/O error|offline device|Aborting journal|shut ?down|Remounting filesystem read-only")
+_AWAKE = 90.0  # seconds for the machine that hung to meet its errors, on a busy machine
+_LINES = 12
 
 
 def _virtual(scenario: Scenario) -> VirtualMachineLab:
@@ -48,22 +52,66 @@ class Shutdown(Simple):
 
 
 @dataclass(slots=True)
-class Hang(Lingering):
-    """The machine is paused, loses its disk or its power, and goes on: what it does then must not reach the disk."""
+class Hang(Simple):
+    """The machine is paused, loses its disk, and goes on: what its PostgreSQL does then must not reach the disk."""
 
     name = "hang"
     text = "The virtual machine hangs, and goes on after its disk was given to another one."
     labs = (VMS,)
+    expected = Expectation(evidence=EvidenceKind.DETACHED, moves=True)
+    old: Place | None = None
+    kernel: str = ""
+    postgres: str = ""
+    ended: str = ""
+
+    def prepare(self, scenario: Scenario, node: str) -> None:  # noqa: ARG002
+        sample_table.tell(scenario)
+        self.old = scenario.cluster.place()
 
     def act(self, scenario: Scenario, node: str) -> None:
-        self.mark(scenario)
         scenario.lab.freeze(node)
 
-    def go_on(self, scenario: Scenario, node: str) -> None:
-        scenario.lab.thaw(node)
+    def recovered(self, scenario: Scenario) -> None:
+        if self.old is None:
+            return
+        known = len(_virtual(scenario).kernel_log(self.old.node))
+        scenario.lab.thaw(self.old.node)
+        try:
+            wait_for(lambda: self._look(scenario, known), _AWAKE)
+        except DrillError:
+            return  # what is missing is an objection
+
+    def _look(self, scenario: Scenario, known: int) -> str:
+        """What has not been seen yet of the old PostgreSQL's end."""
+        if self.old is None:
+            return ""
+        self.kernel = _virtual(scenario).kernel_log(self.old.node)[known:]
+        container = scenario.cluster.client(self.old.node).containers.get(self.old.container)
+        self.postgres = container.logs(tail=_LINES).decode(errors="replace")
+        if container.status == "running":
+            return "the old PostgreSQL still runs"
+        self.ended = f"{container.status}, code {container.attrs['State']['ExitCode']}"
+        return "" if _MET_ERRORS.search(self.kernel) else "the old machine's kernel has met no error"
+
+    def objections(self, scenario: Scenario) -> tuple[str, ...]:
+        return (*judge(self.ended, self.kernel), *sample_table.objections(scenario))
+
+    def found(self, scenario: Scenario) -> Mapping[str, Setting]:  # noqa: ARG002
+        return {
+            "old_postgresql_ended": self.ended,
+            "old_postgresql_said": self.postgres,
+            "old_kernel_said": "\n".join(self.kernel.splitlines()[-2 * _LINES :]),
+        }
 
     def undo(self, scenario: Scenario, node: str) -> None:
-        scenario.lab.power_on(node)  # it runs already, unless it was switched off, or the drill ended early
+        scenario.lab.power_on(node)  # it runs already, unless the drill ended early
+
+
+def judge(ended: str, kernel: str) -> tuple[str, ...]:
+    """Pure: whether the old PostgreSQL lost its disk, as far as its machine can tell."""
+    found = () if ended else ("the PostgreSQL on the machine that hung did not end",)
+    errors = _MET_ERRORS.search(kernel) is not None
+    return found if errors else (*found, "the kernel of the machine that hung met no I/O error: it may have had a disk")
 
 
 @dataclass(slots=True)

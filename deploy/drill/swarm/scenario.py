@@ -24,7 +24,6 @@ class Scenario:
     stacks: Stacks
     engine_logs: Mapping[str, Path] = field(default_factory=dict)  # by node; the gate's words are in them
     proxy: FaultProxy | None = None
-    fence: str = "power-off"  # what is done about a machine that is missed, and may still run
 
     def need_proxy(self) -> FaultProxy:
         if self.proxy is None:

@@ -43,10 +43,6 @@ def test_what_goes_with_a_lab_is_filled_in_and_what_was_chosen_stays() -> None:
     usual, chosen = complete(VMS), complete(replace(VMS, name="mine", subnet="10.1.1.0/24"))
 
     assert (usual.name, usual.subnet, usual.storage) == ("vms", "10.91.0.0/24", "libvirt")
-    assert (usual.power, usual.fence) == ("libvirt", "detach")
-    assert complete(replace(VMS, power="redfish")).fence == "power-off"
-    assert complete(replace(VMS, power="redfish", fence="detach")).fence == "detach"
-    assert complete(DrillSettings()).power == complete(DrillSettings()).fence == ""
     assert (chosen.name, chosen.subnet) == ("mine", "10.1.1.0/24")
     assert complete(DrillSettings()).report == Path.cwd() / "drill-report"
 
@@ -88,8 +84,7 @@ def test_all_steps_go_with_one_fault_alone() -> None:
 
 @pytest.mark.parametrize("fault", [name for name, each in FAULTS.items() if "vms" in each.labs])
 def test_a_lab_of_virtual_machines_has_its_own_faults(fault: str) -> None:
-    kind = FAULTS[fault]
-    check(complete(replace(VMS, fault=fault, storage=kind.storage or "", power="ipmi" if kind.needs_bmcs else "")))
+    check(complete(replace(VMS, fault=fault)))
 
 
 @pytest.mark.parametrize(
@@ -97,13 +92,7 @@ def test_a_lab_of_virtual_machines_has_its_own_faults(fault: str) -> None:
     [
         (replace(VMS, fault="freeze"), "--lab vms has: .*hang"),
         (replace(VMS, workers=1), "has no workers"),
-        (replace(VMS, storage="vsphere"), "choose one of libvirt, rbd"),
-        (replace(VMS, power="x"), "--power is 'x'; choose one of libvirt, redfish, ipmi"),
-        (replace(VMS, fence="hold"), "--fence is 'hold'; choose one of detach, power-off"),
-        (DrillSettings(power="ipmi"), "--power and --fence go with --lab vms"),
-        (DrillSettings(fence="detach"), "--power and --fence go with --lab vms"),
-        (replace(VMS, fault="bmc-slow"), "--fault bmc-slow goes with --power redfish or ipmi"),
-        (replace(VMS, fault="osd-away"), "--fault osd-away goes with --storage rbd"),
+        (replace(VMS, storage="vsphere"), "choose one of libvirt"),
         (DrillSettings(fault="hang"), "needs --lab vms"),
     ],
 )

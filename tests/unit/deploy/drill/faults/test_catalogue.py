@@ -39,21 +39,15 @@ def test_a_step_of_a_fault_that_has_none_is_refused() -> None:
 
 
 def test_whatever_shares_only_is_no_fault_and_each_fault_says_where_it_can_be_played() -> None:
-    assert len(FAULTS) == 27
+    assert len(FAULTS) == 22
     assert {name: fault.labs for name, fault in FAULTS.items() if fault.labs != ("namespaces",)} == {
         "power-off": ("namespaces", "vms"),
-        "cut": ("namespaces", "vms"),
         "drain": ("namespaces", "vms"),
         "restart": ("namespaces", "vms"),
         "dockerd-restart": ("namespaces", "vms"),
         "shutdown": ("vms",),
         "hang": ("vms",),
         "return": ("vms",),
-        "monitor-away": ("vms",),
-        "osd-away": ("vms",),
-        "bmc-away": ("vms",),
-        "bmc-slow": ("vms",),
-        "bmc-password": ("vms",),
     }
 
 
