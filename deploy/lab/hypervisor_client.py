@@ -19,6 +19,7 @@ from deploy.lab.names import HOST_PORT, MARK, ROLE, LabError, LabSpec, Layout
 
 _START_SECONDS = 30.0
 _CALL_SECONDS = 180.0
+_MOMENT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,18 @@ class HostControl:
             try:
                 self.call("GET", "/v1/vms", timeout=_START_SECONDS)
             except OSError as error:
-                if time.monotonic() > deadline or not self.pids():
+                if time.monotonic() > deadline or self._ended():
                     raise LabError(f"The machine host does not answer ({error}). {self._last_words()}") from error
                 time.sleep(0.02)
             else:
                 return
+
+    def _ended(self) -> bool:
+        """Looked at twice: a process that begins another program has no environment, and so no mark, for a moment."""
+        if self.pids():
+            return False
+        time.sleep(_MOMENT)
+        return not self.pids()
 
     def _log(self) -> Path:
         return self.layout.store / "host.log"
