@@ -91,17 +91,11 @@ class Connections:
     async def _word(self, order: Connect, *, undo: bool) -> Word:
         if order.kind not in self.kinds:
             return Word("refused", UNKNOWN.format(order.kind))
+        if (refused := await self._refusal(order)) is not None:
+            return refused
         if order.disk in self._busy:
             return Word("in-doubt", BUSY)
         self._busy.add(order.disk)
-        try:
-            refused = await self._refusal(order)
-        except BaseException:
-            self._busy.discard(order.disk)
-            raise
-        if refused is not None:
-            self._busy.discard(order.disk)
-            return refused
         work = self._host.carry_out(order.connection(), undo=undo)
         work.add_done_callback(lambda _: self._busy.discard(order.disk))
         await asyncio.wait({work}, timeout=ANSWER_SECONDS)

@@ -5,32 +5,10 @@ from __future__ import annotations
 import time
 
 from deploy.drill.chaos.faults.base import Act, Breaker, ChaosFault, if_on, nothing, on_all, on_two
+from deploy.drill.chaos.faults.switches import cut, freeze, heal, power_off, power_on
 from deploy.drill.chaos.schedule import Kind
-from deploy.drill.lab_protocols import mend_network
 from deploy.drill.proxy import controller_process
 from deploy.lab.kernel import processes
-
-
-def _power_off(breaker: Breaker, node: str) -> None:
-    breaker.lab.power_off(node)
-
-
-def _power_on(breaker: Breaker, node: str) -> None:
-    if breaker.lab.power(node) == "frozen":
-        breaker.lab.thaw(node)
-    breaker.lab.power_on(node)
-
-
-def _freeze(breaker: Breaker, node: str) -> None:
-    breaker.lab.freeze(node)
-
-
-def _cut(breaker: Breaker, node: str) -> None:
-    breaker.lab.cut(node)
-
-
-def _heal(breaker: Breaker, node: str) -> None:
-    mend_network(breaker.lab, node)
 
 
 def _flap(breaker: Breaker, node: str) -> None:
@@ -87,13 +65,13 @@ _GATE = (b"/opt/reberth/bin/reberth", b"gate")
 _CONTROLLER = (b"/opt/reberth/bin/reberth", b"controller")
 _NODE = (b"/opt/reberth/bin/reberth", b"node")
 FAULTS = (
-    ChaosFault(Kind("power-off", 3), "The machine loses its power.", _power_off, _power_on),
-    ChaosFault(Kind("power-off-two"), "Two machines lose their power.", on_two(_power_off), on_two(_power_on)),
-    ChaosFault(Kind("power-cut"), "All machines lose their power.", on_all(_power_off), on_all(_power_on)),
-    ChaosFault(Kind("power-cycle", 2, lasts=False), "The machine is reset.", _power_off, _power_on),
-    ChaosFault(Kind("freeze", 2), "The machine hangs, and goes on if nobody fenced it.", if_on(_freeze), _power_on),
-    ChaosFault(Kind("cut", 2), "The machine's network is cut.", if_on(_cut), _heal),
-    ChaosFault(Kind("flap", lasts=False), "The machine's network comes and goes.", if_on(_flap), _heal),
+    ChaosFault(Kind("power-off", 3), "The machine loses its power.", power_off, power_on),
+    ChaosFault(Kind("power-off-two"), "Two machines lose their power.", on_two(power_off), on_two(power_on)),
+    ChaosFault(Kind("power-cut"), "All machines lose their power.", on_all(power_off), on_all(power_on)),
+    ChaosFault(Kind("power-cycle", 2, lasts=False), "The machine is reset.", power_off, power_on),
+    ChaosFault(Kind("freeze", 2), "The machine hangs, and goes on if nobody fenced it.", if_on(freeze), power_on),
+    ChaosFault(Kind("cut", 2), "The machine's network is cut.", if_on(cut), heal),
+    ChaosFault(Kind("flap", lasts=False), "The machine's network comes and goes.", if_on(_flap), heal),
     ChaosFault(Kind("dockerd-kill", lasts=False), "The Docker engine is killed.", _kill(b"dockerd\0"), nothing),
     ChaosFault(Kind("dockerd-restart", lasts=False), "The engine is restarted.", if_on(_engine_restart), nothing),
     ChaosFault(Kind("containerd-kill", lasts=False), "containerd is killed.", _kill(b"containerd\0"), nothing),

@@ -9,9 +9,10 @@ from contextlib import closing
 from docker.errors import APIError
 
 from deploy.drill.chaos.faults.base import Act, Breaker, ChaosFault, if_on
+from deploy.drill.chaos.faults.switches import cut, freeze, heal, power_off, power_on
 from deploy.drill.chaos.schedule import Kind
 from deploy.drill.errors import DrillError
-from deploy.drill.lab_protocols import mend_network
+from deploy.drill.swarm.cluster import Trouble
 
 SETTLED = 30.0  # seconds for Swarm to take a change of a node's role
 
@@ -33,28 +34,6 @@ def _noted(name: str, act: Act) -> Act:
             act(breaker, noted)
 
     return on_noted
-
-
-def _off(breaker: Breaker, node: str) -> None:
-    breaker.lab.power_off(node)
-
-
-def _on(breaker: Breaker, node: str) -> None:
-    if breaker.lab.power(node) == "frozen":
-        breaker.lab.thaw(node)
-    breaker.lab.power_on(node)
-
-
-def _freeze(breaker: Breaker, node: str) -> None:
-    breaker.lab.freeze(node)
-
-
-def _cut(breaker: Breaker, node: str) -> None:
-    breaker.lab.cut(node)
-
-
-def _heal(breaker: Breaker, node: str) -> None:
-    mend_network(breaker.lab, node)
 
 
 def _others(act: Act) -> Act:
@@ -90,7 +69,7 @@ def _other_manager(breaker: Breaker, node: str) -> str:
             if breaker.scenario.cluster.node_api(name).info()["Swarm"].get("ControlAvailable"):
                 breaker.scenario.cluster.node_api(name).inspect_swarm()
                 return name
-        except Exception:  # noqa: BLE001, S112 -- the next one is asked
+        except (DrillError, *Trouble):  # the next one is asked
             continue
     raise DrillError(f"no manager but {node} answers")
 
@@ -134,9 +113,9 @@ def _led(name: str, text: str, act: Act, cure: Act) -> ChaosFault:
 
 
 FAULTS = (
-    _led("leader-off", "The machine of Swarm's leader loses its power.", _off, _on),
-    _led("leader-freeze", "The machine of Swarm's leader hangs.", _freeze, _on),
-    _led("leader-cut", "The network of Swarm's leader is cut.", _cut, _heal),
-    ChaosFault(Kind("quorum-cut"), "All machines but one are cut: no quorum.", _others(if_on(_cut)), _others(_heal)),
+    _led("leader-off", "The machine of Swarm's leader loses its power.", power_off, power_on),
+    _led("leader-freeze", "The machine of Swarm's leader hangs.", freeze, power_on),
+    _led("leader-cut", "The network of Swarm's leader is cut.", cut, heal),
+    ChaosFault(Kind("quorum-cut"), "All machines but one are cut: no quorum.", _others(if_on(cut)), _others(heal)),
     ChaosFault(Kind("rejoin"), "The node leaves the swarm, and joins it again.", if_on(_leave), _join),
 )
