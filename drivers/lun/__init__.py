@@ -10,8 +10,8 @@ from drivers.base import StorageDriver
 def create(settings: Mapping[str, object]) -> StorageDriver:
     """Raises ValueError with a sentence that names the setting and the cure."""
     from drivers.lun.driver import LunDriver  # noqa: PLC0415 - only who uses it
+    from drivers.lun.reach import Local  # noqa: PLC0415
     from drivers.lun.settings import Settings  # noqa: PLC0415
-    from drivers.lun.threads import Threads  # noqa: PLC0415
 
     parsed = Settings.parse(settings)
-    return LunDriver(parsed, Threads(parsed.call_timeout))
+    return LunDriver(parsed, Local(parsed.call_timeout))

@@ -25,8 +25,8 @@ from drivers.base import (
 from drivers.lun.holding import Luns, Refusal
 from drivers.lun.looking import Look, Seat, held_by, listing, nodes, seat, split, unguarded
 from drivers.lun.making import Maker
+from drivers.lun.reach import Reach
 from drivers.lun.settings import Settings
-from drivers.lun.threads import Reach
 from drivers.nodes import Nodes
 from drivers.shared.faults import CallError
 from drivers.shared.locks import Locks

@@ -21,7 +21,7 @@ from controller.reservations.keys import NodeKey, PoolKey, pool_number, who_is
 from controller.reservations.lun import Lun
 from controller.reservations.state import State
 from drivers.lun.looking import Look, Seat, held_by, nodes, pools, refusal, seat
-from drivers.lun.threads import Reach
+from drivers.lun.reach import Reach
 from drivers.shared.faults import CallError, Doubt, Fault, NotSent
 
 T = TypeVar("T")

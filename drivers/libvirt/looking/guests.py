@@ -13,10 +13,10 @@ from functools import partial
 
 from controller.model import VmId
 from drivers.guests import GuestAddresses
-from drivers.libvirt.async_calls import Threads
 from drivers.libvirt.client import Host
 from drivers.libvirt.looking.addresses import joined
 from drivers.shared.faults import CallError
+from drivers.shared.threads import Threads
 
 _SECONDS = 1.3  # for all that is asked at one time
 _AT_ONCE = 5  # on one connection: libvirtd takes no more of one client (max_client_requests)

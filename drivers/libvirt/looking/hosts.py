@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar, cast
 
-from drivers.libvirt.async_calls import Threads
 from drivers.libvirt.client import Host
 from drivers.libvirt.decide import Look
 from drivers.libvirt.looking.naming import Namer
@@ -21,6 +20,7 @@ from drivers.libvirt.looking.pools import Pool, Pools, ceph_pool, joined, only
 from drivers.libvirt.settings import Settings
 from drivers.libvirt.stores import Disks
 from drivers.shared.faults import CallError, NotSent
+from drivers.shared.threads import Threads
 
 T = TypeVar("T")
 

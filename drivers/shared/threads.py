@@ -1,8 +1,9 @@
 """
 Blocking calls in threads of their own.
 
-A call to libvirt cannot be interrupted. A thread that got no answer in time is left behind, in doubt; only so many may
-be left behind, after that the host counts as not to be asked. The threads are daemons: they hold up no exit.
+Such a call cannot be interrupted. A thread that got no answer in time is left behind, in doubt; only so many may be
+left behind, after that whoever does not answer counts as not to be asked. The threads are daemons, which hold up no
+exit.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Threads:
         threading.Thread(
             target=_work,
             args=(act, deliver),
-            name=f"libvirt {self._name}",
+            name=self._name,
             daemon=True,
         ).start()
         try:

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from drivers.libvirt.async_calls import Threads
 from drivers.libvirt.faults import Fault, Kind
 from drivers.shared.faults import Doubt, NotSent
+from drivers.shared.threads import Threads
 
 
 async def test_a_call_that_does_not_answer_in_time_is_in_doubt_and_too_many_are_not_sent() -> None:
