@@ -7,13 +7,10 @@ reference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Generic, TypeVar
+from collections.abc import Mapping
+from typing import TypeVar
 
 import msgspec
-
-from controller.unchanged import Items
 
 T = TypeVar("T")
 
@@ -183,33 +180,14 @@ def tasks_from(answer: bytes) -> tuple[RawTask, ...]:
     return _decoded(answer, tuple[RawTask, ...], "/tasks")
 
 
-class Listed(Generic[T]):
-    """Reads one of these lists again and again: an item that did not change is the very same object."""
-
-    def __init__(self, form: type[T], where: str) -> None:
-        self._items = Items(msgspec.json.Decoder(form).decode)
-        self._where = where
-
-    def __call__(self, answer: bytes) -> tuple[T, ...]:
-        """Raises DecodeError."""
-        with _told(self._where):
-            return self._items(answer)
-
-
 def info_from(answer: bytes) -> RawInfo:
     """``GET /info``. Raises DecodeError."""
     return _decoded(answer, RawInfo, "/info")
 
 
 def _decoded(answer: bytes, form: type[T], where: str) -> T:
-    with _told(where):
-        return msgspec.json.decode(answer, type=form)
-
-
-@contextmanager
-def _told(where: str) -> Iterator[None]:
     try:
-        yield
+        return msgspec.json.decode(answer, type=form)
     except msgspec.DecodeError as error:
         raise DecodeError(f"Docker's answer to {where} has an unknown form: {error}") from error
 

@@ -20,17 +20,17 @@ import aiohttp
 from controller.docker_http import read
 from controller.model import Node, NodeId
 from controller.names import LEADER_CONFIG
-from controller.unchanged import Once
+from controller.unchanged import Once, Remembered
 from watchers.base import SwarmUnread
 from watchers.claims import WANTED, Claimant, SwarmSnapshot, decode_node, leader_of, may_mount
 from watchers.docker_json import (
     DecodeError,
-    Listed,
-    RawNode,
     RawService,
     RawTask,
     info_from,
     nodes_from,
+    services_from,
+    tasks_from,
 )
 from watchers.events import DockerEvent, Gap, Heard, Pace, follow
 
@@ -75,9 +75,9 @@ class SwarmWatcher:
         self._wall = wall
         self._event = asyncio.Event()
         self._services: tuple[str, ...] = ()
-        self._list_nodes, self._read_nodes = Listed(RawNode, "/nodes"), Once(partial(_nodes, label))
-        self._list_services, self._read_services = Listed(RawService, "/services"), Once(_services)
-        self._list_tasks = Listed(RawTask, "/tasks")
+        self._read_nodes = Remembered(partial(_nodes, label))
+        self._read_services = Remembered(_services)
+        self._read_tasks = Remembered(_tasks)
         self._claimant = Claimant()
         self._sign = Once(_sign)
         self._last = SwarmSnapshot({}, None)
@@ -107,8 +107,8 @@ class SwarmWatcher:
     async def snapshot(self) -> SwarmSnapshot:
         """Nodes, services and wanted tasks, read one right after the other. Raises SwarmUnread."""
         async with self._reading("Swarm's nodes, services and tasks"):
-            nodes = self._read_nodes(self._list_nodes(await read(self._docker, "nodes")))
-            services = self._read_services(self._list_services(await read(self._docker, "services")))
+            nodes = self._read_nodes(await read(self._docker, "nodes"))
+            services = self._read_services(await read(self._docker, "services"))
             self._services = tuple(found.id for found in services)
             # Last: a task seen must not be of a node or service too new to be in the lists before.
             tasks = await self._tasks()
@@ -177,7 +177,7 @@ class SwarmWatcher:
         filters: dict[str, list[str]] = {"desired-state": list(WANTED)}
         if len(self._services) <= _MANY:
             filters["service"] = list(self._services)
-        return self._list_tasks(await read(self._docker, "tasks", filters))
+        return self._read_tasks(await read(self._docker, "tasks", filters))
 
     @asynccontextmanager
     async def _reading(self, what: str) -> AsyncIterator[None]:
@@ -198,12 +198,17 @@ class _Nodes:
     leader: NodeId | None
 
 
-def _nodes(label: str, found: tuple[RawNode, ...]) -> _Nodes:
+def _nodes(label: str, answer: bytes) -> _Nodes:
+    found = nodes_from(answer)
     return _Nodes({node.id: node for node in (decode_node(raw, label) for raw in found)}, leader_of(found))
 
 
-def _services(found: tuple[RawService, ...]) -> tuple[RawService, ...]:
-    return tuple(each for each in found if may_mount(each))
+def _services(answer: bytes) -> tuple[RawService, ...]:
+    return tuple(found for found in services_from(answer) if may_mount(found))
+
+
+def _tasks(answer: bytes) -> tuple[RawTask, ...]:
+    return tasks_from(answer)
 
 
 def _sign(tasks: Iterable[RawTask]) -> frozenset[tuple[str, str]]:

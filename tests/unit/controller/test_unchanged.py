@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from controller.json_errors import NOT_JSON
-from controller.unchanged import Each, Items, Once, Remembered
+from controller.unchanged import Each, Once, Remembered
 
 
 def test_an_answer_is_kept_while_all_that_it_was_made_of_are_the_very_same_objects() -> None:
@@ -89,64 +82,3 @@ def test_what_nobody_asked_for_in_a_turn_is_forgotten() -> None:
     each.turn()
 
     assert each("a", 1) is not first
-
-
-OBJECTS = st.dictionaries(st.sampled_from('ab{[,"é'), st.sampled_from(["", "x", "],[", '"},{"', 1, None]), max_size=2)
-LISTS = st.lists(OBJECTS, max_size=8)
-TEXTS = st.tuples(LISTS, st.sampled_from([None, 1]), st.sampled_from(["", "\n", " "]))
-
-
-def _text(found: tuple[list[dict[str, object]], int | None, str]) -> bytes:
-    items, indent, end = found
-    spaced = None if indent is not None else (",", ":")
-    return (json.dumps(items, indent=indent, separators=spaced, ensure_ascii=False) + end).encode()
-
-
-@given(st.lists(TEXTS, max_size=6))
-def test_a_list_read_by_what_changed_is_the_list_read_whole(answers: list[Any]) -> None:
-    read = Items(msgspec.json.decode)
-
-    for answer in answers:
-        assert list(read(_text(answer))) == answer[0]
-
-
-@given(st.lists(st.integers(0, 9), min_size=1, unique=True), st.data())
-def test_an_item_that_is_among_those_of_the_last_answer_is_the_very_same_object(numbers: list[int], data: Any) -> None:
-    read = Items(msgspec.json.decode)
-    before = {each["n"]: each for each in read(_text(([{"n": each} for each in numbers], None, "")))}
-    changed = data.draw(st.lists(st.sampled_from([*numbers, 10, 11]), unique=True))
-    after = read(_text(([{"n": each} for each in changed], None, "\n")))
-
-    assert [each["n"] for each in after] == changed
-    assert all(each is before[each["n"]] for each in after if each["n"] in before)
-
-
-@given(LISTS, LISTS, st.integers(0, 99), st.integers(0, 9))
-def test_what_is_no_list_is_refused_whatever_was_read_before(
-    before: list[Any], after: list[Any], at: int, cut: int
-) -> None:
-    read, text = Items(msgspec.json.decode), _text((after, None, ""))
-    read(_text((before, None, "")))
-    broken = text[: at % len(text)] + text[at % len(text) + cut :]
-    try:
-        whole = msgspec.json.decode(broken, type=list[dict[str, object]])
-    except NOT_JSON:
-        with pytest.raises(NOT_JSON):
-            read(broken)
-    else:
-        assert list(read(broken)) == whole
-
-
-def test_of_a_list_that_changed_in_one_place_only_that_is_read() -> None:
-    asked: list[bytes] = []
-
-    def note(item: bytes) -> bytes:
-        asked.append(item)
-        return item
-
-    read = Items(note)
-    read(b'[{"a":1},{"b":2},{"c":3},{"d":4}]')
-    asked.clear()
-
-    assert read(b'[{"a":1},{"b":25},{"n":0},{"d":4}]') == (b'{"a":1}', b'{"b":25}', b'{"n":0}', b'{"d":4}')
-    assert asked == [b'{"b":25}', b'{"n":0}']

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from controller.model import Node, NodeId, NodeState, Spec, VolumeName
 from tests.support.swarm_json import GIB, NODES, Json, mount, mounting, node, said, service, task
 from watchers.claims import Claimant, Known, claims
-from watchers.docker_json import Listed, RawService, RawTask, services_from, tasks_from
+from watchers.docker_json import services_from, tasks_from
 
 NAMES = ("pg", "backup", "log")
 SOURCES = ("pgdata", "wal", "log-{{.Node.Hostname}}", "data-{{.Task.Slot}}", "bad name", "x-{{.Service.Labels.stage}}")
@@ -78,7 +78,7 @@ PARTS = {"services": SERVICES, "tasks": TASKS, "nodes": NODE_LISTS, "specs": SPE
 def test_after_any_changes_the_claims_are_those_of_who_knows_nothing_of_before(
     changes: list[list[str]], data: st.DataObject
 ) -> None:
-    again, read = Claimant(), (Listed(RawService, "/services"), Listed(RawTask, "/tasks"))
+    again = Claimant()
     now: dict[str, Any] = {name: data.draw(each, name) for name, each in PARTS.items()}
     for changed in changes:
         now |= {name: data.draw(PARTS[name], name) for name in changed}
@@ -86,7 +86,7 @@ def test_after_any_changes_the_claims_are_those_of_who_knows_nothing_of_before(
         known = Known(dict(now["specs"]), dict(now["holders"]))
         anew = claims(services_from(services), tasks_from(tasks), now["nodes"], known)
 
-        assert again(read[0](services), read[1](tasks), now["nodes"], known) == anew
+        assert again(services_from(services), tasks_from(tasks), now["nodes"], known) == anew
 
 
 def _asked(again: Claimant, tasks: list[Json], nodes: dict[NodeId, Node] = NODES) -> Any:
@@ -100,6 +100,14 @@ def test_a_node_that_goes_down_gives_the_very_same_claims() -> None:
     again, running = Claimant(), [task()]
 
     assert _asked(again, running) is _asked(again, running, DOWN)
+
+
+def test_a_node_that_gets_another_name_changes_the_names_that_speak_of_it() -> None:
+    again, named = Claimant(), [task(Spec=mounting(mount("log-{{.Node.Hostname}}")))]
+    renamed = {name: replace(each, hostname="renamed") for name, each in NODES.items()}
+
+    assert set(_asked(again, named)) >= {"log-swarm01"}
+    assert set(_asked(again, named, renamed)) >= {"log-renamed"}
 
 
 def test_a_task_of_another_service_leaves_a_claim_the_very_same() -> None:
