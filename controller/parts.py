@@ -132,7 +132,7 @@ async def join(
         SwarmRecords(election),
         identity.me.node,
         address,
-        swarm_leader=watcher.leader,
+        managers=watcher.managers,
         changed=partial(state.wakeup.press, Urgent.TERM),
         clock=state.clock,
         timing=Timing(beat=settings.leadership.beat, patience=settings.leadership.patience),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from controller.model import Claim, Node, NodeId, Spec, VolumeName
@@ -10,6 +11,14 @@ from controller.model import Claim, Node, NodeId, Spec, VolumeName
 
 class SwarmUnread(Exception):
     """Swarm's nodes, services or tasks could not be read: no quorum, no leader, or Docker does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmManagers:
+    """``reachable``: those to whom Swarm's leader has a connection, by its own word."""
+
+    leader: NodeId | None = None  # None during an election
+    reachable: frozenset[NodeId] = frozenset()
 
 
 class SwarmView(Protocol):

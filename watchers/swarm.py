@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,10 +21,11 @@ from controller.docker_http import read
 from controller.model import Node, NodeId
 from controller.names import LEADER_CONFIG
 from controller.unchanged import Once, Remembered
-from watchers.base import SwarmUnread
+from watchers.base import SwarmManagers, SwarmUnread
 from watchers.claims import WANTED, Claimant, SwarmSnapshot, decode_node, leader_of, may_mount
 from watchers.docker_json import (
     DecodeError,
+    RawNode,
     RawService,
     RawTask,
     info_from,
@@ -99,10 +100,10 @@ class SwarmWatcher:
             raise SwarmUnread("Docker does not tell the swarm's ID: this is no manager, or the managers have no quorum")
         return found.id
 
-    async def leader(self) -> NodeId | None:
-        """Swarm's own leader; None during an election. Raises SwarmUnread."""
+    async def managers(self) -> SwarmManagers:
+        """Raises SwarmUnread."""
         async with self._reading("Swarm's managers"):
-            return leader_of(nodes_from(await read(self._docker, "nodes", {"role": ["manager"]})))
+            return _managers(nodes_from(await read(self._docker, "nodes", {"role": ["manager"]})))
 
     async def snapshot(self) -> SwarmSnapshot:
         """Nodes, services and wanted tasks, read one right after the other. Raises SwarmUnread."""
@@ -201,6 +202,11 @@ class _Nodes:
 def _nodes(label: str, answer: bytes) -> _Nodes:
     found = nodes_from(answer)
     return _Nodes({node.id: node for node in (decode_node(raw, label) for raw in found)}, leader_of(found))
+
+
+def _managers(nodes: Sequence[RawNode]) -> SwarmManagers:
+    reachable = (raw.id for raw in nodes if raw.manager_status and raw.manager_status.reachability == "reachable")
+    return SwarmManagers(leader_of(nodes), frozenset(NodeId(each) for each in reachable))
 
 
 def _services(answer: bytes) -> tuple[RawService, ...]:

@@ -21,7 +21,7 @@ from controller.model import Epoch, NodeId, PausedPart
 from controller.records.base import Leadership, PartsChange, Records, RecordsUnavailable, Stale
 from controller.records.leadership_rule import Beat, Follow, Take, Timing, View, step
 from controller.records.pauses import lasting, over
-from watchers.base import SwarmUnread
+from watchers.base import SwarmManagers, SwarmUnread
 
 _log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ class Leader:
     """
     The shell around `step`. `run` it for ever; ask ``epoch`` whether this controller acts.
 
-    ``swarm_leader`` tells Swarm's own leader (None during an election) and may raise SwarmUnread;
+    ``managers`` may raise SwarmUnread;
     ``changed`` is called when the epoch, the acting controller or the pause changed; ``clock`` is monotonic.
     """
 
@@ -39,7 +39,7 @@ class Leader:
         records: Records,
         me: NodeId,
         address: str,
-        swarm_leader: Callable[[], Awaitable[NodeId | None]],
+        managers: Callable[[], Awaitable[SwarmManagers]],
         changed: Callable[[str], None],
         clock: Callable[[], float],
         timing: Timing | None = None,
@@ -48,7 +48,7 @@ class Leader:
         self._records = records
         self._me = me
         self._address = address
-        self._swarm_leader = swarm_leader
+        self._managers = managers
         self._changed = changed
         self._clock = clock
         self._timing = timing if timing is not None else Timing()
@@ -140,24 +140,25 @@ class Leader:
         else:
             self._unread = ""
 
-    async def _look(self) -> NodeId | None:
-        """The record of who acts is seen; who leads Swarm is the answer. Raises RecordsUnavailable."""
+    async def _look(self) -> SwarmManagers:
+        """The record of who acts is seen; who leads Swarm is in the answer. Raises RecordsUnavailable."""
         try:
             async with asyncio.timeout(self._timing.held if self._hurried and self.epoch is None else None):
                 self._see(await self._records.leadership())
                 # Who acts does not ask: it only matters for taking over, and a beat must not wait for the answer.
-                return self._me if self._holds(self._record) else await self._leader()
+                return SwarmManagers(self._me) if self._holds(self._record) else await self._led()
         except TimeoutError as error:
             raise RecordsUnavailable(
                 f"Swarm did not answer within {self._timing.held:g} s: it chooses a leader"
             ) from error
 
     async def _decide(self) -> None:
-        leader = await self._look()
-        record = self._record
+        found = await self._look()
+        leader, record = found.leader, self._record
+        away = record is not None and record.holder not in found.reachable
         self._hurried = leader is None or (record is not None and leader != record.holder)
         now = self._clock()
-        view = View(self._me, leader, record, now - self._moved, self._mine, now - self._started)
+        view = View(self._me, leader, record, now - self._moved, self._mine, now - self._started, away)
         match step(view, self._timing):
             case Beat():
                 due = self._proved + self._timing.beat - self._timing.poll / 2  # the next look would be too late
@@ -171,11 +172,11 @@ class Leader:
     def _holds(self, record: Leadership | None) -> bool:
         return record is not None and (record.holder, record.epoch) == (self._me, self._mine)
 
-    async def _leader(self) -> NodeId | None:
+    async def _led(self) -> SwarmManagers:
         try:
-            return await self._swarm_leader()
+            return await self._managers()
         except SwarmUnread:
-            return None
+            return SwarmManagers()
 
     async def _prove(self, change: Callable[[Leadership], Leadership] = lambda record: record) -> None:
         """Beat. Ends with ``epoch`` set when this controller acts for sure, else None. Raises RecordsUnavailable."""

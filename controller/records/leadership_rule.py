@@ -12,8 +12,8 @@ from controller.records.base import Leadership
 class Timing:
     """
     Seconds. ``beat``: between signs of life; ``patience``: standing still that makes a holder replaceable;
-    ``poll``: between looks at who leads; ``settle``: a controller just started leaves a living holder alone for so
-    long, because one that crashes again and again would take every volume's epoch with it.
+    ``poll``: between looks at who leads; ``settle``: a controller just started leaves a holder that may live alone
+    for so long, because one that crashes again and again would take every volume's epoch with it.
     ``hurry``: between looks while Swarm chooses a leader, or has another one than the holder; ``held``: for one reading
     then, as a manager holds a question that came before the choice, and answers those that come after it.
     """
@@ -36,6 +36,7 @@ class View:
     stood_still: float
     mine: Epoch | None
     uptime: float
+    away: bool = False  # the holder is no manager that Swarm's leader reaches: it cannot give a sign of life
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,13 @@ def step(view: View, timing: Timing) -> Step:
         return Take("an earlier process on this node acted")
     if stale:
         return Take(f"the controller on node {record.holder} has shown no life for {view.stood_still:.0f} s")
-    if leads and not ours and view.uptime >= timing.settle:
+    if leads and not ours and _settled(view, timing):
         return Take("this node is Swarm's leader")
     return Follow(f"the controller on node {record.holder} acts under epoch {record.epoch}")
+
+
+def _settled(view: View, timing: Timing) -> bool:
+    return view.away or view.uptime >= timing.settle
 
 
 def _first(view: View, timing: Timing) -> Step:

@@ -11,7 +11,7 @@ import pytest
 
 from controller.model import NodeState, VolumeName
 from tests.support.dockerd import OneNodeSwarm
-from watchers.base import SwarmUnread
+from watchers.base import SwarmManagers, SwarmUnread
 from watchers.claims import SwarmSnapshot
 from watchers.swarm import Rhythm, SwarmWatcher
 
@@ -73,7 +73,7 @@ async def test_a_swarm_of_one_node_is_seen_as_it_is(docker: aiodocker.Docker) ->
     found = await watcher.snapshot()
     node = found.nodes[me]
 
-    assert (found.leader, await watcher.leader()) == (me, me)
+    assert (found.leader, await watcher.managers()) == (me, SwarmManagers(me, frozenset({me})))
     assert (node.hostname, node.state, node.manager, node.available) == ("manager-1", NodeState.READY, True, True)
     assert (found.claims({}), found.tasks) == ({}, ())
 

@@ -13,7 +13,7 @@ from controller.model import Epoch, NodeId
 from controller.records.base import Leadership, RecordsUnavailable, Stale
 from controller.records.leader_election import Leader
 from controller.records.memory import Call, Fault, MemoryRecords, MemoryStore
-from watchers.base import SwarmUnread
+from watchers.base import SwarmManagers, SwarmUnread
 
 ME, OTHER = NodeId("n1"), NodeId("n2")
 
@@ -31,12 +31,12 @@ class Contender:
         self.records = MemoryRecords(self.store)
         clock = asyncio.get_running_loop().time
         address = f"{self.name}:7490"
-        self.leader = Leader(self.records, self.name, address, self.swarm_leader, self.changes.append, clock)
+        self.leader = Leader(self.records, self.name, address, self.managers, self.changes.append, clock)
 
-    async def swarm_leader(self) -> NodeId | None:
+    async def managers(self) -> SwarmManagers:
         if not self.records.reachable:
             raise SwarmUnread("no quorum")
-        return self.leaders[-1]
+        return SwarmManagers(self.leaders[-1], frozenset({ME, OTHER}))
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from controller.model import NodeId, PausedPart, VmId, VolumeName
 from controller.records.leader_election import Leader
 from controller.records.memory import MemoryRecords, MemoryStore
 from controller.records.pauses import lasting, over, same, with_end, with_parts, without_part
+from watchers.base import SwarmManagers
 
 AT = 1_700_000_000.0
 ME, OTHER = NodeId("n1"), NodeId("n2")
@@ -34,12 +35,12 @@ def contenders() -> tuple[Leader, Leader, list[NodeId], MemoryStore]:
     """Of two nodes, who has led Swarm (the last of the list does), and what both write to."""
     store, leaders, clock = MemoryStore(), [ME], asyncio.get_running_loop().time
 
-    async def leader() -> NodeId:
-        return leaders[-1]
+    async def managers() -> SwarmManagers:
+        return SwarmManagers(leaders[-1], frozenset({ME, OTHER}))
 
     def contender(name: NodeId) -> Leader:
         said: list[str] = []
-        return Leader(MemoryRecords(store), name, name, leader, said.append, clock, wall=lambda: AT + clock())
+        return Leader(MemoryRecords(store), name, name, managers, said.append, clock, wall=lambda: AT + clock())
 
     return contender(ME), contender(OTHER), leaders, store
 
