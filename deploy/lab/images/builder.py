@@ -2,8 +2,8 @@
 A Docker daemon for building images, used for a moment and gone.
 
 It lives in the machine's own network (the lab's nodes have no way out) but in a mount and a PID namespace of its own,
-without bridge and firewall rules, so a Docker that runs already notices nothing. All its processes and mounts end with
-the process that started it, however that ends. Its layers stay in the cache folder.
+with a bridge that leads nowhere and no firewall rules, so a Docker that runs already notices nothing. All its processes
+and mounts end with the process that started it, however that ends. Its layers stay in the cache folder.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from pathlib import Path
 
 import docker
 from docker.errors import APIError, BuildError, DockerException
+
+from deploy.lab.kernel.idle_bridge import idle_bridge
+from deploy.lab.kernel.idle_bridge import remove as remove_bridge
 
 Progress = Callable[[str], None]
 
@@ -40,7 +43,7 @@ def builder(root: Path, registry: str) -> Iterator[docker.DockerClient]:
     """
     A client of a Docker daemon with its layers in ``root``, that may push to the plain-HTTP ``registry``.
 
-    One at a time for each ``root`` (the caller holds a lock). Raises BuildFailed when it does not start.
+    One at a time for each ``root`` (the caller holds a lock). Raises BuildFailed when it does not start, and LabError.
     """
     tidy(root)  # what a killed one left
     root.mkdir(parents=True, exist_ok=True)
@@ -49,23 +52,21 @@ def builder(root: Path, registry: str) -> Iterator[docker.DockerClient]:
     # Not the configuration of a Docker that the machine runs.
     (runtime / "daemon.json").write_text("{}")
     log = root.parent / "builder.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            _command(root, runtime, registry, parent), stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
-    try:
-        client = _connect(runtime / "docker.sock", process, log)
-        with contextlib.closing(client):
-            yield client
-    finally:
-        _stop(process)
-        tidy(root)
+    with contextlib.ExitStack() as left:
+        left.callback(tidy, root)
+        bridge = left.enter_context(idle_bridge(root))
+        output = left.enter_context(log.open("wb"))
+        command = _command(root, runtime, registry, parent, bridge)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        left.callback(_stop, process)
+        yield left.enter_context(contextlib.closing(_connect(runtime / "docker.sock", process, log)))
 
 
 def tidy(root: Path) -> None:
     """Remove what a daemon for ``root`` left outside of it. The caller knows that none runs."""
     runtime, parent = _names(root)
     _remove_cgroups(parent)
+    remove_bridge(root)
     shutil.rmtree(runtime, ignore_errors=True)
 
 
@@ -104,7 +105,7 @@ def push(client: docker.DockerClient, tag: str) -> None:
             raise BuildFailed(f"pushing {tag} failed: {line['error']}")
 
 
-def _command(root: Path, runtime: Path, registry: str, parent: str) -> list[str]:
+def _command(root: Path, runtime: Path, registry: str, parent: str, bridge: str) -> list[str]:
     namespaces = ["setpriv", "--pdeathsig", "KILL", "unshare", "-m", "-p", "-f", "--mount-proc", "--kill-child"]
     daemon = [
         "dockerd",
@@ -115,7 +116,7 @@ def _command(root: Path, runtime: Path, registry: str, parent: str) -> list[str]
         f"--insecure-registry={registry}",
         f"--cgroup-parent={parent}",
         "--exec-opt=native.cgroupdriver=cgroupfs",
-        "--bridge=none",
+        f"--bridge={bridge}",
         "--iptables=false",
         "--ip6tables=false",
         "--ip-forward=false",

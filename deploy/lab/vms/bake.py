@@ -14,6 +14,7 @@ from pathlib import Path
 
 from deploy.lab.images.builder import BuildFailed
 from deploy.lab.kernel import cgroups
+from deploy.lab.kernel.idle_bridge import idle_bridge
 
 _SECONDS = 300
 # Mounts are this namespace's own, and end with it. The engine wants its root to be one.
@@ -28,7 +29,7 @@ exec chroot {root} /bin/sh -euc {inside}
 _INSIDE = """
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 unset DOCKER_HOST DOCKER_CONTEXT DOCKER_CONFIG
-dockerd --bridge=none --iptables=false --ip6tables=false --storage-driver=overlay2 --insecure-registry={registry} \
+dockerd --bridge={bridge} --iptables=false --ip6tables=false --storage-driver=overlay2 --insecure-registry={registry} \
     >/var/log/bake.log 2>&1 &
 engine=$!
 n=0
@@ -72,19 +73,29 @@ _CGROUP = "reberth-bake"
 
 def bake(tree: Path, registry: str, images: Sequence[str]) -> None:
     """The engine in ``tree`` then has these images and no others, and the gate of the first one. Raises BuildFailed."""
-    inside = _INSIDE.format(
-        registry=registry, images=shlex.join(images), first=images[0], gate=shlex.quote(_GATE), cgroup=_CGROUP
-    )
-    script = _OUTSIDE.format(root=shlex.quote(str(tree)), inside=shlex.quote(inside))
-    # The images' engine ends with us, however we end.
-    command = ["setpriv", "--pdeathsig", "KILL", "unshare", "-m", "-p", "-f", "--kill-child", "sh", "-euc", script]
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=_SECONDS
-        )
+        with idle_bridge(tree) as bridge:
+            done = _run(tree, bridge, registry, images)
     except subprocess.TimeoutExpired as error:
         raise BuildFailed(f"the guests' engine took longer than {_SECONDS} s to pull {', '.join(images)}") from error
     finally:
         cgroups.remove(_CGROUP)
     if done.returncode != 0:
         raise BuildFailed(f"the guests' engine could not take {', '.join(images)}: {done.stderr.strip()[-1500:]}")
+
+
+def _run(tree: Path, bridge: str, registry: str, images: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    inside = _INSIDE.format(
+        bridge=bridge,
+        registry=registry,
+        images=shlex.join(images),
+        first=images[0],
+        gate=shlex.quote(_GATE),
+        cgroup=_CGROUP,
+    )
+    script = _OUTSIDE.format(root=shlex.quote(str(tree)), inside=shlex.quote(inside))
+    # The images' engine ends with us, however we end.
+    command = ["setpriv", "--pdeathsig", "KILL", "unshare", "-m", "-p", "-f", "--kill-child", "sh", "-euc", script]
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=_SECONDS
+    )
