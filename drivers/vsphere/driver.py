@@ -260,7 +260,7 @@ class VsphereDriver:
         return await self._notes.remove(swarm)
 
     def watch_power(self) -> AsyncIterator[PowerEvent]:
-        return watch(self._settings)
+        return watch(self._settings, self._calls.session.guard)
 
     async def close(self) -> None:
         await self._calls.close()

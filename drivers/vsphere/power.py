@@ -12,7 +12,7 @@ import contextlib
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -22,6 +22,9 @@ from drivers.shared.faults import CallError
 from drivers.vsphere.inventory import orders
 from drivers.vsphere.requests import Update
 from drivers.vsphere.settings import Settings
+
+if TYPE_CHECKING:
+    from drivers.vsphere.client.login import LoginGuard
 
 log = structlog.get_logger()
 WAIT = 60  # seconds that the server holds a request: 60 requests in an idle hour
@@ -37,11 +40,13 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
-def watch(settings: Settings) -> AsyncIterator[PowerEvent]:
+def watch(settings: Settings, guard: LoginGuard) -> AsyncIterator[PowerEvent]:
+    """``guard``: of the other session, too: a password that one of them had refused is not tried by the other."""
+
     def connect() -> Source:
         from drivers.vsphere.client import Watch  # noqa: PLC0415 - pyVmomi is loaded by its users only
 
-        return Watch(settings, WAIT + _MARGIN)
+        return Watch(settings, WAIT + _MARGIN, guard)
 
     return watch_source(connect)
 

@@ -123,10 +123,12 @@ class Open:
 
 
 class Session:
-    def __init__(self, settings: Settings, timeout: float) -> None:
+    """``guard``: one for all sessions of a process, since what locks an account is the sum of their refused logins."""
+
+    def __init__(self, settings: Settings, timeout: float, guard: LoginGuard | None = None) -> None:
         self._settings = settings
         self._wires = Wires(settings, timeout)
-        self._guard = LoginGuard(settings)
+        self.guard = guard or LoginGuard(settings)
         self._lock = threading.Lock()
         self._open: Open | None = None
         self._sieve: Sieve[Vm | Host | Datastore] = Sieve()
@@ -194,7 +196,7 @@ class Session:
 
     def _login(self) -> Open:
         try:
-            credentials = self._guard.credentials()
+            credentials = self.guard.credentials()
         except SettingsError as error:
             raise NotSent(str(error)) from None
         if isinstance(credentials, float):
@@ -208,7 +210,7 @@ class Session:
         except CallError as error:
             stub.DropConnections()  # type: ignore[no-untyped-call]
             if isinstance(error, Fault) and error.kind is Kind.LOGIN:
-                self._guard.refused(credentials)
+                self.guard.refused(credentials)
             # Not `Doubt`: nothing of ours was asked for yet. From None: the frames hold the password.
             raise NotSent(f"no login at {self._settings.host}: {error}") from None
 

@@ -6,6 +6,7 @@ from pyVmomi import vim, vmodl
 
 from drivers.shared.faults import NotSent
 from drivers.shared.settings import SettingsError
+from drivers.vsphere.client.login import LoginGuard
 from drivers.vsphere.client.parts import Collector, properties_of, ref_of, through, translated
 from drivers.vsphere.client.session import HOST_PROPERTIES, Open, Session
 from drivers.vsphere.requests import Update
@@ -17,9 +18,9 @@ _WATCHED = ("config.uuid", "runtime.powerState", "runtime.connectionState", "run
 class Watch:
     """A session that waits for changes. A collector of its own: it must not stand in the way of other requests."""
 
-    def __init__(self, settings: Settings, timeout: float) -> None:
+    def __init__(self, settings: Settings, timeout: float, guard: LoginGuard | None = None) -> None:
         try:
-            self._session = Session(settings, timeout)
+            self._session = Session(settings, timeout, guard)
         except SettingsError as error:  # it was right at the start: it may be again
             raise NotSent(str(error)) from None
         self._version = ""

@@ -227,6 +227,22 @@ async def test_a_rotated_password_is_read_at_the_next_login() -> None:
         assert list((await rig.driver.list_attachments()).attachments) == []
 
 
+async def test_a_refused_password_is_tried_once_by_looks_and_by_the_watch_together() -> None:
+    """More often, and vCenter locks the account: then the right one does not help for minutes either."""
+    async with VsphereFaultsRig() as rig:
+        events = rig.driver.watch_power()
+        assert await anext(events) == PowerEvent(None)
+        await rig.fault("password", user=USER, password="a-new-one")
+        rig.admin.end_sessions()
+        await calls(rig)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3):
+                await anext(events)
+        with pytest.raises(DriverError, match="not tried again"):
+            await rig.driver.list_attachments()
+        assert (await calls(rig))["Login"] == 1
+
+
 async def test_a_call_that_takes_too_long_is_in_doubt_and_its_thread_ends_with_the_driver() -> None:
     async with VsphereFaultsRig(FAULTS, call_timeout=1.0) as rig:
         disk, vm = await new_disk(rig), await rig.add_vm()
