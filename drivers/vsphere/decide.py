@@ -21,6 +21,7 @@ from drivers.vsphere.inventory import (
     names,
     odd,
     ours,
+    outdated,
     pinned,
     pins,
     shows_uuids,
@@ -191,10 +192,11 @@ def attach_change(
     One slot for each disk. The last one is noted on the VM, so that slots are used in turn.
 
     Pinned are also disks that are there without a pin, put there by hand: else nobody knows them once they are moved.
+    Pins of disks that were taken away by hand go: else whatever comes into their slots counts as these disks, moved.
     """
     given = list(zip(disks, slots, strict=True))
     new = {(slot.bus, slot.unit): place.pin(disk) for disk, slot in given}
-    pinning = pinned(vm, unpinned(vm, place) | new, inherited=stamped_as_another(vm))
+    pinning = pinned(vm, unpinned(vm, place) | new, (), outdated(vm, place), inherited=stamped_as_another(vm))
     extra = stamps(wanted, epoch) + (((SLOT_KEY, str(slots[-1])),) if slots else ()) + pinning
     add = tuple((str(disk), slot.controller, slot.unit) for disk, slot in given)
     return Change(vm.ref, vm.change_version, extra, add=add)
@@ -202,10 +204,11 @@ def attach_change(
 
 def detach_change(vm: Vm, wanted: VmId, epoch: Epoch, disks: Sequence[DiskId], place: Place) -> Change:
     here = ours(vm, place)
-    extra = stamps(wanted, epoch) + pinned(
-        vm, {}, [place.pin(disk) for disk in disks], inherited=stamped_as_another(vm)
+    taken = [place.pin(disk) for disk in disks]
+    pinning = pinned(vm, {}, taken, outdated(vm, place), inherited=stamped_as_another(vm))
+    return Change(
+        vm.ref, vm.change_version, stamps(wanted, epoch) + pinning, remove=tuple(here[disk] for disk in disks)
     )
-    return Change(vm.ref, vm.change_version, extra, remove=tuple(here[disk] for disk in disks))
 
 
 def fitting(vm: Vm, disks: Sequence[DiskId], per_controller: int) -> tuple[list[DiskId], list[Slot]]:

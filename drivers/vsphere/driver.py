@@ -60,7 +60,7 @@ from drivers.vsphere.reconfigure import Editor
 from drivers.vsphere.settings import Settings
 from drivers.vsphere.sight import Sight
 from drivers.vsphere.slots import MAX_CONTROLLERS
-from drivers.vsphere.vm_checks import concerns
+from drivers.vsphere.vm_checks import concerns, unfound
 
 log = structlog.get_logger()
 _Act = Callable[[Step, Place, VmId, Epoch], Awaitable[Mapping[DiskId, Outcome]]]
@@ -197,8 +197,8 @@ class VsphereDriver:
         if isinstance(found, str):
             raise DriverError(found)
         held = ours(found, place).get(disk)
-        if held is None:
-            raise DriverError(f"{disk} is not attached to {found.name}")
+        if held is None or not held.scsi:
+            raise DriverError(f"{disk} is not attached to {found.name}" if held is None else unfound(disk, found.name))
         if not shows_uuids(found):
             raise DriverError(f"{found.name} does not show disks' UUIDs: set disk.EnableUUID = TRUE while it is off")
         with reading(f"the UUID of {disk} cannot be read"):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from controller.model import VmId
+from controller.model import DiskId, VmId
 from drivers.shared.allowed_vms import foreign
-from drivers.vsphere.inventory import Place, Vm, find, names, odd, shows_uuids
+from drivers.vsphere.inventory import Place, Vm, find, names, odd, ours, shows_uuids
 from drivers.vsphere.obstacles import Obstacles, sentences
 
 
@@ -24,6 +24,7 @@ def concerns(
     if isinstance(vm, str):
         return (*found, vm)
     found += odd([vm], place).values()
+    found += [unfound(disk, vm.name) for disk, device in ours(vm, place).items() if not device.scsi]
     if not vm.readable:
         found.append(f"vCenter cannot read the configuration of {vm.name} ({vm.unread})")
     if not _same(vm.name, hostname):
@@ -37,6 +38,13 @@ def concerns(
             "in its advanced settings while it is off"
         )
     return (*found, *sentences(vm.name, obstacles.get(vm.ref, Obstacles())))
+
+
+def unfound(disk: DiskId, vm: str) -> str:
+    return (
+        f"{disk} is on a controller of {vm} that is not SCSI (NVMe, SATA or IDE), as somebody's hand has put it there: "
+        "no node finds it there by its UUID. Remove it from the VM (not its file): it comes back where it belongs"
+    )
 
 
 def _same(name: str, hostname: str) -> bool:

@@ -117,12 +117,31 @@ class Admin:
         return next((d.controllerKey, d.unitNumber) for d in self.disk_devices(wanted) if d.backing.fileName == path)
 
     def disk_devices(self, wanted: VmId) -> list[Any]:
-        return [d for d in self.vm(wanted).config.hardware.device if isinstance(d, vim.vm.device.VirtualDisk)]
+        return self._devices(wanted, vim.vm.device.VirtualDisk)
+
+    def _devices(self, wanted: VmId, kind: type[Any]) -> list[Any]:
+        return [each for each in self.vm(wanted).config.hardware.device if isinstance(each, kind)]
 
     def attach(self, wanted: VmId, path: str, unit: int) -> Any:
         """By hand, past the driver."""
         vm = self.vm(wanted)
         return self.wait(vm.Reconfigure(vim.vm.ConfigSpec(deviceChange=[_added(_paravirtual(vm), path, unit)])))
+
+    def attach_by_sata(self, wanted: VmId, path: str) -> Any:
+        """On a controller that is added for it."""
+        add, controller = vim.vm.device.VirtualDeviceSpec, vim.vm.device.VirtualAHCIController
+        sata = add(operation="add", device=controller(key=-15, busNumber=0))  # type: ignore[no-untyped-call]
+        self.switch(wanted, Power.OFF)  # no VM that runs takes both at once
+        fault = self.wait(self.vm(wanted).Reconfigure(vim.vm.ConfigSpec(deviceChange=[sata])))
+        key = next(each.key for each in self._devices(wanted, controller))
+        change = vim.vm.ConfigSpec(deviceChange=[_added(key, path, 1)])
+        return fault or self.wait(self.vm(wanted).Reconfigure(change)) or self.switch(wanted, Power.ON)
+
+    def detach(self, wanted: VmId, path: str) -> Any:
+        """By hand; the file stays."""
+        disk = next(each for each in self.disk_devices(wanted) if each.backing.fileName == path)
+        change = vim.vm.device.VirtualDeviceSpec(operation="remove", device=disk)
+        return self.wait(self.vm(wanted).Reconfigure(vim.vm.ConfigSpec(deviceChange=[change])))
 
     def attach_all(self, vm: Any, paths: Sequence[str]) -> Any:
         """Up to 15, by hand, to a VM that has none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,10 +89,12 @@ def _extra(options: Any) -> dict[str, str]:
 
 
 def _disks(devices: Any, kinds: Kinds) -> tuple[Disk, ...]:
-    return tuple(disk for device in devices if (disk := _disk(device, kinds)) is not None)
+    others = {getattr(device, "key", None) for device in devices if not isinstance(device, kinds.controller)}
+    return tuple(disk for device in devices if (disk := _disk(device, kinds, others)) is not None)
 
 
-def _disk(device: Any, kinds: Kinds) -> Disk | None:
+def _disk(device: Any, kinds: Kinds, others: Container[Any]) -> Disk | None:
+    """``others``: keys of what is no SCSI controller."""
     if not isinstance(device, kinds.disk):
         return None
     backing = getattr(device, "backing", None)
@@ -106,6 +108,7 @@ def _disk(device: Any, kinds: Kinds) -> Disk | None:
         name=_text(backing, "fileName"),
         capacity_kib=int(device.capacityInKB or 0),
         mode=_text(backing, "diskMode"),
+        scsi=device.controllerKey not in others,
     )
 
 

@@ -10,7 +10,7 @@ from controller.model import Attachment, AttachmentState, DiskId, Power, VmId
 from drivers.base import Listing
 from drivers.shared.smbios import orders
 from drivers.vsphere.inventory.identity import identity, stamp, stamped_as_another
-from drivers.vsphere.inventory.keys import Pin, Slots, pins
+from drivers.vsphere.inventory.keys import PIN_KEYS, Pin, Slots, pins
 from drivers.vsphere.inventory.place import Place
 from drivers.vsphere.inventory.values import CONNECTED, FORBIDDEN, SUSPENDED, UNSEEN, Disk, Inventory, Vm
 
@@ -28,15 +28,30 @@ def ours(vm: Vm, place: Place) -> dict[DiskId, Disk]:
 
 def unpinned(vm: Vm, place: Place) -> dict[Slots, Pin]:
     """Of our disks on a VM those without a pin, with the slots that they are in."""
-    buses = {controller.key: controller.bus for controller in vm.controllers}
-    known = {} if stamped_as_another(vm) else pins(vm)
-    return {
-        (buses[disk.controller], disk.unit): pin
-        for name, disk in ours(vm, place).items()
-        if disk.controller in buses and (buses[disk.controller], disk.unit) not in known
-        if not any(place.pin(name).fits(each) for each in known.values())
-        for pin in [place.pin(name)]
-    }
+    known = _kept(vm, place)
+    disks = ours(vm, place).items()
+    slots = {disk.key: slot for slot, disk in _slots(vm).items()}
+    found = {slots[disk.key]: place.pin(name) for name, disk in disks if disk.key in slots}
+    held = known.values()
+    return {at: pin for at, pin in found.items() if at not in known and not any(pin.fits(each) for each in held)}
+
+
+def _kept(vm: Vm, place: Place) -> dict[Slots, Pin]:
+    gone = outdated(vm, place)
+    return {} if stamped_as_another(vm) else {at: pin for at, pin in pins(vm).items() if at not in gone}
+
+
+def outdated(vm: Vm, place: Place) -> frozenset[Slots]:
+    """
+    Slots whose pins are of disks that somebody took away by hand: that have no disk now, or another one of ours.
+
+    One with a disk that is not ours may have ours, moved.
+    """
+    if stamped_as_another(vm):
+        return frozenset()
+    there, buses = _slots(vm), {controller.bus for controller in vm.controllers}
+    known = {at: pin for at, pin in pins(vm).items() if at[0] in buses}
+    return frozenset(at for at, pin in known.items() if at not in there or _another(there[at], pin, place))
 
 
 def moved(vm: Vm, place: Place) -> dict[DiskId, Disk]:
@@ -47,20 +62,33 @@ def moved(vm: Vm, place: Place) -> dict[DiskId, Disk]:
     """
     if stamped_as_another(vm):
         return {}
-    buses = {controller.key: controller.bus for controller in vm.controllers}
     known, found = pins(vm), dict[DiskId, Disk]()
-    for disk in vm.disks:
-        pin = known.get((buses.get(disk.controller, -1), disk.unit))
-        if pin is not None and _elsewhere(disk, pin, place):
+    for at, disk in _slots(vm).items():
+        pin = known.get(at)
+        if pin is not None and not _at_home(disk, pin, place) and not _another(disk, pin, place):
             found |= dict.fromkeys(place.pinned(pin), disk)
     return found
 
 
-def _elsewhere(disk: Disk, pin: Pin, place: Place) -> bool:
-    now = [place.pin(name) for file in disk.files if (name := place.find(file)) is not None]
-    if any(pin.fits(each) for each in now):
-        return False
-    return not now or any(pin.key == each.key or _derived(each.key, pin.key) for each in now)
+def _slots(vm: Vm) -> dict[Slots, Disk]:
+    """The disks on its SCSI controllers."""
+    buses = {controller.key: controller.bus for controller in vm.controllers}
+    return {(buses[disk.controller], disk.unit): disk for disk in vm.disks if disk.controller in buses}
+
+
+def _named(disk: Disk, place: Place) -> list[Pin]:
+    """Which of ours it is, by its files."""
+    return [place.pin(name) for file in disk.files if (name := place.find(file)) is not None]
+
+
+def _at_home(disk: Disk, pin: Pin, place: Place) -> bool:
+    return any(pin.fits(each) for each in _named(disk, place))
+
+
+def _another(disk: Disk, pin: Pin, place: Place) -> bool:
+    """Whether it is surely another disk of ours than the one that was put there."""
+    now = _named(disk, place)
+    return bool(now) and not any(pin.key == each.key or _derived(each.key, pin.key) for each in now)
 
 
 def _derived(name: str, of: str) -> bool:
@@ -122,23 +150,27 @@ def attachments(vms: Sequence[Vm], place: Place) -> list[Attachment]:
 
 def odd(vms: Sequence[Vm], place: Place) -> dict[DiskId, str]:
     """What is wrong with a disk that somebody has, and the cure."""
-    return {disk: _moved(disk, found.name, vm.name) for vm in vms for disk, found in moved(vm, place).items()}
+    return {disk: _moved(disk, found, vm) for vm in vms for disk, found in moved(vm, place).items()}
 
 
-def _moved(disk: DiskId, now: str, vm: str) -> str:
+def _moved(disk: DiskId, found: Disk, vm: Vm) -> str:
+    now = found.name
     if now == disk:
         return (
-            f"{disk} is on {vm}, and the settings do not name its datastore any more (or it left its "
+            f"{disk} is on {vm.name}, and the settings do not name its datastore any more (or it left its "
             "datastore cluster): name it in datastores again"
         )
     if not now or now.startswith("[]"):
         return (
-            f"{disk} is on {vm}, and vCenter does not tell where its file is now ({now or 'no name'}): give the host "
-            "its way to that datastore back"
+            f"{disk} is on {vm.name}, and vCenter does not tell where its file is now ({now or 'no name'}): give the "
+            "host its way to that datastore back"
         )
+    bus, unit = next(at for at, each in _slots(vm).items() if each.key == found.key)
     return (
-        f"{disk} is on {vm} as {now}: Storage vMotion or Storage DRS has moved it. Move it back: detach it by hand, "
-        f"move the file to {disk} with the datastore browser, and attach it again; switch Storage DRS off for this VM"
+        f"{disk} is on {vm.name} as {now}: Storage vMotion or Storage DRS has moved it, or somebody has put another "
+        f"disk into its slot, {bus}:{unit}. If it was moved, move it back: detach it by hand, move the file to {disk} "
+        "with the datastore browser, and attach it again; switch Storage DRS off for this VM. If it is another disk, "
+        f"take {unit}:{pins(vm)[bus, unit]} out of {PIN_KEYS[bus]} in the VM's advanced settings"
     )
 
 

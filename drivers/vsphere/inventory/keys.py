@@ -59,17 +59,23 @@ def pins(vm: Vm) -> dict[Slots, Pin]:
 
 
 def pinned(
-    vm: Vm, add: Mapping[Slots, Pin], remove: Collection[Pin] = (), *, inherited: bool = False
+    vm: Vm,
+    add: Mapping[Slots, Pin],
+    remove: Collection[Pin] = (),
+    outdated: Collection[Slots] = (),
+    *,
+    inherited: bool = False,
 ) -> tuple[tuple[str, str], ...]:
     """
-    The settings to write: of the controllers whose pins change.
+    The settings to write: of the controllers whose pins change. ``outdated``: slots whose pins go.
 
     ``inherited``: the pins that are there are of the VM that this one was cloned from. They go, before its own stamp
     would make them this one's.
     """
     before = pins(vm)
     gone = (*remove, *add.values())
-    kept = {} if inherited else {at: pin for at, pin in before.items() if not any(pin.fits(each) for each in gone)}
+    stay = {} if inherited else before
+    kept = {at: pin for at, pin in stay.items() if at not in outdated and not any(pin.fits(each) for each in gone)}
     after = kept | dict(add)
     changed = sorted({slot[0] for slot in {*before, *after} if before.get(slot) != after.get(slot)})
     return tuple((PIN_KEYS[bus], _text(after, bus)) for bus in changed if bus < len(PIN_KEYS))

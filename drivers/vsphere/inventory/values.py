@@ -19,7 +19,11 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A virtual disk in a VM's configuration; more than one file when it is in a snapshot chain, top first."""
+    """
+    A virtual disk in a VM's configuration; more than one file when it is in a snapshot chain, top first.
+
+    ``scsi``: as far as is told; on another controller (NVMe, SATA, IDE) only somebody's hand can have put it.
+    """
 
     key: int
     controller: int
@@ -29,6 +33,7 @@ class Disk:
     name: str = ""  # of the top file, as vCenter writes it
     capacity_kib: int = 0
     mode: str = ""
+    scsi: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controller.model import AttachmentState, Power, VmId
-from drivers.base import Done, Refused, Unreachable
+from drivers.base import Done, DriverError, Refused, Unreachable
 from drivers.vsphere import create
 from reberth.testing.asking import ONE, TWO, held, kinds, new_disk
 from tests.conformance.vsphere_rig import VsphereFaultsRig, VsphereRig
@@ -166,6 +166,47 @@ async def test_a_disk_attached_by_hand_is_known_after_a_move_once_a_leader_has_s
         ]
         assert MOVED in listed.odd[disk]
         assert isinstance((await rig.driver.attach([disk], other, TWO))[0], Refused)
+
+
+async def test_a_disk_that_somebody_swapped_for_another_by_hand_is_forgotten_once_a_leader_has_stamped_the_vm() -> None:
+    """Both disks are known then where they are, also after Storage vMotion."""
+    async with VsphereFaultsRig() as rig:
+        taken, given, vm = await new_disk(rig, "taken"), await new_disk(rig, "given"), await rig.add_vm()
+        await rig.driver.attach([taken], vm, ONE)
+        _, unit = rig.admin.place(vm, taken)
+        assert rig.admin.detach(vm, taken) is None
+        assert rig.admin.attach(vm, given, unit) is None
+        assert await rig.driver.attach([given], vm, TWO) == [Done()]
+        await rig.fault("move", vm=rig.admin.name(vm), file=given, to=MOVED)
+        listed = await rig.driver.list_attachments()
+        assert [(each.disk, each.state) for each in listed.attachments] == [(given, AttachmentState.UNCERTAIN)]
+
+
+async def test_a_disk_that_was_taken_by_hand_is_free_again_also_where_its_slot_is_used_after_a_change() -> None:
+    async with VsphereFaultsRig() as rig:
+        taken, other, vm = await new_disk(rig, "taken"), await new_disk(rig, "other"), await rig.add_vm()
+        await rig.driver.attach([taken], vm, ONE)
+        _, unit = rig.admin.place(vm, taken)
+        assert rig.admin.detach(vm, taken) is None
+        assert await rig.driver.attach([other], vm, ONE) == [Done()]  # takes the note of the first one away
+        rig.admin.make_folder("theirs")
+        rig.admin.make_disk("[LocalDS_0] theirs/theirs.vmdk")
+        assert rig.admin.attach(vm, "[LocalDS_0] theirs/theirs.vmdk", unit) is None
+        assert await held(rig) == {(other, vm)}
+        assert (await rig.driver.list_attachments()).odd == {}
+
+
+async def test_a_disk_on_a_sata_controller_is_no_nodes_and_is_given_back() -> None:
+    """No guest shows it there under the name that is looked for."""
+    async with VsphereFaultsRig() as rig:
+        disk, vm = await new_disk(rig), await rig.add_vm()
+        assert rig.admin.attach_by_sata(vm, disk) is None
+        assert await held(rig) == {(disk, vm)}
+        with pytest.raises(DriverError, match="not SCSI"):
+            await rig.driver.device(disk, vm)
+        assert await rig.driver.detach([disk], vm, ONE) == [Done()]
+        assert await rig.driver.attach([disk], vm, ONE) == [Done()]
+        assert (await rig.driver.device(disk, vm)).by_id
 
 
 async def test_what_vcenter_gave_up_waiting_for_is_looked_for() -> None:

@@ -171,3 +171,14 @@ def test_what_a_clone_brought_along_goes_with_its_first_own_stamp() -> None:
         detach_change(vm(disks=(HELD,), controllers=BUS, extra=noted), ID, EPOCH, [ONE], PLACE),
     ):
         assert "theirs" not in dict(change.extra)["reberth.disks.0"]
+
+
+def test_pins_of_disks_that_somebody_took_away_by_hand_go_with_the_next_change() -> None:
+    """Else whatever comes into that slot counts as that disk, moved."""
+    noted = {"reberth.vm": ID, "reberth.epoch": "5", "reberth.disks.0": "1:one 2:taken"}
+    holder = vm(disks=(HELD,), controllers=BUS, extra=noted)
+    for change, left in (
+        (attach_change(holder, ID, EPOCH, [TWO], [Slot(0, 4, 1000)], PLACE), "1:one 4:two"),
+        (detach_change(holder, ID, EPOCH, [ONE], PLACE), ""),
+    ):
+        assert dict(change.extra)["reberth.disks.0"] == left

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from controller.model import VmId
-from drivers.vsphere.inventory import ENABLE_UUID_KEY, Place, Vm
+from drivers.vsphere.inventory import ENABLE_UUID_KEY, Disk, File, Place, Vm
 from drivers.vsphere.obstacles import Obstacles
 from drivers.vsphere.vm_checks import concerns
 
@@ -58,3 +58,11 @@ def test_what_would_be_in_the_way_of_a_failover_is_told_before_it() -> None:
 
 def test_a_vm_that_vcenter_does_not_tell_about_is_told() -> None:
     assert "an empty device list" in about([replace(GOOD, unread="an empty device list")], UUID, "swarm01")[0]
+
+
+def test_a_disk_of_ours_that_somebody_put_on_another_controller_than_scsi_is_told() -> None:
+    disk = Disk(16000, 15000, 0, (File("datastore-1", "reberth/data.vmdk"),), scsi=False)
+
+    (told,) = about([replace(GOOD, disks=(disk, replace(disk, files=(), scsi=False)))], UUID, "swarm01")
+
+    assert told.startswith("[DS] reberth/data.vmdk is on a controller of swarm01 that is not SCSI")

@@ -120,3 +120,10 @@ def test_a_vms_name_is_as_people_see_it() -> None:
     assert [decoded(name=name).name for name in ("web%2f1", "a%5Cb", "50%25", "50%252f", "größe %41")] == [
         *("web/1", "a\\b", "50%", "50%2f", "größe %41"),
     ]
+
+
+def test_a_disk_on_a_controller_that_is_not_scsi_is_known_as_such() -> None:
+    """One whose controller is not told may be a usual one."""
+    sata, scsi = device.VirtualAHCIController(key=15000, busNumber=0), device.ParaVirtualSCSIController(key=1000)
+    disks = [device.VirtualDisk(key=at + 1, controllerKey=at, unitNumber=0) for at in (15000, 1000, 31000)]
+    assert [each.scsi for each in decoded(config__hardware__device=[sata, scsi, *disks]).disks] == [False, True, True]

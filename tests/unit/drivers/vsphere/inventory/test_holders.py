@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.model import Attachment, AttachmentState, DiskId, Epoch, Power, VmId
+from controller.model import Attachment, AttachmentState, DiskId, Epoch, Power, VmId, VolumeKey
 from drivers.base import Listing
 from drivers.vsphere.inventory import (
     FORBIDDEN,
@@ -14,11 +14,14 @@ from drivers.vsphere.inventory import (
     Disk,
     File,
     Inventory,
+    Pin,
     Place,
     Vm,
     attachments,
     listing,
+    outdated,
     power,
+    unpinned,
     unread_vms,
     whole,
 )
@@ -226,3 +229,28 @@ def test_power_comes_with_the_list_under_both_names_of_a_vm_and_is_unknown_for_t
 
 def test_nothing_at_all_is_an_empty_list() -> None:
     assert listing(Inventory(), PLACE) == Listing((), power={})
+
+
+def test_a_pin_is_of_no_disk_any_more_where_its_slot_is_empty_or_has_another_of_ours() -> None:
+    """Somebody took it away by hand. Another file that is not ours may be ours, moved; of a clone nothing is said."""
+    ours, foreign = disk("reberth/other.vmdk"), disk("vm/vm_1.vmdk")
+    for disks in ((), (ours,), (replace(disk("reberth/data.vmdk"), unit=5),)):
+        assert outdated(vm(disks=disks, controllers=(SCSI,), extra=PINNED), PLACE) == {(0, 1)}
+    for kept in (disk("reberth/data.vmdk"), foreign, disk("reberth/data_1.vmdk"), disk()):
+        assert outdated(vm(disks=(kept,), controllers=(SCSI,), extra=PINNED), PLACE) == set()
+    assert outdated(vm(extra=PINNED), PLACE) == set()  # its controller is not told
+    assert outdated(vm(uuid=OTHER, controllers=(SCSI,), extra=PINNED), PLACE) == set()
+
+
+def test_disks_of_ours_that_somebody_moved_to_other_slots_are_without_a_pin() -> None:
+    elsewhere, other = replace(disk("reberth/data.vmdk"), key=2005, unit=5), disk("reberth/other.vmdk")
+    found = unpinned(vm(disks=(elsewhere, other), controllers=(SCSI,), extra=PINNED), PLACE)
+    assert found == {(0, 5): Pin(VolumeKey("data")), (0, 1): Pin(VolumeKey("other"))}
+
+
+def test_another_disk_in_the_slot_of_one_that_was_taken_by_hand_is_told_with_how_to_say_so() -> None:
+    """It may as well be ours, moved: so both cures are named."""
+    foreign = replace(disk("vm/vm_1.vmdk"), name="[DS] vm/vm_1.vmdk")
+    told = listing(Inventory((vm(disks=(foreign,), controllers=(SCSI,), extra=PINNED),), HOSTS), PLACE).odd[DISK]
+    assert "somebody has put another disk into its slot, 0:1" in told
+    assert "take 1:data out of reberth.disks.0" in told

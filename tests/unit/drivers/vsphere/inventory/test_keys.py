@@ -43,3 +43,9 @@ def test_a_pin_that_tells_no_datastore_is_taken_off_with_its_disk_on_whichever_i
     for held in (old, new):
         assert pinned(held, {}, [replace(A, datastore="SAN")]) == (("reberth.disks.0", ""),)
     assert pinned(new, {}, [replace(A, datastore="NFS")]) == ()
+
+
+def test_pins_that_are_out_of_date_go_and_are_written_anew_where_their_slot_is_used() -> None:
+    held = noted(reberth_disks_0="1:a-0123 2:b-4567")
+    assert pinned(held, {}, (), {(0, 1)}) == (("reberth.disks.0", "2:b-4567"),)
+    assert pinned(held, {(0, 1): C}, (), {(0, 1)}) == (("reberth.disks.0", "1:c-89ab 2:b-4567"),)
