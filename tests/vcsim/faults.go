@@ -45,6 +45,7 @@ type faults struct {
 	seek         string            // answers with this text are counted
 	sought       int
 	copies
+	cutting
 	sizes   map[string]int64 // file -> KiB
 	used    map[string]int64 // file -> bytes that it takes
 	version int
@@ -257,6 +258,16 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.calls = map[string]int{}
 	case "expire":
 		f.expire[r.FormValue("method")] = append(f.expire[r.FormValue("method")], r.FormValue("when"))
+	case "cut":
+		f.cutting.at, _ = strconv.Atoi(r.FormValue("at"))
+		f.how, f.met = r.FormValue("how"), ""
+	case "uncut":
+		fmt.Fprint(w, f.met)
+		f.cutting.at, f.starting, f.met = 0, 0, ""
+	case "held":
+		f.mu.Unlock()
+		f.held(w)
+		f.mu.Lock()
 	case "expired":
 		fmt.Fprintf(w, "%d\n", f.expired)
 	case "used":

@@ -9,10 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-
-	"github.com/vmware/govmomi/simulator"
-	"github.com/vmware/govmomi/vim25/soap"
-	"github.com/vmware/govmomi/vim25/types"
 )
 
 var method = regexp.MustCompile(`<(?:[\w]+:)?Body[^>]*>\s*<(\w+)`)
@@ -23,12 +19,11 @@ func userPassword(user, password string) *url.Userinfo {
 
 // endSession ends the session of whoever sent this request, as an administrator does.
 func (f *faults) endSession(r *http.Request) {
-	cookie, err := r.Cookie(soap.SessionCookieName)
-	if err != nil {
+	key := sessionOf(r, nil)
+	if key == "" {
 		return
 	}
-	administrator := &simulator.Context{Session: &simulator.Session{}}
-	simulator.Map.SessionManager().TerminateSession(administrator, &types.TerminateSession{SessionId: []string{cookie.Value}})
+	terminate(key)
 	f.mu.Lock()
 	f.expired++
 	f.mu.Unlock()
@@ -59,6 +54,7 @@ func (f *faults) wrap(inner http.Handler) http.Handler {
 		if swallow {
 			f.mute[name]--
 		}
+		how := f.cut(name, body)
 		ends := ""
 		if queue := f.expire[name]; len(queue) > 0 {
 			ends, f.expire[name] = queue[0], queue[1:]
@@ -71,21 +67,35 @@ func (f *faults) wrap(inner http.Handler) http.Handler {
 			inner.ServeHTTP(httptest.NewRecorder(), r) // it happens, and nobody is told
 			panic(http.ErrAbortHandler)
 		}
-		if f.noAttributes && (name == "SetField" || name == "AddCustomFieldDef") {
-			deny(w)
-			return
-		}
-		if name == "LogUserEvent" {
-			f.logUserEvent(w, body)
+		usual := f.usual(inner, name, body)
+		if how != "" {
+			f.serveCut(how, usual, w, r)
 			return
 		}
 		time.Sleep(pause)
 		if ends == "before" {
 			f.endSession(r)
 		}
-		inner.ServeHTTP(&heard{w, f, name}, r)
+		usual.ServeHTTP(w, r)
 		if ends == "after" {
 			f.endSession(r)
+		}
+	})
+}
+
+// usual is a request served as ever, with what the library leaves out.
+func (f *faults) usual(inner http.Handler, name string, body []byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case f.noAttributes && (name == "SetField" || name == "AddCustomFieldDef"):
+			deny(w)
+		case name == "LogUserEvent":
+			f.logUserEvent(w, body)
+		default:
+			inner.ServeHTTP(&heard{w, f, name}, r)
+		}
+		if name == "Login" {
+			f.noteSession(r, w)
 		}
 	})
 }

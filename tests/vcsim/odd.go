@@ -235,6 +235,10 @@ func (p *pages) cut(result *types.RetrieveResult) {
 }
 
 func (p *pages) RetrievePropertiesEx(ctx *simulator.Context, req *types.RetrievePropertiesEx) soap.HasFault {
+	if len(req.SpecSet) > 0 && len(req.SpecSet[0].ObjectSet) > 0 && isForgotten(req.SpecSet[0].ObjectSet[0].Obj) {
+		gone := &types.ManagedObjectNotFound{Obj: req.SpecSet[0].ObjectSet[0].Obj}
+		return &methods.RetrievePropertiesExBody{Fault_: simulator.Fault("", gone)}
+	}
 	wanted := unkeyed(req)
 	body := p.PropertyCollector.RetrievePropertiesEx(ctx, req).(*methods.RetrievePropertiesExBody)
 	if body.Res != nil {

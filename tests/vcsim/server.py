@@ -122,6 +122,7 @@ class Simulator:
         self.password_file.write_text(PASSWORD + "\n")
         self.process: subprocess.Popen[str] | None = None
         self.port = 0
+        self._context: ssl.SSLContext | None = None
 
     def start(self) -> None:
         cert, key = certificate()
@@ -186,10 +187,10 @@ class Simulator:
     def fault(self, fault: str, /, **form: str) -> str:
         """Tell the fault layer."""
         assert self.spec.faults
-        context = tls_context(Settings.parse(self.settings()))
+        self._context = self._context or tls_context(Settings.parse(self.settings()))
         data = urllib.parse.urlencode(form).encode()
         with urllib.request.urlopen(
-            f"https://{self.spec.address}:{self.port}/_fault/{fault}", data, context=context
+            f"https://{self.spec.address}:{self.port}/_fault/{fault}", data, context=self._context
         ) as answer:
             text: str = answer.read().decode()
         return text
