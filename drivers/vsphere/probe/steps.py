@@ -13,7 +13,7 @@ from drivers.shared.faults import CallError
 from drivers.vsphere import client
 from drivers.vsphere.async_session import Calls
 from drivers.vsphere.driver import VsphereDriver
-from drivers.vsphere.inventory import Inventory, Place, Vm, normal_uuid, stamp
+from drivers.vsphere.inventory import Inventory, Place, Vm, by_id, normal_uuid, stamp, unfinished_pattern
 from drivers.vsphere.probe.report import Names, Report, Step, machine, scratch_vm
 from drivers.vsphere.requests import Change
 from drivers.vsphere.settings import Settings
@@ -97,17 +97,18 @@ class _Probe:
             return
         driver = VsphereDriver(self.settings)
         try:
-            await self._scratch(driver, vm)
+            await self._scratch(driver, vm, place)
         finally:
             await driver.close()
 
-    async def _scratch(self, driver: VsphereDriver, vm: Vm) -> None:
+    async def _scratch(self, driver: VsphereDriver, vm: Vm, place: Place) -> None:
         key = VolumeKey(f"probe-{uuid4().hex[:12]}")
         made = await self.ask("create", "a disk of 64 MiB", lambda: driver.create(key, Spec(_SIZE)))
         if not isinstance(made, Created):
             return
         disk, where, epoch = made.disk, VmId(normal_uuid(vm.uuid)), stamp(vm) or Epoch(1)
         try:
+            await self.ask("copy", "1.15: is it found, has it a UUID of its own?", lambda: self._copy(place, key, disk))
             await self._on_a_vm(driver, vm, disk, where, epoch)
         finally:
             await self.ask("cleared: snapshot", "", lambda: self._unsnap(vm))
@@ -129,6 +130,17 @@ class _Probe:
         await self.ask("detach under a snapshot", "1.3: is it refused, and how?", detach)
         await self.ask("remove the snapshot", "", lambda: self._unsnap(vm))
         await self.ask("detach after it", "1.3", detach)
+
+    async def _copy(self, place: Place, key: VolumeKey, disk: DiskId) -> str:
+        at = place.of(disk)
+        fresh = at.unfinished(key, "probe")
+        await self.calls.copy_disk(disk, fresh)
+        try:
+            found = await self.calls.files(at, unfinished_pattern(key))
+            same = by_id(await self.calls.disk_uuid(fresh)) == by_id(await self.calls.disk_uuid(disk))
+        finally:
+            await self.calls.delete_disk(fresh)
+        return f"made; {len(found)} found; its UUID is {'that of its source' if same else 'its own'}"
 
     async def _shown(self, vm: Vm, disk: DiskId) -> str:
         found = await self.calls.vm(vm.ref)

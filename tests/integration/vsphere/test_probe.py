@@ -71,6 +71,7 @@ async def test_a_scratch_vm_is_left_as_it_was_and_each_step_is_told() -> None:
         disks = rig.admin.disks(vm)
         report = await ask(rig, rig.admin.name(vm))
         assert (said(report, "detach"), said(report, "cleared: delete")) == (f"[{Done()}]", str(Done()))
+        assert said(report, "copy") == "made; 1 found; its UUID is its own"
         assert (await ask(rig, vm)).steps[-1].ok
         assert "detach under a snapshot" in {step.name for step in report.steps}
         assert rig.admin.disks(vm) == disks
