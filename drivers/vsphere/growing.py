@@ -34,7 +34,7 @@ def holder(vms: Sequence[Vm], place: Place, disk: DiskId) -> Vm | Refused:
         where = f"on {len(found)} VMs" if found else "on no VM"
         return Refused(
             f"{disk} is {where}, and vCenter makes a disk larger on the VM that has it: run a service that uses the "
-            "volume and grow it then, or make the file larger in the vSphere Client, which is taken up"
+            "volume and grow it then, or make the file larger on a host (vmkfstools -X), which is taken up"
         )
     return _changeable(found[0], ours(found[0], place)[disk])
 
