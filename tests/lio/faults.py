@@ -89,6 +89,6 @@ class ArrayForgets(Simple):
 
 
 def registered(array: Array) -> str:
-    """Of all its LUNs, without the count of changes, which begins anew."""
+    """Of all its LUNs, without the count of changes, which begins anew, and in one order, which it does not keep."""
     said = array.shell(f"cat {_PR}/res_pr_type {_PR}/res_holder {_PR}/res_pr_registered_i_pts")
-    return re.sub(r"PRgen: \S+", "", said)
+    return "\n".join(sorted(re.sub(r"PRgen: \S+", "", said).splitlines()))
