@@ -10,7 +10,7 @@
 #   --image IMAGE         where every node can pull it; asked for once, then kept from the running service
 #   --config FILE         the settings (deploy/examples/*.toml); a changed file becomes a new Docker config
 #   --secret NAME=FILE    a Docker secret that the stack names; one that is there is kept (--rotate: made anew)
-#   --with NAME           also deploy/NAME.yml, which a driver needs: vsphere, libvirt, ceph, power, operators
+#   --with NAME           also deploy/NAME.yml, which a driver needs: vsphere, libvirt, ceph, lun, power, operators
 #   --rotate              make secrets that are there already anew, under a new name
 #   --stack NAME          the stack's name; reberth
 #   --records             uninstall: remove the volumes' records too. Disks are never removed

@@ -84,9 +84,7 @@ class Luns:
         own = self.own(epoch)
         state = await self.ask(lun, Lun.state)
         self._check(lun, state, epoch)
-        # Whatever key this nexus has: it is of this process, or of one before it on this machine. Also where the key is
-        # there already: it may be that of the nexus before the last login.
-        await self.ask(lun, partial(Lun.register, old=None, new=own))
+        await self._register(lun, state, own)
         state = await self.ask(lun, Lun.state)
         try:
             self._check(lun, state, epoch)
@@ -101,6 +99,23 @@ class Luns:
         if not self._alone(state, own):
             raise Doubt(f"{lun}: another controller takes it at the same time")
         return state
+
+    async def _register(self, lun: str, state: State, own: int) -> None:
+        """
+        In place of a controller's key alone, of this process or of one before it on this machine. Also where the key is
+        there already: it may be that of the nexus before the last login.
+
+        One nexus has one key. If a node's gate came by the same one, its key would be covered up: the node would count
+        as cut off, and write for as long as this controller may. Raises Refusal.
+        """
+        earlier = sorted({each.number for each in pools(state, self._pool)} - {own})
+        for old in [*([own] if own in state.keys else []), 0, *earlier]:
+            with suppress(Conflict):
+                return await self.ask(lun, partial(Lun.register, old=old, new=own))
+        raise Refusal(
+            f"{lun} knows this machine by a key that is no controller's: its gate comes by the same initiator. Give "
+            "controllers an initiator of their own, or managers no tasks with volumes (docs/luns.md)"
+        )
 
     async def _seize(self, lun: str, state: State, own: int) -> None:
         held = state.reservation

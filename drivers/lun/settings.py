@@ -31,6 +31,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     vms: tuple[str, ...]
     """The UUID of each node's machine (SMBIOS). The LUNs know nodes by digests of these."""
 
+    folder: Annotated[str, msgspec.Meta(pattern=r"^/[!-~]+$")] = "/dev/disk/by-id"
+    """Where managers have the LUNs by an initiator of the controllers' own; default /dev/disk/by-id, for managers on
+    which no task with a volume runs. See docs/luns.md."""
+
     look_timeout: Seconds = 8.0
     """Seconds for reading one LUN; default 8, less than the loop's read_deadline, so that the reason has our words."""
 

@@ -1,80 +1,24 @@
 """
-A storage array, its controllers and its nodes in one guest: Linux' own iSCSI target (LIO) and one initiator name for
-each of the others, so that each has a nexus of its own to every LUN.
-
-Starts in about 20 s on an emulated processor. All of it ends with `Bed.close`.
+A storage array, its controllers and its nodes in one guest: one initiator name for each of them, so that each has a
+nexus of its own to every LUN.
 """
 
 from __future__ import annotations
 
-import pickle
-import shutil
-import socket
-import subprocess
-import tarfile
 import time
 from pathlib import Path
 
-from tests.lio.agent import PORT
-from tests.lio.image import ensure
-from tests.support.ports import free_port
+from tests.lio.array import INITIATOR, SECONDS, TARGET, Array, Offer
 
-ROOT = Path(__file__).parents[2]
 CONTROLLERS, NODES = ("ctl", "rival"), ("a", "b", "c")
 SIZES = (64, 64, 65, 66, 130)  # MiB
-_CODE = ("controller/__init__.py", "controller/model.py", "controller/reservations", "tests/__init__.py", "tests/lio")
-_MACHINE = ("-machine", "q35,accel=tcg", "-cpu", "max,la57=off,-cx16", "-m", "512", "-nographic", "-no-reboot")
-_SECONDS = 120
-TARGET = "iqn.2026-01.example:array"
-_TARGET = r"""
-set -e
-T=/sys/kernel/config/target
-mkdir -p /etc/target/pr $T $T/core/fileio_0
-echo /etc/target >$T/dbroot 2>/dev/null || true
-tpg=$T/iscsi/{target}/tpgt_1
-n=0
-for size in {sizes}; do
-    store=$T/core/fileio_0/lun$n
-    mkdir -p $store
-    [ -e /run/luns/$n ] || truncate -s ${{size}}M /run/luns/$n
-    echo fd_dev_name=/run/luns/$n,fd_dev_size=$((size * 1048576)) >$store/control
-    echo reberth-test-$n >$store/wwn/vpd_unit_serial
-    echo 1 >$store/enable
-    # What the kernel wrote when a key came is given back by userland (rtslib does so), before anybody may log in.
-    kept=/etc/target/pr/aptpl_reberth-test-$n
-    if [ -n "{keep}" ] && [ -s $kept ]; then python3 -m tests.lio.aptpl $kept $store/pr/res_aptpl_metadata; fi
-    mkdir -p $tpg/lun/lun_$n
-    ln -s $store $tpg/lun/lun_$n/store
-    n=$((n + 1))
-done
-mkdir -p $tpg/np/127.0.0.1:3260
-echo 0 >$tpg/attrib/authentication
-for name in {names}; do
-    mkdir -p $tpg/acls/iqn.2026-01.example:$name
-    i=0
-    while [ $i -lt $n ]; do
-        mkdir -p $tpg/acls/iqn.2026-01.example:$name/lun_$i
-        ln -s $tpg/lun/lun_$i $tpg/acls/iqn.2026-01.example:$name/lun_$i/
-        i=$((i + 1))
-    done
-done
-echo 1 >$tpg/enable
-"""
-_AWAY = r"""
-T=/sys/kernel/config/target
-tpg=$T/iscsi/{target}/tpgt_1
-echo 0 >$tpg/enable
-rm -f $tpg/acls/*/lun_*/lun_* ; rmdir $tpg/acls/*/lun_* $tpg/acls/* $tpg/np/* 2>/dev/null
-rm -f $tpg/lun/*/store; rmdir $tpg/lun/lun_* $tpg $T/iscsi/{target} $T/core/fileio_0/* $T/core/fileio_0
-true
-"""
 _INITIATORS = r"""
 set -e
 [ -e /etc/iscsi/initiatorname.iscsi ] || echo InitiatorName=iqn.2026-01.example:none >/etc/iscsi/initiatorname.iscsi
 iscsid
 for name in {names}; do
     iscsiadm -m iface -I $name -o new
-    iscsiadm -m iface -I $name -o update -n iface.initiatorname -v iqn.2026-01.example:$name
+    iscsiadm -m iface -I $name -o update -n iface.initiatorname -v {initiator}$name
     iscsiadm -m node -T {target} -p 127.0.0.1 -I $name -o new
     iscsiadm -m node -T {target} -p 127.0.0.1 -I $name -o update -n node.session.timeo.replacement_timeout -v 120
     iscsiadm -m node -T {target} -p 127.0.0.1 -I $name --login >/dev/null
@@ -83,62 +27,22 @@ done
 NAMES = (*CONTROLLERS, *NODES)
 
 
-class Bed:
+class Bed(Array):
     """Blocks. ``luns``: their names under /dev/disk/by-id, in the order of `SIZES`."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.console = folder / "console"
-        image = ensure()
-        with tarfile.open(folder / "code.tar", "w") as archive:
-            for each in _CODE:
-                archive.add(ROOT / each, each, filter=lambda each: None if "__pycache__" in each.name else each)
-        self._port = free_port()
-        drives = [f"file={image.disk},if=virtio,format=raw,snapshot=on", f"file={folder}/code.tar,if=virtio,format=raw"]
-        with self.console.open("wb") as console:
-            self._qemu = subprocess.Popen(
-                [
-                    *("setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", *_MACHINE),
-                    *("-kernel", str(image.kernel), "-initrd", str(image.initrd)),
-                    *("-append", "console=ttyS0 quiet loglevel=5 panic=1 mitigations=off net.ifnames=0"),
-                    *(word for drive in drives for word in ("-drive", drive)),
-                    *("-netdev", f"user,id=n,restrict=on,hostfwd=tcp:127.0.0.1:{self._port}-:{PORT}"),
-                    *("-device", "virtio-net-pci,netdev=n"),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-                start_new_session=True,
-            )
+        super().__init__(folder, Offer(NAMES, SIZES))
         try:
-            self._wait()
-            self.target()
-            self.shell(_INITIATORS.format(target=TARGET, names=" ".join(NAMES)))
+            self.shell(_INITIATORS.format(target=TARGET, initiator=INITIATOR, names=" ".join(NAMES)))
             self.luns = self._devices()
         except BaseException:
             self.close()
             raise
 
-    def _wait(self) -> None:
-        ends = time.monotonic() + _SECONDS
-        while b"AGENT-UP" not in self.console.read_bytes():
-            assert self._qemu.poll() is None, self.console.read_text(errors="replace")[-2000:]
-            assert time.monotonic() < ends, self.console.read_text(errors="replace")[-2000:]
-            time.sleep(0.1)
-
-    def target(self, *, keep: bool = True) -> None:
-        """The array is switched on. ``keep``: with what it was to keep over a loss of power (APTPL)."""
-        sizes, names = " ".join(map(str, SIZES)), " ".join(NAMES)
-        self.shell(_TARGET.format(target=TARGET, sizes=sizes, names=names, keep="yes" if keep else ""))
-
-    def target_off(self) -> None:
-        self.shell(_AWAY.format(target=TARGET))
-
     def restart(self, *, keep: bool) -> None:
-        """Power of the array off and on; returns when every initiator is back, by itself."""
-        self.target_off()
-        self.target(keep=keep)
-        ends = time.monotonic() + _SECONDS
+        """Returns when every initiator is back, by itself."""
+        super().restart(keep=keep)
+        ends = time.monotonic() + SECONDS
         while "LOGGED_IN" not in (states := self.shell("cat /sys/class/iscsi_session/session*/state")) or "F" in states:
             assert time.monotonic() < ends, states
             time.sleep(0.2)
@@ -160,28 +64,6 @@ class Bed:
         count = int(self.shell("ls /run/nexus/*/* | grep -c wwn-"))
         return count < len(NAMES) * len(SIZES)
 
-    def call(self, name: str, *arguments: object, seconds: float = 60) -> object:
-        with (
-            socket.create_connection(("127.0.0.1", self._port), seconds) as connection,
-            connection.makefile("rwb") as stream,
-        ):
-            pickle.dump((name, arguments), stream)
-            stream.flush()
-            answer = pickle.load(stream)  # noqa: S301 - our own agent
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def shell(self, script: str, seconds: float = 60) -> str:
-        code, said = self.tried(script, seconds)
-        assert code == 0, f"{script[-300:]}: {said[-1500:]}"
-        return said
-
-    def tried(self, script: str, seconds: float = 60) -> tuple[int, str]:
-        answer = self.call("shell", script, seconds, seconds=seconds + 10)
-        assert isinstance(answer, tuple)
-        return answer
-
     def persist(self, nexus: str, lun: str, *words: str, again: bool = True) -> tuple[int, str]:
         """`sg_persist`, the second opinion; ``again``: once more after a unit attention (6), perhaps an old one."""
         command = f"sg_persist -n {' '.join(words)} /run/nexus/{nexus}/{lun}"
@@ -191,8 +73,3 @@ class Bed:
         """No key, no reservation, nothing on the LUNs."""
         self.shell("umount /mnt/* 2>/dev/null || true")
         self.call("reset", self.luns)
-
-    def close(self) -> None:
-        self._qemu.kill()
-        self._qemu.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)

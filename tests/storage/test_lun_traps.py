@@ -12,7 +12,7 @@ import pytest
 
 from controller.model import DiskId, Epoch, VmId
 from controller.reservations import codec
-from controller.reservations.keys import NodeKey, PoolKey, parse, who_is
+from controller.reservations.keys import NodeKey, PoolKey, parse, pool_number, who_is
 from controller.reservations.lun import Lun
 from controller.reservations.registering import NotRegistered, Registered, Word
 from controller.reservations.scsi import Conflict, NoAnswer
@@ -21,7 +21,7 @@ from drivers.base import Done, Refused
 from drivers.lun.driver import LunDriver
 from reberth.testing.asking import held, new_disk
 from tests.conformance.lun_rig import LunRig
-from tests.lio.site import VMS
+from tests.lio.site import VMS, driver
 
 ONE, TWO, THREE = Epoch(1), Epoch(2), Epoch(3)
 A, B, C = VMS
@@ -182,3 +182,18 @@ async def test_a_target_that_was_restarted_lets_a_fenced_node_write_only_until_t
     assert await site.driver.attach([site.disk], B, ONE) == [Done()]
     assert "Invalid exchange" in site.writes("a")
     assert "copied" in site.writes("b")
+
+
+async def test_a_controller_does_not_cover_up_the_key_of_a_node_that_comes_by_the_same_initiator(site: Site) -> None:
+    """One initiator has one key: the node would count as cut off, and go on writing."""
+    beside = driver(site.bed, "a", 3, site.gates)
+    for each in (await beside.detach([site.disk], A, ONE), await beside.attach([site.disk], B, ONE)):
+        assert isinstance(each[0], Refused)
+        assert "an initiator of their own" in each[0].why
+    assert await held(site) == {(site.disk, A)}
+
+
+async def test_a_controller_that_was_started_anew_goes_on_with_the_key_of_the_one_before(site: Site) -> None:
+    again = driver(site.bed, "ctl", 4, site.gates)
+    assert await again.detach([site.disk], A, ONE) == [Done()]
+    assert site.state.keys == (PoolKey(pool_number("swarm-1"), 4, ONE).number,)

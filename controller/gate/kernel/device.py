@@ -28,6 +28,7 @@ BLKROGET = 0x125E
 GONE = frozenset({errno.ENXIO, errno.ENODEV, errno.ENOENT, errno.ENOMEDIUM})
 DEAD_SCSI_STATES = frozenset({"offline", "transport-offline", "deleted", "cancel"})
 CHUNK = 1 << 20
+CONTROLLERS = "reberth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def open_devices(names: Sequence[str], by_id: Path = BY_ID) -> list[Device]:
             device = _open(path)
             if device is None:
                 continue
-            if device.number in {other.number for other in found}:
+            if device.number in {other.number for other in found} or of_controllers(SYS_BLOCK / device.number):
                 device.close()
                 continue
             found.append(device)
@@ -100,6 +101,15 @@ def in_sysfs(name: str, disks: Path = SYS_NAMES) -> Iterator[str]:
     for file in sorted(disks.glob(pattern)):
         if text_of(file) == wanted:
             yield file.relative_to(disks).parts[0]
+
+
+def of_controllers(disk: Path) -> bool:
+    """
+    Whether the disk comes by open-iscsi's interface for the controllers of this machine (docs/luns.md): the storage
+    would not refuse this node there. ``disk``: the kernel's folder of it.
+    """
+    session = (disk / "device").resolve().parents[1]  # above the target and the disk's own address
+    return any(text_of(name) == CONTROLLERS for name in session.glob("iscsi_session/*/ifacename"))
 
 
 def _open(link: Path) -> Device | None:

@@ -46,6 +46,7 @@ class VmsProvider:
     errors: tuple[type[Exception], ...] = (LabError, BuildFailed)
     proxy: FaultProxy | None = None
     start_seconds = 600.0
+    luns = False  # whether the disks are LUNs, and nothing the hypervisor's: then the lab is not saved
 
     def __init__(self, *, saves: bool = True) -> None:
         """``saves``: whether a lab that had to be booted is kept for the next drill. A kept one is always used."""
@@ -71,10 +72,10 @@ class VmsProvider:
         self._ours = True
         site.open_ground(spec, say)
         self._images = ensure_pushed(registry.address(spec), spec.cache, say, EXTRA_PACKAGES)
-        base = ensure_base(spec.cache, registry.address(spec), self._images, say)
+        base = ensure_base(spec.cache, registry.address(spec), self._images, say, luns=self.luns)
         kvm = accel.kvm_works(base, spec.cache)
         self._snapshot = Snapshot(spec.cache, digest(_inputs(settings, base, kvm=kvm)))
-        self._meta = self._snapshot.meta(time.time())
+        self._meta = None if self.luns else self._snapshot.meta(time.time())
         if self._meta is None:
             self._lab = _boot(spec, base, kvm=kvm, say=say)
         else:

@@ -47,7 +47,7 @@ docker plugin ls --format '{{{{.Name}}}}' | while read -r old; do docker plugin 
 # With the mounts that the node service has, so that the gate's content is the same.
 docker run --rm --network=none --read-only --cap-drop=ALL --cgroup-parent=/{cgroup} --tmpfs /tmp \
     --volume /var/run/docker.sock:/var/run/docker.sock --volume /var/lib/docker/swarm:/docker/swarm:ro \
-    --env REBERTH_PORT=7490 --entrypoint /opt/reberth/bin/python {first} -c {gate}
+    --env REBERTH_PORT=7490 --env REBERTH_LUNS={luns} --entrypoint /opt/reberth/bin/python {first} -c {gate}
 kill $engine
 wait $engine || true
 rm -f /var/lib/docker/engine-id /var/log/bake.log
@@ -71,11 +71,14 @@ asyncio.run(make())
 _CGROUP = "reberth-bake"
 
 
-def bake(tree: Path, registry: str, images: Sequence[str]) -> None:
-    """The engine in ``tree`` then has these images and no others, and the gate of the first one. Raises BuildFailed."""
+def bake(tree: Path, registry: str, images: Sequence[str], *, luns: bool) -> None:
+    """
+    The engine in ``tree`` then has these images and no others, and the gate of the first one; ``luns``: as that is with
+    REBERTH_LUNS=1. Raises BuildFailed.
+    """
     try:
         with idle_bridge(tree) as bridge:
-            done = _run(tree, bridge, registry, images)
+            done = _run(tree, bridge, registry, images, luns=luns)
     except subprocess.TimeoutExpired as error:
         raise BuildFailed(f"the guests' engine took longer than {_SECONDS} s to pull {', '.join(images)}") from error
     finally:
@@ -84,7 +87,9 @@ def bake(tree: Path, registry: str, images: Sequence[str]) -> None:
         raise BuildFailed(f"the guests' engine could not take {', '.join(images)}: {done.stderr.strip()[-1500:]}")
 
 
-def _run(tree: Path, bridge: str, registry: str, images: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def _run(
+    tree: Path, bridge: str, registry: str, images: Sequence[str], *, luns: bool
+) -> subprocess.CompletedProcess[str]:
     inside = _INSIDE.format(
         bridge=bridge,
         registry=registry,
@@ -92,6 +97,7 @@ def _run(tree: Path, bridge: str, registry: str, images: Sequence[str]) -> subpr
         first=images[0],
         gate=shlex.quote(_GATE),
         cgroup=_CGROUP,
+        luns=int(luns),
     )
     script = _OUTSIDE.format(root=shlex.quote(str(tree)), inside=shlex.quote(inside))
     # The images' engine ends with us, however we end.

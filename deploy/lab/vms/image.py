@@ -27,18 +27,18 @@ class Base:
     initrd: Path
 
 
-def ensure_base(cache: Path, registry: str, images: Images, progress: Progress) -> Base:
-    """From the cache, or made. Raises BuildFailed."""
+def ensure_base(cache: Path, registry: str, images: Images, progress: Progress, *, luns: bool = False) -> Base:
+    """From the cache, or made. ``luns``: the gate in it may ask for keys on LUNs. Raises BuildFailed."""
     folder = cache / "vms"
     with only_one(folder, progress, "another lab that makes the guests' image"):
         system = tree.ensure_tree(folder, progress)
-        key = digest(_inputs(system, images))
+        key = digest([*_inputs(system, images), b"luns" if luns else b""])
         base = Base(key, folder / f"base-{key}.raw", tree.kernel(system), folder / f"initrd-{key}.gz")
         if not base.disk.exists():
             for old in (*folder.glob("base-*"), *folder.glob("initrd-*")):
                 old.unlink()
             progress("pull the images into the guests' system")
-            bake.bake(system, registry, (images.reberth, images.postgres))
+            bake.bake(system, registry, (images.reberth, images.postgres), luns=luns)
             progress("make the guests' disk image")
             base.initrd.write_bytes(_initramfs(system))
             _make_disk(system, base.disk)

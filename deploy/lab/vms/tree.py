@@ -17,7 +17,7 @@ from deploy.lab.images.images import digest
 SUITE = "trixie"
 PACKAGES = (
     *("busybox", "ca-certificates", "iproute2", "iptables", "kmod", "procps", "udev"),
-    *("docker-cli", "docker.io"),
+    *("docker-cli", "docker.io", "open-iscsi"),
 )
 # Unpacked and not installed: its installation makes an initramfs that nobody uses.
 _KERNEL = r"""
