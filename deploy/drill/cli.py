@@ -37,6 +37,8 @@ FAULT_HELP = (
     f"leader-kill:before:detach. With --storage vsphere only: {_names('vsphere')}."
 )
 
+TEXTS = {"fault": FAULT_HELP}
+
 
 @dataclass(frozen=True, slots=True)
 class Usual:
@@ -60,10 +62,10 @@ def _option(each: Field[object], kinds: Mapping[str, object], text: str) -> Para
     return Parameter(each.name, Parameter.KEYWORD_ONLY, default=each.default, annotation=annotation)
 
 
-def options() -> list[Parameter]:
+def options(settings: type = DrillSettings, texts: Mapping[str, str] = TEXTS) -> list[Parameter]:
     """One for each field of the settings that has a help text."""
-    kinds, texts = get_type_hints(DrillSettings), {"fault": FAULT_HELP}
-    found = [each for each in fields(DrillSettings) if each.metadata and each.default is not MISSING]
+    kinds = get_type_hints(settings)
+    found = [each for each in fields(settings) if each.metadata and each.default is not MISSING]
     return [_option(each, kinds, texts.get(each.name, str(each.metadata["help"]))) for each in found]
 
 
@@ -86,11 +88,16 @@ def _command() -> Callable[..., None]:
     """`drill`, with a signature that typer can read."""
     shown = Annotated[bool, typer.Option("--json", help="Print the report; progress goes to stderr.")]
     parameters = [*options(), Parameter("json", Parameter.KEYWORD_ONLY, default=False, annotation=shown)]
+    return readable(drill, parameters)
+
+
+def readable(act: Callable[..., None], parameters: list[Parameter]) -> Callable[..., None]:
+    """The same with a signature that typer can read: it gives each parameter the type of its option."""
 
     def command(**chosen: object) -> None:
-        drill(**chosen)  # type: ignore[arg-type] # typer gives each the type of its option
+        act(**chosen)
 
-    command.__doc__ = drill.__doc__
+    command.__doc__ = act.__doc__
     command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters}
     return command

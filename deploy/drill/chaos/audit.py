@@ -11,6 +11,7 @@ import psycopg
 
 from controller.settings import PolicySettings
 from deploy.drill.chaos.bank import Bank
+from deploy.drill.chaos.faults.base import of_namespaces
 from deploy.drill.chaos.growth import Usage, growing, measured
 from deploy.drill.chaos.writers import Writer
 from deploy.drill.errors import DrillError
@@ -26,6 +27,7 @@ SETTLED = 20.0  # seconds in which what is told may be of the last look
 TOLD = 8.0  # seconds between two looks at what people are told meanwhile
 UNREADABLE = (DrillError, LabError, OSError, psycopg.Error, *Trouble)
 RECORD = "reberth.volume."
+Look = Callable[[], Iterator[str]]
 DATABASE_VOLUME = "postgres-data"
 VIOLATED = "law.violated"
 LABEL = PolicySettings().node_label
@@ -33,13 +35,19 @@ LABEL = PolicySettings().node_label
 
 @dataclass(slots=True)
 class Auditor:
+    """``database``: PostgreSQL's volume."""
+
     scenario: Scenario
-    lab: Lab
     client: CommitClient
     writers: Sequence[Writer]
     bank: Bank
+    database: str = DATABASE_VOLUME
     usage: list[Usage] = field(default_factory=list)
     told: dict[str, None] = field(default_factory=dict)  # sentences about volumes that waited, in order
+
+    @property
+    def lab(self) -> Lab:
+        return of_namespaces(self.scenario)
 
     def recovered(self, seconds: float) -> tuple[str, float]:
         """Until nodes, services and writers are as before: what is not, and how long it took."""
@@ -55,7 +63,7 @@ class Auditor:
             time.sleep(STEP)
         return complaint, round(time.monotonic() - began, 1)
 
-    def _start_fenced(self) -> None:
+    def start_fenced(self) -> None:
         """What an operator does with a machine that Reberth powered off: also one that was healed just before."""
         for node in self.lab.nodes:
             if self.lab.power(node.name) == "off":
@@ -63,7 +71,7 @@ class Auditor:
 
     def _not_recovered(self) -> str:
         try:
-            self._start_fenced()
+            self.start_fenced()
             if complaint := self.scenario.cluster.all_ready():
                 return complaint
             self.scenario.ready(0.0)
@@ -85,7 +93,7 @@ class Auditor:
     def held(self) -> dict[str, str]:
         """Why each volume that is not served waits, in Reberth's words."""
         found = {}
-        for volume in (DATABASE_VOLUME, *(writer.volume for writer in self.writers)):
+        for volume in (self.database, *(writer.volume for writer in self.writers)):
             try:
                 told = self.scenario.cluster.explain(volume)
             except UNREADABLE as error:
@@ -97,8 +105,10 @@ class Auditor:
 
     def judge(self) -> tuple[str, ...]:
         """One sentence for each thing that is wrong."""
-        self._measure()
-        looks: dict[str, Callable[[], Iterator[str]]] = {
+        return tuple(sentence for name, look in self.looks().items() for sentence in _each(name, look))
+
+    def looks(self) -> dict[str, Look]:
+        return {
             "the ledger": self._ledger,
             "the bank": self._bank,
             "the writers": self._lines,
@@ -109,7 +119,6 @@ class Auditor:
             "memory and open files": self._growth,
             "the logs": self._laws,
         }
-        return tuple(sentence for name, look in looks.items() for sentence in _each(name, look))
 
     def _ledger(self) -> Iterator[str]:
         found = self.client.read_back()
@@ -157,12 +166,10 @@ class Auditor:
             if broken:
                 yield f"a law was violated on {node}: {broken[-1][:400]}"
 
-    def _measure(self) -> None:
-        """Memory and open files of our programs, for the trend."""
+    def _growth(self) -> Iterator[str]:
+        """Of memory and open files of our programs."""
         for node in self.lab.nodes:
             self.usage += measured(self.lab.spec.name, node.name)
-
-    def _growth(self) -> Iterator[str]:
         yield from growing(self.usage)
 
     def _mounts(self) -> Iterator[str]:
@@ -188,7 +195,7 @@ class Auditor:
     def _places(self) -> dict[str, str]:
         """Volume -> node of its container."""
         places = {writer.volume: writer.place(self.scenario).node for writer in self.writers}
-        return places | {DATABASE_VOLUME: self.scenario.cluster.place().node}
+        return places | {self.database: self.scenario.cluster.place().node}
 
     @property
     def _layout(self) -> Layout:
@@ -204,7 +211,7 @@ def _mounted(init: int | None) -> set[int]:
     return {int(minor) for major, _, minor in devices if major == "7"}
 
 
-def _each(name: str, look: Callable[[], Iterator[str]]) -> Iterator[str]:
+def _each(name: str, look: Look) -> Iterator[str]:
     try:
         yield from look()
     except UNREADABLE as error:

@@ -46,6 +46,8 @@ class ChaosReport(msgspec.Struct, frozen=True):
     numbers: dict[str, int]  # lines of each writer
     trends: tuple[Trend, ...] = ()
     smallest: str = ""  # of the episode that failed, when it was made smaller
+    unaudited: dict[str, str] = {}  # what cannot be looked at there, and why
+    left: tuple[str, ...] = ()  # what could not be cleaned up
 
     def by_fault(self) -> dict[str, tuple[int, float, float, int]]:
         """Times, median and longest seconds of the episodes with it, and how many of them failed."""
@@ -87,6 +89,8 @@ def page(report: ChaosReport) -> str:
         f"<p>The smallest that fails: {escape(report.smallest)}</p>" if report.smallest else "",
         _table("Faults", ("fault", "episodes with it", "median s", "longest s", "failed"), kinds),
         _table("Episodes", ("number", "what was broken", "well again after", "audit"), rows),
+        _table("Not audited here", ("what", "why"), list(report.unaudited.items())) if report.unaudited else "",
+        _table("Left behind", ("what",), [(each,) for each in report.left]) if report.left else "",
         _table("Processes", ("program", "minutes", "KiB", "open files", "an hour"), trends),
     ]
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Chaos</title><style>{style}</style>'
@@ -98,7 +102,7 @@ def sentence(report: ChaosReport) -> str:
     lines = ", ".join(f"{name} {number}" for name, number in report.numbers.items())
     day = time.strftime("%Y-%m-%d", time.gmtime())
     return (
-        f"{day}, {report.minutes:.0f} minutes on a lab of {report.lab}: {len(report.entries)} episodes, {wrong} with "
+        f"{day}, {report.minutes:.0f} minutes on {report.lab}: {len(report.entries)} episodes, {wrong} with "
         f"something wrong. {report.acknowledged} commits acknowledged; lines written: {lines}."
     )
 

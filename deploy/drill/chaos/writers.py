@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from docker.errors import APIError
@@ -15,6 +16,7 @@ from deploy.drill.swarm.cluster import Place
 from deploy.drill.swarm.scenario import Scenario
 
 PYTHON = "/opt/reberth/bin/python"
+CONNECT, ANSWER = 3.0, 30.0  # seconds, of a writer's published port
 SECOND = 10**9  # Docker's durations are nanoseconds
 _APPEND = """
 import os, time, signal
@@ -43,6 +45,18 @@ while True:
     base.execute("insert into line values (?, ?, ?)", (number, os.environ["REBERTH_TASK"], time.time()))
     time.sleep(0.1)
 """
+LISTENS = 7999  # port in the container
+# Whoever connects is told how the reader ended, how long what it said is, and what it said.
+_ANSWER = """
+import socketserver, subprocess, threading
+class Answer(socketserver.BaseRequestHandler):
+    def handle(self):
+        done = subprocess.run([sys.executable, "-c", READER], capture_output=True)
+        body = done.stderr if done.returncode else done.stdout
+        self.request.sendall(b"%d %d\\n" % (done.returncode, len(body)) + body)
+socketserver.ThreadingTCPServer.daemon_threads = True
+threading.Thread(target=socketserver.ThreadingTCPServer(("", PORT), Answer).serve_forever, daemon=True).start()
+"""
 _READ_LINES = "import sys; sys.stdout.write(open('/data/lines', errors='replace').read())"
 _READ_BASE = """
 import sqlite3
@@ -56,7 +70,11 @@ for row in base.execute("select number, writer, at from line order by rowid"):
 
 @dataclass(slots=True)
 class Writer:
-    """``stubborn``: it ignores SIGTERM, as a container that hangs does; Swarm kills it after its grace period."""
+    """
+    ``stubborn``: it ignores SIGTERM, as a container that hangs does; Swarm kills it after its grace period.
+    ``published``: a port of the node where it runs, for who cannot run commands in its container: there it says what it
+    has written.
+    """
 
     name: str
     program: str
@@ -67,15 +85,20 @@ class Writer:
     stubborn: bool = False
     grace: int = 5  # seconds that it has to end
     constraints: tuple[str, ...] = ()
+    stack: str = "chaos"
+    options: Mapping[str, str] = field(default_factory=lambda: {"size": "512MiB"})
+    labels: Mapping[str, str] = field(default_factory=dict)  # of the service
+    published: int = 0
+    listens: int = LISTENS
     least: int = 0  # the last number that was read back
 
     @property
     def service(self) -> str:
-        return f"chaos_{self.name}"
+        return f"{self.stack}_{self.name}"
 
     @property
     def volume(self) -> str:
-        return f"chaos-{self.name}"
+        return f"{self.stack}-{self.name}"
 
     def template(self, image: str) -> dict[str, Any]:
         return {
@@ -91,7 +114,10 @@ class Writer:
                         "Target": self.folder,
                         "VolumeOptions": {
                             "NoCopy": True,
-                            "DriverConfig": {"Name": "reberth", "Options": {"size": "512MiB", "fstype": self.fstype}},
+                            "DriverConfig": {
+                                "Name": "reberth",
+                                "Options": {"fstype": self.fstype, **self.options},
+                            },
                         },
                     }
                 ],
@@ -105,14 +131,23 @@ class Writer:
             return ["sh", "-c", self.program]
         answer = "signal.SIG_IGN" if self.stubborn else "lambda *_: sys.exit()"  # a first process has no default one
         prologue = f"import signal, sys\nsignal.signal(signal.SIGTERM, {answer})\n"
+        if self.published:
+            prologue += f"READER, PORT = {self.reader!r}, {self.listens}\n{_ANSWER}"
         return [PYTHON, "-c", prologue + self.program]
 
     def deploy(self, scenario: Scenario) -> None:
-        template = self.template(scenario.stacks.variables["REBERTH_IMAGE"])
-        update = {"Parallelism": 1, "Order": "stop-first"}
+        self.create(scenario, self.template(scenario.stacks.variables["REBERTH_IMAGE"]))
+
+    def create(self, scenario: Scenario, template: Mapping[str, Any]) -> None:
+        port = {"Protocol": "tcp", "TargetPort": self.listens, "PublishedPort": self.published, "PublishMode": "host"}
         try:
             scenario.cluster.api().create_service(
-                name=self.service, task_template=template, update_config=update, mode={"Replicated": {"Replicas": 1}}
+                name=self.service,
+                labels=dict(self.labels),
+                task_template=template,
+                update_config={"Parallelism": 1, "Order": "stop-first"},
+                mode={"Replicated": {"Replicas": 1}},
+                endpoint_spec={"Ports": [port]} if self.published else None,
             )
         except APIError as error:
             if error.status_code != 409:
@@ -124,14 +159,31 @@ class Writer:
     def audit(self, scenario: Scenario) -> tuple[str, ...]:
         """Sentences. Raises DrillError and what Docker raises while it cannot be read."""
         place = self.place(scenario)
-        program = "sh" if self.image else PYTHON
-        code, out, error = scenario.cluster.run(place.node, place.container, program, "-c", self.reader)
+        code, out, error = self._read(scenario, place)
         if code != 0:
             raise DrillError(f"{self.name} cannot be read on {place.node}: {error.strip()[-300:]}")
         lines, torn = parse(out.decode(errors="replace"))
         found = tuple(judge(self.name, lines, torn, self.least))
         self.least = max(self.least, lines[-1].number if lines else 0)
         return found
+
+    def _read(self, scenario: Scenario, place: Place) -> tuple[int, bytes, str]:
+        if self.published:
+            return asked(scenario.lab.node(place.node).address, self.published)
+        return scenario.cluster.run(place.node, place.container, "sh" if self.image else PYTHON, "-c", self.reader)
+
+
+def asked(address: str, port: int) -> tuple[int, bytes, str]:
+    """What a writer with a published port says of itself. Raises OSError; DrillError for an answer that broke off."""
+    with socket.create_connection((address, port), CONNECT) as connection:
+        connection.settimeout(ANSWER)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = answer.partition(b"\n")
+    words = head.split()
+    if len(words) != 2 or not all(word.lstrip(b"-").isdigit() for word in words) or len(body) != int(words[1]):
+        raise DrillError(f"the answer of {address}:{port} broke off after {len(answer)} bytes")
+    code = int(words[0])
+    return code, b"" if code else body, body.decode(errors="replace") if code else ""
 
 
 def stubborn(name: str, grace: int, *constraints: str) -> Writer:

@@ -85,6 +85,7 @@ class Cluster:
 
     def __init__(self, lab: SwarmLab) -> None:
         self.lab = lab
+        self.controller = CONTROLLER
         self.avoid: str = ""  # the node that is broken now
         self.returned: str = ""  # the node that was broken before and takes part again
         self._clients: dict[str, docker.DockerClient] = {}
@@ -166,10 +167,10 @@ class Cluster:
         through_election(lambda: self._set_availability(node, availability))
 
     def _set_availability(self, node: str, availability: str) -> None:
-        api = self.api()
-        for found in api.nodes(filters={"name": node}):
-            spec = {**found["Spec"], "Availability": availability}
-            api.update_node(found["ID"], found["Version"]["Index"], spec)
+        for found in self.nodes():  # Docker's own filter also finds names that only begin so
+            if found["Description"].get("Hostname") == node:
+                spec = {**found["Spec"], "Availability": availability}
+                self.api().update_node(found["ID"], found["Version"]["Index"], spec)
 
     def services(self, stack: str) -> list[Mapping[str, Any]]:
         return list(self.api().services(filters={"label": f"com.docker.stack.namespace={stack}"}))
@@ -196,10 +197,10 @@ class Cluster:
             status = task["Status"]
             if task["DesiredState"] == "running" and status["State"] == "running":
                 node = names.get(task["NodeID"], "")
-                return self._look(node, task["ID"], status["ContainerStatus"]["ContainerID"])
+                return self.look(node, task["ID"], status["ContainerStatus"]["ContainerID"])
         raise DrillError(f"{service} runs nowhere: {reasons(tasks, names)}")
 
-    def _look(self, node: str, task: str, container: str) -> Place:
+    def look(self, node: str, task: str, container: str) -> Place:
         mounts = self.client(node).api.inspect_container(container)["Mounts"]
         ours = [mount for mount in mounts if mount.get("Driver", "").split(":")[0] == DRIVER]
         if not ours:
@@ -227,7 +228,7 @@ class Cluster:
         for machine in self.machines():
             if not machine.manager or machine.name == avoid:
                 continue
-            label = f"com.docker.swarm.service.name={CONTROLLER}"
+            label = f"com.docker.swarm.service.name={self.controller}"
             try:
                 running = self.client(machine.name).containers.list(
                     filters={"label": label, "status": "running"}, ignore_removed=True

@@ -91,11 +91,11 @@ class Scenario:
 
     def _all_served(self) -> str:
         """Every node has an enabled gate that Swarm's scheduler knows, and every manager a controller."""
-        bad = [f"{machine.name} has no gate enabled" for machine in self.lab.nodes if not self._has_gate(machine.name)]
+        bad = [f"{machine.name} has no gate enabled" for machine in self.lab.nodes if not self.has_gate(machine.name)]
         # A node describes itself every 20 s. Until then no task with a volume of ours is placed on it.
         bad += [f"Swarm does not know the gate of {name} yet" for name in self.cluster.nodes_without(SYSTEM)]
         bad += [f"{name} still bears the label of a dead node" for name in self.labelled()]
-        serving = {node for node, _ in self.cluster.controllers()}
+        serving = self.serving()
         bad += [
             f"{machine.name} has no running {CONTROLLER}"
             for machine in self.lab.nodes
@@ -111,6 +111,10 @@ class Scenario:
             if (node["Spec"].get("Labels") or {}).get(LABEL) == "down"
         ]
 
-    def _has_gate(self, node: str) -> bool:
+    def has_gate(self, node: str) -> bool:
         plugins = self.cluster.node_api(node).plugins()
         return any(plugin["Name"].split(":")[0] == SYSTEM and plugin["Enabled"] for plugin in plugins)
+
+    def serving(self) -> set[str]:
+        """Nodes with a running controller."""
+        return {node for node, _ in self.cluster.controllers()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -65,7 +64,7 @@ class Stacks:
         through_election(lambda: self._docker(*words))
 
     def _docker(self, *words: str) -> None:
-        environment = {**os.environ, **self.variables, **self.lab.environment(self.cluster.manager())}
+        environment = {**self.lab.environment(self.cluster.manager()), **self.variables}
         done = subprocess.run(
             ["docker", *words], env=environment, capture_output=True, text=True, check=False, timeout=120
         )

@@ -32,7 +32,7 @@ ALL = {"swarm02", "swarm03", "storage"}
 def breaker(lab: Lab) -> Breaker:
     cluster = Cluster(lab)
     writer = Writer("one", "", "")
-    return Breaker(Scenario(lab, cluster, Stacks(lab, cluster, (), {}, {}, {})), lab, (writer,))
+    return Breaker(Scenario(lab, cluster, Stacks(lab, cluster, (), {}, {}, {})), (writer,))
 
 
 def reached(lab: Lab) -> set[str]:

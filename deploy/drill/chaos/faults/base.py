@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deploy.drill.chaos.schedule import Kind
 from deploy.drill.chaos.writers import Writer
+from deploy.drill.errors import DrillError
 from deploy.drill.swarm.scenario import Scenario
 from deploy.lab.kernel import processes
 from deploy.lab.lab import Lab
@@ -19,15 +20,19 @@ Act = Callable[["Breaker", str], None]
 @dataclass(frozen=True, slots=True)
 class Breaker:
     """
-    ``notes``: what an act chose and its cure has to know, by fault and node. ``wrong``: what a fault itself has seen
-    that must not be: the episode has failed.
+    ``turn``: another one gives a node another writer. ``notes``: what an act chose and its cure has to know, by fault
+    and node. ``wrong``: what a fault itself has seen that must not be: the episode has failed.
     """
 
     scenario: Scenario
-    lab: Lab
     writers: tuple[Writer, ...]
+    turn: int = 0
     notes: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
+
+    @property
+    def lab(self) -> Lab:
+        return of_namespaces(self.scenario)
 
     def programs(self, node: str, *words: bytes) -> list[int]:
         """Processes in a node whose command line has all these words; a container's are among them."""
@@ -38,7 +43,8 @@ class Breaker:
 
     def writer(self, node: str) -> Writer:
         """One of them, always the same for a node: so a cure finds it again."""
-        return self.writers[int(node[-2:]) % len(self.writers)]
+        names = [each.name for each in self.scenario.lab.nodes]
+        return self.writers[(names.index(node) + 1 + self.turn) % len(self.writers)]
 
     def service(self, node: str) -> str:
         return self.writer(node).service
@@ -49,6 +55,13 @@ class Breaker:
     @property
     def layout(self) -> Layout:
         return Layout(self.lab.spec.name)
+
+
+def of_namespaces(scenario: Scenario) -> Lab:
+    """Raises DrillError for a swarm that is seen from outside, or on virtual machines."""
+    if not isinstance(scenario.lab, Lab):
+        raise DrillError("this needs a lab of namespaces")
+    return scenario.lab
 
 
 def _command(pid: int) -> bytes:

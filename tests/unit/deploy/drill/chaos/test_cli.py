@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.drill.chaos.cli import app, chosen, kinds, minutes
-from deploy.drill.chaos.faults.catalogue import KINDS
+from deploy.drill.chaos.faults.catalogue import FAULTS, KINDS
 from deploy.drill.chaos.schedule import episode
 from deploy.drill.errors import DrillError
 
@@ -32,10 +32,10 @@ def test_episodes_are_chosen_by_their_numbers() -> None:
 
 
 def test_faults_are_chosen_by_their_names_and_a_strange_one_is_refused_with_those_that_there_are() -> None:
-    assert kinds("") == KINDS
-    assert [kind.name for kind in kinds("loss,cut")] == ["loss", "cut"]
+    assert kinds("", FAULTS) == KINDS
+    assert [kind.name for kind in kinds("loss,cut", FAULTS)] == ["loss", "cut"]
     with pytest.raises(DrillError, match="there is no fault flood; there is power-off,"):
-        kinds("loss,flood")
+        kinds("loss,flood", FAULTS)
 
 
 def test_a_refused_option_makes_no_lab() -> None:
