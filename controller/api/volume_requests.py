@@ -42,6 +42,7 @@ from controller.records.rewriting import Contended, rewrite
 from controller.volumes.driver_options import refusal, with_place
 from controller.volumes.naming import BadName, volume_name
 from controller.volumes.options import BadOptions, copied_from, difference, parse_copy, parse_new
+from controller.volumes.schedules import NONE, SNAPSHOTS
 from drivers.base import DriverError, StorageDriver
 
 LONGEST_WAIT = 60.0
@@ -202,10 +203,10 @@ class VolumeRequests:
         self, name: VolumeName, options: Mapping[str, str], known: Mapping[VolumeName, VolumeRecord]
     ) -> Spec | BadOptions:
         origin = copied_from(options)
+        if not self._clones and (origin is not None or options.get(SNAPSHOTS, NONE) != NONE):
+            return BadOptions("this storage driver cannot copy disks: leave clone-from and snapshots out")
         if origin is None:
             return parse_new(options)
-        if not self._clones:
-            return BadOptions("this storage driver cannot copy disks: leave clone-from out, and say a size")
         return parse_copy(options, name, known.get(origin))
 
     def _same(self, name: VolumeName, asked: CreateVolume, found: VolumeRecord | None) -> Volume | Rejection:
@@ -296,5 +297,4 @@ class VolumeRequests:
         return marked(record, self._state.wall(), epoch, self._state.grace(self._keep), asked)
 
     def _volume(self, record: VolumeRecord) -> Volume:
-        spec = record.spec
-        return Volume(record.name, spec.size_bytes, spec.fstype, self._state.why(record.name))
+        return Volume(record.name, record.spec.size_bytes, record.spec.fstype, self._state.why(record.name))

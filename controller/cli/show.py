@@ -168,9 +168,15 @@ def _facts(found: Explanation) -> Iterator[tuple[str, str]]:
         yield "Permission", f"task {grant.task} on {grant.node}, serial {grant.serial}{taken}"
     for proof in found.evidence:
         yield "Evidence", f"{proof.kind.value}: {proof.text} (by {proof.source}, {time_of(proof.at)})"
+    yield from _kept(found)
     several = (("Label", found.labels), ("Beware", found.warnings), ("Unread", found.unread), ("Quicker", found.advice))
     for word, sentences in several:
         yield from ((word, each) for each in sentences)
+
+
+def _kept(found: Explanation) -> Iterator[tuple[str, str]]:
+    if found.snapshots or found.schedule:
+        yield "Snapshots", f"{found.snapshots} there; by schedule: {found.schedule or 'none'}"
 
 
 def _where(found: Explanation) -> str:
