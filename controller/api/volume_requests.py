@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from controller.api.changes.making import LOOK_SECONDS, marked, new_record, unfit
+from controller.api.changes.making import LOOK_SECONDS, marked, new_record, unable, unfit
 from controller.api.changes.quotas import Quotas
 from controller.api.recovery.unrecorded import UnrecordedDisks
 from controller.api.removed_names import still_ours
@@ -42,7 +42,6 @@ from controller.records.rewriting import Contended, rewrite
 from controller.volumes.driver_options import refusal, with_place
 from controller.volumes.naming import BadName, volume_name
 from controller.volumes.options import BadOptions, copied_from, difference, parse_copy, parse_new
-from controller.volumes.schedules import NONE, SNAPSHOTS
 from drivers.base import DriverError, StorageDriver
 
 LONGEST_WAIT = 60.0
@@ -69,7 +68,7 @@ class VolumeRequests:
         self._records = records
         self._wakeup = state.wakeup
         self._no_storage = no_storage
-        self._clones = driver is not None and driver.capabilities.clones
+        self._can = None if driver is None else driver.capabilities
         self._names = VolumeNames(state)
         self._keep, self._options = keep, options
         self._quotas = quotas or Quotas()
@@ -202,9 +201,9 @@ class VolumeRequests:
     def _spec(
         self, name: VolumeName, options: Mapping[str, str], known: Mapping[VolumeName, VolumeRecord]
     ) -> Spec | BadOptions:
-        origin = copied_from(options)
-        if not self._clones and (origin is not None or options.get(SNAPSHOTS, NONE) != NONE):
-            return BadOptions("this storage driver cannot copy disks: leave clone-from and snapshots out")
+        origin, why = copied_from(options), unable(options, self._can)
+        if why is not None:
+            return BadOptions(why)
         if origin is None:
             return parse_new(options)
         return parse_copy(options, name, known.get(origin))

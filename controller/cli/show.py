@@ -125,7 +125,7 @@ def show_snapshots(console: Console, found: SnapshotsView) -> None:
     table = table_of("VOLUME", "SNAPSHOT", "STATE", "TIME", "SIZE", last="REASON")
     for each in found.snapshots:
         word = f"[{_COLOURS.get(each.state, 'default')}]{each.state}[/]"
-        state = f"{word}, being restored" if each.restoring else word
+        state = f"{word}{', by schedule' if each.scheduled else ''}{', being restored' if each.restoring else ''}"
         size = size_text(each.size_bytes)
         table.add_row(escape(each.volume), escape(each.name), state, clock_of(each.at), size, escape(each.why))
     console.print(table)

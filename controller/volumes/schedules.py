@@ -14,6 +14,10 @@ from controller.model import Every, Schedule, Spec
 SNAPSHOTS, NONE = "snapshots", "none"
 MOST_KEPT = 24  # of 32 that a record holds: people make some, too
 FORM = f"hourly, daily or weekly, keep, and a number up to {MOST_KEPT}: daily keep 7"
+NOT_IN_USE = (
+    "this storage driver copies no disk that is in use, so no snapshots are made by schedule: leave snapshots out "
+    "(`reberth snapshot create` makes one, where the driver can, while no service uses the volume)"
+)
 _FORM = re.compile(rf"({'|'.join(each.value for each in Every)}) keep ([1-9][0-9]?)")
 
 

@@ -7,11 +7,11 @@ nodes' clocks; where the stored one is more than a period ahead these clocks wer
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from controller.model import DiskId, Every, Phase, Schedule, Snapshot, SnapshotState, VolumeRecord
+from controller.model import Every, Phase, Schedule, Snapshot, SnapshotState, VolumeName, VolumeRecord
 from controller.reconciler.snapshots.changes import with_each
 
 MOST = 32  # snapshots of one volume: they stand in its record
@@ -73,7 +73,7 @@ def begun(record: VolumeRecord, now: float) -> VolumeRecord | None:
 
 
 def with_schedule(record: VolumeRecord, schedule: Schedule | None) -> VolumeRecord | None:
-    """What was made by another one stays as it is, until the new one makes more than it keeps."""
+    """What was made by another one stays as it is, until the new one has made its first."""
     if record.phase is Phase.DELETING or record.spec.schedule == schedule:
         return None
     return replace(record, spec=replace(record.spec, schedule=schedule))
@@ -100,21 +100,25 @@ def there(record: VolumeRecord) -> tuple[Snapshot, ...]:
     return tuple(each for each in record.snapshots.each if each.scheduled and each.state is SnapshotState.THERE)
 
 
-def thinned(record: VolumeRecord, copying: Collection[DiskId]) -> VolumeRecord | None:
+def thinned(record: VolumeRecord, known: Mapping[VolumeName, VolumeRecord]) -> VolumeRecord:
     """
     Without the oldest of its own that are too many; never one that a person made, or that is being read.
 
-    ``copying``: disks that volumes are being made of.
+    Only where one is written to be there: a number that was mistyped, or a schedule that makes none, deletes none.
     """
     if record.spec.schedule is None or record.phase is not Phase.READY:
-        return None
-    restoring, own = record.snapshots.restoring, there(record)
-    read = "" if restoring is None else restoring.snapshot
+        return record
+    own = there(record)
     oldest = own[: max(0, len(own) - record.spec.schedule.keep)]
-    over = {each.token for each in oldest if each.name != read and each.disk not in copying}
-    if not over:
-        return None
+    over = {each.token for each in oldest if not _read(record, each, known)}
     return with_each(record, tuple(_leaving(each) if each.token in over else each for each in record.snapshots.each))
+
+
+def _read(record: VolumeRecord, snapshot: Snapshot, known: Mapping[VolumeName, VolumeRecord]) -> bool:
+    """Whether the volume is restored from it, or another one is made as its copy."""
+    restoring = record.snapshots.restoring
+    restored = restoring is not None and restoring.snapshot == snapshot.name
+    return restored or any(each.copying is not None and each.copying == snapshot.disk for each in known.values())
 
 
 def _leaving(snapshot: Snapshot) -> Snapshot:

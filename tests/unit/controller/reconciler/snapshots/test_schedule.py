@@ -6,9 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from controller.model import DiskId, Every, Phase, Restoring, Schedule, Snapshot, Snapshots, SnapshotState, VolumeRecord
+from controller.model import (
+    DiskId,
+    Every,
+    Phase,
+    Restoring,
+    Schedule,
+    Snapshot,
+    Snapshots,
+    SnapshotState,
+    Source,
+    VolumeName,
+    VolumeRecord,
+)
 from controller.reconciler.snapshots.schedule import MOST, begun, due_at, ordered, overdue_at, thinned
-from tests.support.worlds import record
+from tests.support.worlds import V, record
 
 DAY, NOW = 86_400.0, 1_000_000_000.0
 
@@ -77,16 +89,18 @@ def test_a_name_that_a_person_took_is_left_to_them() -> None:
 
 def test_the_oldest_of_its_own_beyond_those_to_be_kept_go_and_none_of_a_person() -> None:
     held = of(kept(1, scheduled=False), kept(2), kept(3, SnapshotState.FAILED), kept(4), kept(5))
-    left = thinned(held, ())
-    assert left is not None
+    left = thinned(held, {})
     assert [each.name for each in left.snapshots.each if each.state is SnapshotState.LEAVING] == ["s2"]
-    assert thinned(left, ()) is None
+    assert thinned(left, {}) == left
 
 
 def test_none_goes_that_is_being_read() -> None:
     held = of(kept(1), kept(2), kept(3))
-    assert thinned(held, {DiskId("d1")}) is None
-    assert thinned(replace(held, snapshots=replace(held.snapshots, restoring=Restoring("s1", "r"))), ()) is None
+    copy = record(disk=None, formatted=False, phase=Phase.CREATING)
+    copied = replace(copy, spec=replace(copy.spec, source=Source(V, DiskId("d1"), "uuid", "label")))
+    assert thinned(held, {VolumeName("copy"): copied}) == held
+    restored = replace(held, snapshots=replace(held.snapshots, restoring=Restoring("s1", "r")))
+    assert thinned(restored, {}) == restored
 
 
 def test_one_that_cannot_be_ordered_since_its_schedule_began_is_late_from_then_on() -> None:

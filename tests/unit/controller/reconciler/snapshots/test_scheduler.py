@@ -10,14 +10,12 @@ import pytest
 
 from controller.api.changes.quotas import Quotas
 from controller.api.status import status
-from controller.model import Every, NodeId, Operation, Policy, Schedule, SnapshotState, VolumeName
-from controller.protocol.answers import Rejection
-from controller.protocol.messages import CreateVolume
-from controller.reconciler.snapshots.schedule import PERIODS
+from controller.model import Every, NodeId, Operation, Policy, Schedule, Spec, VolumeKey, VolumeName
 from controller.reconciler.snapshots.scheduler import MOST_AT_ONCE, Scheduler, schedulers
 from controller.volumes.quotas import Quota
-from drivers.memory_storage import CAPABILITIES, Fault, MemoryStorage
-from tests.support.shell import DATA, Controller, FakeCluster, Scene, scene
+from drivers.base import Refused, Room
+from drivers.memory_storage import Fault
+from tests.support.shell import DATA, Controller, Scene, scene
 from tests.support.snapshots import Keeping, keeping, requests, unused, works
 
 pytestmark = pytest.mark.looptime(idle_step=0.05)
@@ -129,20 +127,68 @@ async def test_one_that_failed_is_told_at_once_and_made_an_hour_later() -> None:
         assert (made(play), play.one.state.overdue) == (["there", "there"], {})
 
 
-async def test_where_disks_are_copied_at_rest_it_is_said_to_be_late_and_made_as_soon_as_nobody_uses_the_volume() -> (
-    None
-):
-    cluster = FakeCluster(storage=MemoryStorage(replace(CAPABILITIES, snapshots=False)))
-    async with scene(cluster) as play:
+async def test_of_a_disk_on_no_vm_none_is_made_nor_missed_and_one_at_once_when_a_vm_has_it_again() -> None:
+    async with scene() as play:
         await daily(play)
-        assert (made(play), play.one.state.overdue) == ([], {})
-        shifted(play.one, 3700.0)
-        await asyncio.sleep(MINUTE)
-        assert "`docker service scale service-data=0`, and it is made by itself" in play.one.state.overdue[DATA]
         await unused(play)
+        play.cluster.swarm.nodes[NodeId("a")] = replace(play.cluster.swarm.nodes[NodeId("a")], available=False)
+        await asyncio.sleep(60)
+        assert not any(play.cluster.storage.attached.values())
+        shifted(play.one, 2 * DAY)
         await asyncio.sleep(MINUTE)
-
         assert (made(play), play.one.state.overdue) == (["there"], {})
+        play.want("b", "t2")
+        await play.until(("b",))
+        await asyncio.sleep(20)
+
+        assert (made(play), play.one.state.overdue) == (["there", "there"], {})
+
+
+async def test_a_task_that_comes_between_order_and_copy_waits_for_neither() -> None:
+    """The copy of a disk at rest would hold it: such a one is refused, also where its detach was not seen yet."""
+    async with scene() as play:
+        kept = await daily(play)
+        disk = play.cluster.record().disk
+        assert disk is not None
+        play.cluster.storage.attached.pop(disk)
+        refused = await kept.play.one.driver.snapshot(VolumeKey("snap-x"), Spec(1 << 30), disk, at_rest=False)
+
+        assert isinstance(refused, Refused)
+        assert play.cluster.storage.copying[disk] == 0
+
+
+async def test_a_smaller_number_in_the_stack_file_deletes_none_before_the_next_is_there() -> None:
+    async with scene() as play:
+        await daily(play, keep=3)
+        for _ in range(2):
+            shifted(play.one, DAY)
+            await asyncio.sleep(75)
+        play.cluster.swarm.said[DATA] = "daily keep 1"
+        await asyncio.sleep(20)
+        assert made(play) == ["there"] * 3
+        play.cluster.storage.fail(Operation.CREATE, Fault.REFUSED)
+        shifted(play.one, DAY)
+        await asyncio.sleep(75)
+        assert made(play) == [*["there"] * 3, "failed"]
+        shifted(play.one, 3600.0)
+        await asyncio.sleep(90)
+
+        assert made(play) == ["there"]
+
+
+async def test_none_is_ordered_that_would_take_the_storage_s_last_room() -> None:
+    async with scene() as play:
+        kept = await daily(play)
+        play.one.state.rooms = (Room("the pool", 2 << 30, 10 << 30),)
+        shifted(play.one, DAY)
+        await asyncio.sleep(MINUTE)
+        assert made(play) == ["there", "there"]
+        shifted(play.one, DAY + 3700)
+        await asyncio.sleep(MINUTE)
+        assert made(play) == ["there", "there"]
+        assert "2 of 10 GiB are free on the pool, and a snapshot may take 1024 MiB" in play.one.state.overdue[DATA]
+        await kept.make("mine")
+        assert (await kept.until("there", "mine")).scheduled is False
 
 
 async def test_a_schedule_that_the_stack_file_ends_makes_no_more_and_leaves_what_there_is() -> None:
@@ -187,40 +233,33 @@ async def test_none_is_ordered_while_the_disk_is_made_larger() -> None:
         assert made(play) == ["there"]
 
 
-async def test_of_many_volumes_so_many_are_ordered_as_are_copied_at_once() -> None:
-    """One that waits for others would be given up after minutes."""
+async def many(play: Scene, nodes: str) -> list[VolumeName]:
+    """A volume in use on each of these nodes, each with a schedule, whose copies take long."""
+    names = [VolumeName(f"v{number}") for number in range(len(nodes))]
+    for name, node in zip(names, nodes, strict=True):
+        await play.make(name)
+        play.want(node, f"t-{name}", name)
+        await play.until((node,), name)
+    play.cluster.storage.copy_seconds = 400.0
+    for name in names:
+        record = play.cluster.record(name)
+        spec = replace(record.spec, schedule=Schedule(Every.DAILY, 7))
+        await play.one.records.replace_volume(replace(record, spec=spec, formatted=True))
+    play.spawn(scheduler(play.one).run())
+    await asyncio.sleep(2 * MINUTE)
+    return names
+
+
+async def test_of_many_volumes_so_many_are_ordered_that_people_s_copies_have_room() -> None:
     async with scene() as play:
-        names = [VolumeName(f"v{number}") for number in range(MOST_AT_ONCE + 2)]
-        for name in names:
-            await play.make(name)
-        await asyncio.sleep(10)
-        for name in names:
-            record = play.cluster.record(name)
-            spec = replace(record.spec, schedule=Schedule(Every.DAILY, 7))
-            await play.one.records.replace_volume(replace(record, spec=spec, formatted=True))
-        play.spawn(scheduler(play.one).run())
-        await asyncio.sleep(2 * MINUTE)
+        names = await many(play, "abc")
 
         assert sum(play.cluster.record(name).snapshots.wanted for name in names) == MOST_AT_ONCE
 
 
-async def test_a_volume_of_a_driver_that_copies_no_disk_gets_no_schedule() -> None:
-    storage = MemoryStorage(replace(CAPABILITIES, snapshots=False, clones=False))
-    async with scene(FakeCluster(storage=storage)) as play:
-        options = {"size": "1GiB", "snapshots": "daily keep 7"}
-        refused = await play.one.volume_requests.create(CreateVolume(DATA, options))
-
-        assert isinstance(refused, Rejection)
-        assert "leave clone-from and snapshots out" in refused.why
-        assert schedulers(play.one.driver, play.one.state, play.one.records, play.one.lead, Quotas()) == ()
-
-
-async def test_a_volume_that_is_made_with_a_schedule_has_it() -> None:
+async def test_the_disks_of_one_vm_are_copied_one_after_the_other() -> None:
+    """A hypervisor that copies one at a time would refuse the others until they are given up."""
     async with scene() as play:
-        options = {"size": "1GiB", "snapshots": "weekly keep 3"}
-        assert not isinstance(await play.one.volume_requests.create(CreateVolume(DATA, options)), Rejection)
+        names = await many(play, "aaa")
 
-        schedule = play.cluster.record().spec.schedule
-        assert schedule is not None
-        assert (str(schedule), PERIODS[schedule.every]) == ("weekly keep 3", 7 * DAY)
-        assert SnapshotState.WANTED.value not in made(play)
+        assert sum(play.cluster.record(name).snapshots.wanted for name in names) == 1
