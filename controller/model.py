@@ -102,6 +102,14 @@ class MountState(Enum):
     MOUNTED = "mounted"
 
 
+class Every(Enum):
+    """How often a snapshot is made by schedule."""
+
+    HOURLY = "hourly"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+
+
 class Moment(Enum):
     """The kinds of history entries; the drill's timeline is made of them."""
 
@@ -153,6 +161,17 @@ class ClaimTask:
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """A snapshot in each such period; of those that were made so, the newest ``keep`` stay."""
+
+    every: Every
+    keep: int
+
+    def __str__(self) -> str:
+        return f"{self.every.value} keep {self.keep}"
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A service that wants a volume which another service has: on ``node`` its Mount is refused with ``why``."""
 
@@ -173,6 +192,7 @@ class Claim:
     ask for replicas and get no task for it any more (restart_policy). ``asked`` are the ``driver_opts`` with
     which each node's Docker may make it, because a task there mounts it, whether it gets it or not. ``wished``: bytes
     that the service which has it asks for by now, where the volume was never so large, or has outgrown it; else 0.
+    ``schedule``: what it says of snapshots by now, where the volume has another schedule; else None.
     """
 
     volume: VolumeName
@@ -184,6 +204,7 @@ class Claim:
     given_up: tuple[str, ...] = ()
     asked: Mapping[NodeId, tuple[Mapping[str, str], ...]] = field(default_factory=dict)
     wished: int = 0
+    schedule: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +249,7 @@ class Spec:
     ``read_only``: its file system is mounted read-only, whoever mounts it.
     ``first_bytes``: the size that it was made with, where it has grown since (`reberth grow`); it never shrinks.
     ``from_snapshot``: what ``source`` names is this snapshot of that volume; empty: the volume itself.
+    ``schedule``: of snapshots; people may change it.
     """
 
     size_bytes: int
@@ -240,6 +262,7 @@ class Spec:
     for_driver: tuple[tuple[str, str], ...] = ()
     read_only: bool = False
     from_snapshot: str = ""
+    schedule: Schedule | None = None
 
     @property
     def made_bytes(self) -> int:
@@ -248,7 +271,7 @@ class Spec:
     @property
     def as_made(self) -> Spec:
         """What of it never changes."""
-        return replace(self, size_bytes=self.made_bytes, first_bytes=None)
+        return replace(self, size_bytes=self.made_bytes, first_bytes=None, schedule=None)
 
     def grown(self, size_bytes: int) -> Spec:
         return replace(self, size_bytes=max(size_bytes, self.size_bytes), first_bytes=self.made_bytes)
@@ -268,7 +291,8 @@ class Snapshot:
 
     ``token`` is in its disk's key, so that one made anew under an old name has another disk. ``at``: when it was
     ordered; once it is there, when its making began, so that what was written before that is in it. ``own``: its disk's
-    key is one of the volume's own disks (of a restore that was given up).
+    key is one of the volume's own disks (of a restore that was given up). ``scheduled``: by the volume's schedule,
+    which may delete it again.
     """
 
     name: str
@@ -279,6 +303,7 @@ class Snapshot:
     disk: DiskId | None = None
     why: str = ""
     own: bool = False
+    scheduled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +391,7 @@ class VolumeRecord:
     ``delete_at`` of a removed one: its disk is kept until then, by the clock of whoever acts and of most nodes;
     None: for no time.
     ``snapshots`` are not observed: the storage has their disks, but no word of what they are called.
+    ``scheduled_at``: when its schedule last ordered one, by the clocks of most nodes.
     """
 
     name: VolumeName
@@ -382,6 +408,7 @@ class VolumeRecord:
     place: VmId | None = None
     delete_at: float | None = None
     snapshots: Snapshots = Snapshots()
+    scheduled_at: float = 0.0
     history: tuple[HistoryEntry, ...] = ()  # newest last, bounded
     version: int = 0  # of the Swarm Config: the compare-and-set token
 

@@ -37,6 +37,7 @@ from controller.reconciler.observer import Observer, Sources
 from controller.reconciler.pace import pace_of
 from controller.reconciler.reconciler import Parts, Reconciler
 from controller.reconciler.record_writer import RecordWriter
+from controller.reconciler.snapshots.scheduler import schedulers
 from controller.reconciler.snapshots.worker import snapshot_works
 from controller.reconciler.state import LoopState
 from controller.reconciler.wakeups import Urgent
@@ -190,8 +191,23 @@ async def join(
         SnapshotRequests(state, records, driver, quotas),
     )
     table = by_path([each for part in parts for each in part.routes()])
-    wishes = SizeWishes(state, growth, leader)
-    works: tuple[Work, ...] = (wishes, detector, *snapshot_works(settings.loop, driver, state, records, leader))
+    works: tuple[Work, ...] = (
+        SizeWishes(state, growth, leader),
+        detector,
+        *snapshot_works(settings.loop, driver, state, records, leader),
+        *schedulers(driver, state, records, leader, quotas),
+    )
     return Controller(
-        settings, identity, storage, watcher, leader, state, gate_requests, loop, works, meters, table, address
+        settings,
+        identity,
+        storage,
+        watcher,
+        leader,
+        state,
+        gate_requests,
+        loop,
+        works,
+        meters,
+        table,
+        address,
     )

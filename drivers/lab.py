@@ -128,8 +128,9 @@ class LabDriver:
     async def clone(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
         return await self._made(key, {"size_bytes": spec.size_bytes, "copy_of": source}, endless=True)
 
-    async def snapshot(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
-        return await self._made(key, {"size_bytes": spec.size_bytes, "copy_of": source, "in_use": True}, endless=True)
+    async def snapshot(self, key: VolumeKey, spec: Spec, source: DiskId, *, at_rest: bool = True) -> CreateOutcome:
+        body = {"size_bytes": spec.size_bytes, "copy_of": source, "in_use": True, "at_rest": at_rest}
+        return await self._made(key, body, endless=True)
 
     async def _made(self, key: VolumeKey, body: object, *, endless: bool) -> CreateOutcome:
         disk = _decoded(await self._call("PUT", f"/v1/disks/{quote(key, safe='')}", body, endless=endless), Disk)
@@ -184,7 +185,8 @@ class LabDriver:
         except DriverError:
             power = Power.UNKNOWN
         if power is not Power.OFF:
-            log.warning("power_off.unsure", vm=vm, power=power.value, why=_why(outcome))
+            why = "it answered" if isinstance(outcome, Answered) else outcome.why
+            log.warning("power_off.unsure", vm=vm, power=power.value, why=why)
         return power
 
     async def watch_power(self) -> AsyncIterator[PowerEvent]:
@@ -285,10 +287,6 @@ def _decoded(answer: Answered | Refused | Unreachable | InDoubt, kind: type[T]) 
         return msgspec.json.decode(answer.body, type=kind)
     except msgspec.DecodeError as error:
         return InDoubt(f"the machine host's answer cannot be understood: {error}")
-
-
-def _why(outcome: Answered | Refused | Unreachable | InDoubt) -> str:
-    return "it answered" if isinstance(outcome, Answered) else outcome.why
 
 
 def create(settings: Mapping[str, object]) -> LabDriver:

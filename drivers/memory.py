@@ -77,11 +77,12 @@ class MemoryDriver:
             await self._copy(disk, source)
         return Created(disk) if fault is None else InDoubt(f"no answer to this {Operation.CREATE.value}")
 
-    async def snapshot(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
+    async def snapshot(self, key: VolumeKey, spec: Spec, source: DiskId, *, at_rest: bool = True) -> CreateOutcome:
         """A VM that is switched off, or has its disk taken away, while it copies ends the copy."""
         disk, holders = DiskId(f"{_PREFIX}{key}"), set(self.storage.attached.get(source, ()))
         if not holders:
-            return await self.clone(key, spec, source)
+            held = Refused(f"disk {source} is attached to no VM", COPYING_PAUSE)
+            return await self.clone(key, spec, source) if at_rest else held
         fault = await self._start(Call(Operation.CREATE, (disk, source)))
         if fault in {Fault.REFUSED, Fault.UNREACHABLE, Fault.LOST_BEFORE}:
             return _answer(fault, Operation.CREATE)

@@ -21,6 +21,7 @@ from controller.model import Claim, ClaimTask, Node, NodeId, NodeState, Spec, Ta
 from controller.unchanged import Each, Once
 from controller.volumes.naming import BadName, volume_name
 from controller.volumes.options import wished_size
+from controller.volumes.schedules import wished_schedule
 from watchers.arbitration import judge, place
 from watchers.conflicts import Want
 from watchers.docker_json import Mount, RawNode, RawService, RawTask, sortable_time
@@ -251,6 +252,7 @@ def _claim(
         services=said,
         asked=_asked(wants),
         wished=0 if spec is None or of_holder is None else wished_size(of_holder.options, spec),
+        schedule=None if spec is None or of_holder is None else wished_schedule(of_holder.options, spec),
     )
 
 

@@ -90,6 +90,7 @@ def _line(loop: LoopState, world: World, name: VolumeName, usage: Usage | None) 
     decision = loop.decisions.get(name)
     word = "refused" if name in loop.unrecorded else state(decision)
     line = VolumeLine(name, hosts, ", ".join(vms), word, loop.why(name), warnings(loop, world, name, usage))
+    line = msgspec.structs.replace(line, overdue=loop.overdue.get(name, ""))
     if usage is not None:
         room = {"used_bytes": usage.used, "available_bytes": usage.available, "full": is_full(usage, loop.full)}
         line = msgspec.structs.replace(line, **room)
@@ -211,6 +212,7 @@ def _with_record(told: Explanation, look: Observation, decision: Decision | None
         size_bytes=record.spec.size_bytes,
         fstype=record.spec.fstype,
         snapshots=sum(each.state is SnapshotState.THERE for each in record.snapshots.each),
+        schedule="" if record.spec.schedule is None else str(record.spec.schedule),
         formatted=record.formatted,
         copy_of=record.copy_of,
         labels=labels_of(record),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from controller.api.changes.making import LOOK_SECONDS, marked, new_record, unfit
+from controller.api.changes.making import LOOK_SECONDS, marked, new_record, unable, unfit
 from controller.api.changes.quotas import Quotas
 from controller.api.recovery.unrecorded import UnrecordedDisks
 from controller.api.removed_names import still_ours
@@ -68,7 +68,7 @@ class VolumeRequests:
         self._records = records
         self._wakeup = state.wakeup
         self._no_storage = no_storage
-        self._clones = driver is not None and driver.capabilities.clones
+        self._can = None if driver is None else driver.capabilities
         self._names = VolumeNames(state)
         self._keep, self._options = keep, options
         self._quotas = quotas or Quotas()
@@ -201,11 +201,11 @@ class VolumeRequests:
     def _spec(
         self, name: VolumeName, options: Mapping[str, str], known: Mapping[VolumeName, VolumeRecord]
     ) -> Spec | BadOptions:
-        origin = copied_from(options)
+        origin, why = copied_from(options), unable(options, self._can)
+        if why is not None:
+            return BadOptions(why)
         if origin is None:
             return parse_new(options)
-        if not self._clones:
-            return BadOptions("this storage driver cannot copy disks: leave clone-from out, and say a size")
         return parse_copy(options, name, known.get(origin))
 
     def _same(self, name: VolumeName, asked: CreateVolume, found: VolumeRecord | None) -> Volume | Rejection:
@@ -296,5 +296,4 @@ class VolumeRequests:
         return marked(record, self._state.wall(), epoch, self._state.grace(self._keep), asked)
 
     def _volume(self, record: VolumeRecord) -> Volume:
-        spec = record.spec
-        return Volume(record.name, spec.size_bytes, spec.fstype, self._state.why(record.name))
+        return Volume(record.name, record.spec.size_bytes, record.spec.fstype, self._state.why(record.name))

@@ -21,7 +21,7 @@ class Health(IntEnum):
 def judged(status: StatusView) -> tuple[Health, str]:
     """
     Critical: a volume needs a person, or a part could not be read, so that no failover could happen now. Warning: a
-    volume waits, is refused or nearly full, or its container has not started; or a person has paused all or a part.
+    volume waits, is refused or nearly full, its snapshot or container is late; or a person has paused all or a part.
     """
     critical = [*_alarms(status), *status.unread]
     worries = list(_worries(status))
@@ -39,6 +39,7 @@ def _worries(status: StatusView) -> Iterator[str]:
     yield from (f"{each.kind} {each.name} paused: {each.reason}" for each in status.paused_parts)
     yield from (f"{each.volume} {each.state}: {each.reason}" for each in status.volumes if each.state in _BAD)
     yield from (each.warnings[0] for each in status.volumes if each.full and each.warnings)
+    yield from (each.overdue for each in status.volumes if each.overdue)
 
 
 def _told(reasons: list[str], status: StatusView) -> str:

@@ -125,7 +125,7 @@ def show_snapshots(console: Console, found: SnapshotsView) -> None:
     table = table_of("VOLUME", "SNAPSHOT", "STATE", "TIME", "SIZE", last="REASON")
     for each in found.snapshots:
         word = f"[{_COLOURS.get(each.state, 'default')}]{each.state}[/]"
-        state = f"{word}, being restored" if each.restoring else word
+        state = f"{word}{', by schedule' if each.scheduled else ''}{', being restored' if each.restoring else ''}"
         size = size_text(each.size_bytes)
         table.add_row(escape(each.volume), escape(each.name), state, clock_of(each.at), size, escape(each.why))
     console.print(table)
@@ -168,9 +168,15 @@ def _facts(found: Explanation) -> Iterator[tuple[str, str]]:
         yield "Permission", f"task {grant.task} on {grant.node}, serial {grant.serial}{taken}"
     for proof in found.evidence:
         yield "Evidence", f"{proof.kind.value}: {proof.text} (by {proof.source}, {time_of(proof.at)})"
+    yield from _kept(found)
     several = (("Label", found.labels), ("Beware", found.warnings), ("Unread", found.unread), ("Quicker", found.advice))
     for word, sentences in several:
         yield from ((word, each) for each in sentences)
+
+
+def _kept(found: Explanation) -> Iterator[tuple[str, str]]:
+    if found.snapshots or found.schedule:
+        yield "Snapshots", f"{found.snapshots} there; by schedule: {found.schedule or 'none'}"
 
 
 def _where(found: Explanation) -> str:

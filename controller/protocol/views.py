@@ -91,6 +91,7 @@ class Explanation(msgspec.Struct, frozen=True):
     used_bytes: int = 0  # of its file system, as its gate last said; 0: not known
     available_bytes: int = 0
     snapshots: int = 0  # that are there
+    schedule: str = ""  # of snapshots: daily keep 7
 
 
 class VolumeLine(msgspec.Struct, frozen=True):
@@ -108,6 +109,7 @@ class VolumeLine(msgspec.Struct, frozen=True):
     used_bytes: int = 0  # of its file system, as its gate last said; 0: not known
     available_bytes: int = 0
     full: bool = False  # above the part that the settings say ([volumes] full)
+    overdue: str = ""  # why the snapshot is not there that its schedule asks for
 
 
 class NodeLine(msgspec.Struct, frozen=True):
@@ -205,6 +207,7 @@ class SnapshotView(msgspec.Struct, frozen=True):
     disk: str = ""
     why: str = ""
     restoring: bool = False
+    scheduled: bool = False  # made by the volume's schedule, which may delete it again
 
 
 class SnapshotsView(msgspec.Struct, frozen=True):

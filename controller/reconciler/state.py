@@ -62,6 +62,7 @@ class LoopState:
         self.quotas: Sequence[Quota] = ()  # as the settings have them: what they allow is told with what is taken
         self.wishes: dict[VolumeName, str] = {}  # sizes that services ask for in vain, and why
         self.snapshots: dict[tuple[VolumeName, str], str] = {}  # why a snapshot or a restore (by its snapshot) waits
+        self.overdue: dict[VolumeName, str] = {}  # snapshots by schedule that are not there in their time, and why
         self.growing: set[VolumeName] = set()  # whose disks are being made larger just now
         self.unrecorded: dict[VolumeName, Unrecorded] = {}  # names without a record that have a disk
         self.refused: dict[NodeId, str] = {}  # nodes that may not speak for the VM that they name, and why
@@ -92,6 +93,11 @@ class LoopState:
     def no_later(self) -> float | None:
         """The wall clock's time, or that of most nodes if theirs is earlier; None: not known yet."""
         return clocks.no_later(self.wall(), self.clock_offsets.values(), self.clock() - self.gates.began)
+
+    def by_most(self, acting: float) -> float | None:
+        """The time by most nodes' clocks; None: not known yet. ``acting``: seconds since nothing of ours changed."""
+        acting = min(acting, self.clock() - self.gates.began)
+        return clocks.by_most(self.wall(), self.clock_offsets.values(), acting)
 
     def grace(self, seconds: float) -> float:
         """So many seconds, as this controller's clock has to count them."""
@@ -125,6 +131,7 @@ class LoopState:
         self.unrecorded.clear()
         self.wishes.clear()
         self.snapshots = {}
+        self.overdue = {}
         self.revision += 1
         self.changed.fire()
 

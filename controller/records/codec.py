@@ -19,15 +19,14 @@ from controller.model import (
     BootId,
     Confirmation,
     DiskId,
-    Epoch,
     FencePolicy,
     Grant,
     Handout,
     HistoryEntry,
     Intent,
     NodeId,
-    PausedPart,
     Phase,
+    Schedule,
     Serial,
     Snapshots,
     Source,
@@ -38,7 +37,7 @@ from controller.model import (
     VolumeRecord,
 )
 from controller.names import VOLUME_CONFIG
-from controller.records.base import Leadership, NodeRecord, UnreadableRecord, bounded
+from controller.records.base import NodeRecord, UnreadableRecord, bounded
 
 SCHEMA = 1
 KIND_LABEL, STATE_LABEL = "reberth.kind", "reberth.state"
@@ -73,7 +72,7 @@ class _Schema(msgspec.Struct, frozen=True):
     schema: int
 
 
-class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: int = SCHEMA
 
 
@@ -83,7 +82,7 @@ class _Spec(msgspec.Struct, frozen=True):
     policy: FencePolicy | None = None
 
 
-class _VolumeFacts(_Record, frozen=True, kw_only=True):
+class _VolumeFacts(Record, frozen=True, kw_only=True):
     """
     ``access`` is written for read-only volumes: an older controller would have them mounted writable.
     ``source`` is written for copies only, and here: a controller that knows no copies must not read the record of one
@@ -102,10 +101,11 @@ class _VolumeFacts(_Record, frozen=True, kw_only=True):
     snapshot: str | msgspec.UnsetType = msgspec.UNSET
 
 
-class _VolumeState(_Record, frozen=True, kw_only=True):
+class _VolumeState(Record, frozen=True, kw_only=True):
     """
     ``delete_at`` and ``snapshots`` are written only where they are set: a controller that knows of no grace must not
     delete that disk, and one that knows of no snapshots must not forget them.
+    So are ``schedule`` and ``scheduled_at``: one that knows of none would make none.
     ``grown_to``: the size, where it is not that of the facts any more, which are those of its making.
     """
 
@@ -121,19 +121,21 @@ class _VolumeState(_Record, frozen=True, kw_only=True):
     delete_at: float | msgspec.UnsetType = msgspec.UNSET
     grown_to: int | msgspec.UnsetType = msgspec.UNSET
     snapshots: Snapshots | msgspec.UnsetType = msgspec.UNSET
+    schedule: Schedule | msgspec.UnsetType = msgspec.UNSET
+    scheduled_at: float | msgspec.UnsetType = msgspec.UNSET
 
 
-class _NodeFacts(_Record, frozen=True, kw_only=True):
+class _NodeFacts(Record, frozen=True, kw_only=True):
     node: NodeId
 
 
-class _NodeState(_Record, frozen=True, kw_only=True):
+class _NodeState(Record, frozen=True, kw_only=True):
     vm: VmId
     boot: BootId
     hostname: str
 
 
-class _ConfirmationState(_Record, frozen=True, kw_only=True):
+class _ConfirmationState(Record, frozen=True, kw_only=True):
     vm: VmId
     boot: BootId | None
     reason: str
@@ -141,19 +143,9 @@ class _ConfirmationState(_Record, frozen=True, kw_only=True):
     at: float
 
 
-class _LeaderState(_Record, frozen=True, kw_only=True):
-    """``paused_parts`` is written only where there are some: a controller that knows of none must not act on them."""
-
-    epoch: Epoch
-    holder: NodeId
-    address: str
-    beat: int
-    paused: str | None
-    paused_parts: tuple[PausedPart, ...] | msgspec.UnsetType = msgspec.UNSET
-
-
-_F = TypeVar("_F", bound=_Record)
-_R = TypeVar("_R", bound=_Record)
+T = TypeVar("T")
+_F = TypeVar("_F", bound=Record)
+_R = TypeVar("_R", bound=Record)
 
 
 def volume_config(key: VolumeKey) -> str:
@@ -194,28 +186,31 @@ def volume_content(record: VolumeRecord) -> Content:
         grants=record.grants,
         intent=record.intent,
         service=record.service,
-        place=msgspec.UNSET if record.place is None else record.place,
+        place=_some(record.place),
         history=bounded(record).history,
-        delete_at=msgspec.UNSET if record.delete_at is None else record.delete_at,
+        delete_at=_some(record.delete_at),
         grown_to=msgspec.UNSET if record.spec.first_bytes is None else record.spec.size_bytes,
         snapshots=record.snapshots or msgspec.UNSET,
+        schedule=_some(record.spec.schedule),
+        scheduled_at=record.scheduled_at or msgspec.UNSET,
     )
-    return _content(facts, state)
+    return content(facts, state)
 
 
 def decode_volume(stored: Stored) -> VolumeRecord:
     """Raises UnreadableRecord."""
-    facts, state = _decode(stored, _VolumeFacts, _VolumeState)
+    facts, state = decode(stored, _VolumeFacts, _VolumeState)
     made = Spec(
         facts.spec.size_bytes,
         facts.spec.fstype,
         facts.spec.policy,
         None if isinstance(facts.source, msgspec.UnsetType) else facts.source,
         Handout() if isinstance(facts.handout, msgspec.UnsetType) else facts.handout,
-        labels=() if isinstance(facts.labels, msgspec.UnsetType) else facts.labels,
-        for_driver=() if isinstance(facts.for_driver, msgspec.UnsetType) else facts.for_driver,
+        labels=_known(facts.labels, ()),
+        for_driver=_known(facts.for_driver, ()),
         read_only=not isinstance(facts.access, msgspec.UnsetType),
-        from_snapshot="" if isinstance(facts.snapshot, msgspec.UnsetType) else facts.snapshot,
+        from_snapshot=_known(facts.snapshot, ""),
+        schedule=_known(state.schedule, None),
     )
     return VolumeRecord(
         name=facts.name,
@@ -229,58 +224,49 @@ def decode_volume(stored: Stored) -> VolumeRecord:
         grants=state.grants,
         intent=state.intent,
         service=state.service,
-        place=None if isinstance(state.place, msgspec.UnsetType) else state.place,
+        place=_known(state.place, None),
         history=state.history,
-        delete_at=None if isinstance(state.delete_at, msgspec.UnsetType) else state.delete_at,
-        snapshots=Snapshots() if isinstance(state.snapshots, msgspec.UnsetType) else state.snapshots,
+        delete_at=_known(state.delete_at, None),
+        snapshots=_known(state.snapshots, Snapshots()),
+        scheduled_at=_known(state.scheduled_at, 0.0),
         version=stored.version,
     )
 
 
 def node_content(record: NodeRecord) -> Content:
-    return _content(_NodeFacts(node=record.node), _NodeState(vm=record.vm, boot=record.boot, hostname=record.hostname))
+    return content(_NodeFacts(node=record.node), _NodeState(vm=record.vm, boot=record.boot, hostname=record.hostname))
 
 
 def decode_node(stored: Stored) -> NodeRecord:
     """Raises UnreadableRecord."""
-    facts, state = _decode(stored, _NodeFacts, _NodeState)
+    facts, state = decode(stored, _NodeFacts, _NodeState)
     return NodeRecord(facts.node, state.vm, state.boot, state.hostname, stored.version)
 
 
 def confirmation_content(said: Confirmation) -> Content:
     state = _ConfirmationState(vm=said.vm, boot=said.boot, reason=said.reason, by=said.by, at=said.at)
-    return _content(_NodeFacts(node=said.node), state)
+    return content(_NodeFacts(node=said.node), state)
 
 
 def decode_confirmation(stored: Stored) -> Confirmation:
     """Raises UnreadableRecord."""
-    facts, state = _decode(stored, _NodeFacts, _ConfirmationState)
+    facts, state = decode(stored, _NodeFacts, _ConfirmationState)
     return Confirmation(facts.node, state.vm, state.boot, state.reason, state.by, state.at)
 
 
-def leader_content(leadership: Leadership) -> Content:
-    state = _LeaderState(
-        epoch=leadership.epoch,
-        holder=leadership.holder,
-        address=leadership.address,
-        beat=leadership.beat,
-        paused=leadership.paused,
-        paused_parts=leadership.paused_parts or msgspec.UNSET,
-    )
-    return _content(_Record(), state)
+def _some(value: T | None) -> T | msgspec.UnsetType:
+    return msgspec.UNSET if value is None else value
 
 
-def decode_leader(stored: Stored) -> Leadership:
-    _, state = _decode(stored, _Record, _LeaderState)
-    parts = () if isinstance(state.paused_parts, msgspec.UnsetType) else state.paused_parts
-    return Leadership(state.epoch, state.holder, state.address, state.beat, state.paused, stored.version, parts)
+def _known(value: T | msgspec.UnsetType, default: T) -> T:
+    return default if isinstance(value, msgspec.UnsetType) else value
 
 
-def _content(facts: _Record, state: _Record) -> Content:
+def content(facts: Record, state: Record) -> Content:
     return Content(msgspec.json.encode(facts), msgspec.json.encode(state))
 
 
-def _decode(stored: Stored, facts: type[_F], state: type[_R]) -> tuple[_F, _R]:
+def decode(stored: Stored, facts: type[_F], state: type[_R]) -> tuple[_F, _R]:
     return _part(stored, stored.facts, facts), _part(stored, stored.state, state)
 
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 import aiodocker
+import msgspec
 import structlog
 
-from controller.model import Confirmation, NodeId, VolumeKey, VolumeRecord
+from controller.model import Confirmation, Epoch, NodeId, PausedPart, VolumeKey, VolumeRecord
 from controller.names import LEADER_CONFIG
 from controller.records import codec
 from controller.records.base import Leadership, NodeRecord, RecordsUnavailable, Stale, UnreadableRecord, VolumeRecords
@@ -25,6 +26,17 @@ LARGEST = 2**62  # of serials and epochs; what is sent to gates is bounded not f
 _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+
+class _LeaderState(codec.Record, frozen=True, kw_only=True):
+    """``paused_parts`` is written only where there are some: a controller that knows of none must not act on them."""
+
+    epoch: Epoch
+    holder: NodeId
+    address: str
+    beat: int
+    paused: str | None
+    paused_parts: tuple[PausedPart, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class SwarmRecords:
@@ -97,12 +109,12 @@ class SwarmRecords:
 
     async def leadership(self) -> Leadership | None:
         stored = await self._configs.find(LEADER_CONFIG)
-        return None if stored is None else codec.decode_leader(stored)
+        return None if stored is None else decode_leader(stored)
 
     async def replace_leadership(self, leadership: Leadership) -> Leadership | Stale:
-        content = codec.leader_content(leadership)
+        content = leader_content(leadership)
         stored = await self._configs.put(LEADER_CONFIG, Kind.LEADER, content, leadership.version)
-        return stored if isinstance(stored, Stale) else codec.decode_leader(stored)
+        return stored if isinstance(stored, Stale) else decode_leader(stored)
 
     def _readable(self, configs: Iterable[Stored], decode: Callable[[Stored], T]) -> Iterator[T]:
         """Without its record nothing is granted to a node; without a confirmation none is said to be dead."""
@@ -138,3 +150,21 @@ def _own(stored: Stored) -> VolumeRecord:
             f"config {stored.name} has numbers that no controller wrote: it was changed by hand; restore the config"
         )
     return record
+
+
+def leader_content(leadership: Leadership) -> codec.Content:
+    state = _LeaderState(
+        epoch=leadership.epoch,
+        holder=leadership.holder,
+        address=leadership.address,
+        beat=leadership.beat,
+        paused=leadership.paused,
+        paused_parts=leadership.paused_parts or msgspec.UNSET,
+    )
+    return codec.content(codec.Record(), state)
+
+
+def decode_leader(stored: Stored) -> Leadership:
+    _, state = codec.decode(stored, codec.Record, _LeaderState)
+    parts = () if isinstance(state.paused_parts, msgspec.UnsetType) else state.paused_parts
+    return Leadership(state.epoch, state.holder, state.address, state.beat, state.paused, stored.version, parts)

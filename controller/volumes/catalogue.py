@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controller.volumes.handout_options import SAFE_MOUNT_OPTIONS
+from controller.volumes.schedules import FORM
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ OPTIONS = (
     Option("clone-from", "name of another volume", "none: it begins empty", "begin as a copy of it", "clones"),
     Option("clone-snapshot", "of its `reberth snapshot list`", "none: as it is now", "copy that one", "clones"),
     Option("access", "read-write or read-only", "read-write", "of a copy: mounted read-only", "clones"),
+    Option("snapshots", FORM, "none", "of it, by schedule", "snapshots"),
     Option("uid", "a number", "0", "owner of the volume's directory, when it is made"),
     Option("gid", "a number", "0", "its group"),
     Option("mode", 'octal, in quotes: "0750"', '"0755"', "its mode"),

@@ -11,7 +11,7 @@ What a user may say in a volume's ``driver_opts``, and what the answer is to any
 | `access`     | `read-write`, `read-only` (of a copy)       | `read-write`                            |
 
 and those of driver_options.py (`diskformat`, `datastore`, `pool`, `storage-policy`), handout_options.py (`uid`,
-`gid`, `mode`, `mount-options`, `mkfs-options`) and labels.py (`label.NAME`).
+`gid`, `mode`, `mount-options`, `mkfs-options`), schedules.py (`snapshots`) and labels.py (`label.NAME`).
 
 Single letters and the forms with `i` count in 1024 as `docker` does; `MB`, `GB`, `TB` count in 1000. The size is
 rounded up to a whole MiB, which every storage system can make exactly.
@@ -34,7 +34,7 @@ from controller.model import (
     VolumeName,
     VolumeRecord,
 )
-from controller.volumes import driver_options, handout_options, labels
+from controller.volumes import driver_options, handout_options, labels, schedules
 from controller.volumes.copies import to_copy
 
 MIB = 1024**2
@@ -52,6 +52,7 @@ _OPTIONS = (
     ACCESS,
     *driver_options.OPTIONS,
     *handout_options.OPTIONS,
+    schedules.SNAPSHOTS,
 )
 _PLACED = "no driver of this version has it: leave it out"
 _ELSEWHERE = {  # of the vSphere Docker Volume Service, and of drivers like it
@@ -111,6 +112,7 @@ def _parsed(items: tuple[tuple[str, str], ...]) -> Spec | BadOptions:
         labels=said,
         for_driver=driver_options.said(options),
         read_only=read_only,
+        schedule=schedules.schedule(options),
     )
 
 
@@ -236,7 +238,7 @@ def _problem(options: Mapping[str, str]) -> str | None:
     for key in options:
         if key not in _OPTIONS and key not in driver_options.ALIASES and not labels.is_label(key):
             return f"unknown driver_opts key {key!r}: {_hint(key.lower())}"
-    modules = (handout_options, driver_options, labels)
+    modules = (handout_options, driver_options, labels, schedules)
     return _core_problem(options) or next((why for each in modules if (why := each.problem(options))), None)
 
 

@@ -92,8 +92,9 @@ class LibvirtDriver:
     async def clone(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
         return await self._store.clone(key, _sectors(spec.size_bytes), source, place_of(spec))
 
-    async def snapshot(self, key: VolumeKey, spec: Spec, source: DiskId) -> CreateOutcome:
-        return await self._live.snapshot(key, _sectors(spec.size_bytes), source) or await self.clone(key, spec, source)
+    async def snapshot(self, key: VolumeKey, spec: Spec, source: DiskId, *, at_rest: bool = True) -> CreateOutcome:
+        made = await self._live.snapshot(key, _sectors(spec.size_bytes), source, at_rest=at_rest)
+        return made or await self.clone(key, spec, source)
 
     async def grow(self, disk: DiskId, size_bytes: int) -> Outcome:
         async with self._locks.alone([disk]):

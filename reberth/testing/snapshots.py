@@ -67,6 +67,21 @@ class SnapshotSuite:
 
         assert await rig.got(await kept(rig, source), len(TEXT)) == TEXT
 
+    async def test_a_disk_that_is_attached_nowhere_is_not_held_by_whoever_wants_it_in_use(
+        self, rig: SnapshotRig
+    ) -> None:
+        source, vm = await source_of(rig), await rig.add_vm()
+        assert isinstance(rig.driver, Snapshotter)
+        assert isinstance(await rig.driver.snapshot(KEPT, Spec(SIZE), source, at_rest=False), Refused)
+        assert await rig.driver.keys("") == [SOURCE]
+        assert list(await rig.driver.attach([source], vm, ONE)) == [Done()]
+        async with asyncio.timeout(60):
+            while True:
+                if isinstance(await rig.driver.snapshot(KEPT, Spec(SIZE), source, at_rest=False), Created):
+                    break
+                await asyncio.sleep(0.2)
+        assert await rig.driver.keys("") == [KEPT, SOURCE]
+
     async def test_a_disk_goes_to_another_vm_while_it_is_copied_and_the_copy_is_none_or_whole(
         self, rig: SnapshotRig
     ) -> None:

@@ -1,18 +1,23 @@
-"""Snapshots of a PostgreSQL that writes, on a lab whose disks are on xfs: a copy of one, and the way back to it."""
+"""Snapshots of a PostgreSQL that writes, on a lab whose disks are on xfs: by hand and by schedule, copies, and back."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
+from controller.model import VolumeName
+from controller.records.codec import STATE_LABEL, volume_config
+from controller.volumes.naming import volume_key
 from deploy.drill.errors import DrillError
 from deploy.drill.labs.namespaces import NamespacesProvider
+from deploy.lab.lab import Lab
 from tests.drills.tiny import Tiny, Village
 from tests.support.labs import on_xfs, until
 
@@ -61,15 +66,16 @@ def listed(village: Village, volume: str) -> list[dict[str, Any]]:
 class Load:
     """Commits one batch after the other. ``acked``: the last that was acknowledged."""
 
-    def __init__(self, village: Village) -> None:
+    def __init__(self, village: Village, service: str) -> None:
         self.village = village
+        self._service = service
         self.acked = 0
         self._stop = threading.Event()
 
     def _run(self) -> None:
         while not self._stop.is_set():
             number = self.acked + 1
-            if psql(self.village, WORKER, "db", BATCH.format(number)).startswith("ERROR"):
+            if psql(self.village, WORKER, self._service, BATCH.format(number)).startswith("ERROR"):
                 return
             self.acked = number
 
@@ -99,25 +105,25 @@ def whole(village: Village, node: str, service: str) -> int:
     return int(most)
 
 
-def prepared(village: Village) -> Load:
-    village.make(Tiny("db", "db", {"size": "640MiB"}, WORKER, command=POSTGRES, grace=30.0))
-    village.runs("db")
-    until(lambda: psql(village, WORKER, "db", "SELECT 1") == "1", "PostgreSQL answers")
-    psql(village, WORKER, "db", "CREATE EXTENSION amcheck")
-    psql(village, WORKER, "db", "CREATE TABLE batches (batch int, n int, text text, PRIMARY KEY (batch, n))")
-    return Load(village)
+def prepared(village: Village, name: str, options: Mapping[str, str] = MappingProxyType({})) -> Load:
+    village.make(Tiny(name, name, {"size": "640MiB", **options}, WORKER, command=POSTGRES, grace=30.0))
+    village.runs(name)
+    until(lambda: psql(village, WORKER, name, "SELECT 1") == "1", "PostgreSQL answers")
+    psql(village, WORKER, name, "CREATE EXTENSION amcheck")
+    psql(village, WORKER, name, "CREATE TABLE batches (batch int, n int, text text, PRIMARY KEY (batch, n))")
+    return Load(village, name)
 
 
-def copied(village: Village, name: str, snapshot: str) -> int:
+def copied(village: Village, name: str, snapshot: str, volume: str = "db") -> int:
     """The last batch in a new volume that begins as this snapshot, on the other node."""
-    options = {"clone-from": "db", "clone-snapshot": snapshot}
+    options = {"clone-from": volume, "clone-snapshot": snapshot}
     village.make(Tiny(name, f"{name}-volume", options, MANAGER, command=POSTGRES, grace=30.0))
     village.runs(name)
     return whole(village, MANAGER, name)
 
 
 def test_a_snapshot_of_a_writing_postgresql_is_whole_in_a_copy_and_after_the_way_back(village: Village) -> None:
-    load = prepared(village)
+    load = prepared(village, "db")
     container = village.running(WORKER, "db")
     with load.running():
         until(lambda: load.acked > 5, "it writes")
@@ -145,3 +151,71 @@ def test_a_snapshot_of_a_writing_postgresql_is_whole_in_a_copy_and_after_the_way
     for each in (first, kept):
         reberth(village, "snapshot", "delete", "db", each["name"], "--yes")
     until(lambda: listed(village, "db") == [], "they are gone")
+
+
+class Clock:
+    """The record of a volume with a schedule, in Swarm's own store: so much time goes by for its schedule alone."""
+
+    def __init__(self, village: Village, volume: str) -> None:
+        self._api = village.api
+        self._config = volume_config(volume_key(VolumeName(volume)))
+
+    def _found(self) -> tuple[Mapping[str, Any], dict[str, Any]]:
+        found = self._api.inspect_config(self._config)
+        return found, json.loads(found["Spec"]["Labels"][STATE_LABEL])
+
+    def own(self, state: str = "") -> list[str]:
+        """Its snapshots by schedule, in a state or in all."""
+        snapshots = self._found()[1].get("snapshots") or {"each": []}
+        own = [each for each in snapshots["each"] if each.get("scheduled")]
+        return [each["name"] for each in own if state in {"", each["state"]}]
+
+    def passes(self, seconds: float) -> None:
+        """The version says whether a controller wrote it meanwhile: then it is read again."""
+        while True:
+            found, state = self._found()
+            earlier = json.dumps({**state, "scheduled_at": state["scheduled_at"] - seconds})
+            spec = {**found["Spec"], "Labels": {**found["Spec"]["Labels"], STATE_LABEL: earlier}}
+            url = self._api._url("/configs/{0}/update", found["ID"])
+            if self._api._post_json(url, data=spec, params={"version": found["Version"]["Index"]}).status_code == 200:
+                return
+
+
+def killed_at(village: Village, seen: Callable[[], object]) -> None:
+    """The controller's process, the moment this is so."""
+    until(village.scenario.cluster.controllers, "a controller runs")
+    ((_, container),) = village.scenario.cluster.controllers()
+    until(seen, "the moment to kill the controller")
+    container.kill()
+
+
+def next_of(clock: Clock, old: str) -> str:
+    """The one by schedule, when it is another, and alone."""
+    until(lambda: len(clock.own()) == 1 and clock.own("there") not in ([], [old]), "the next one alone", 150)
+    return clock.own()[0]
+
+
+def goes_on(load: Load) -> None:
+    acked = load.acked
+    until(lambda: load.acked > acked + 5, "it writes on")
+
+
+def test_a_schedule_goes_on_once_where_its_controller_was_killed_and_a_copy_of_what_it_made_has_all_rows(
+    village: Village, lab: Lab
+) -> None:
+    load, clock = prepared(village, "hourly", {"snapshots": "hourly keep 1"}), Clock(village, "hourly")
+    with load.running():
+        first = next_of(clock, "")
+        reberth(village, "snapshot", "create", "hourly", "mine")
+        before = load.acked
+        lab.misbehave("slow")  # it takes some seconds until the copy is made
+        clock.passes(3600)
+        killed_at(village, lambda: clock.own("wanted"))
+        lab.misbehave("")
+        newest = next_of(clock, first)
+        goes_on(load)
+    assert [each["name"] for each in listed(village, "hourly")] == ["mine", newest]
+    disks = [each["id"] for each in lab.host.call("GET", "/v1/disks")]
+    assert len([each for each in disks if each.startswith("snap-hourly")]) == 2, disks
+    assert before <= copied(village, "kept", newest, "hourly") <= load.acked
+    assert whole(village, WORKER, "hourly") == load.acked

@@ -37,6 +37,7 @@ class FakeSwarm:
     constraints: tuple[str, ...] = ()  # of all services
     options: Mapping[str, str] = field(default_factory=lambda: {"size": "1GiB"})
     wished: dict[VolumeName, int] = field(default_factory=dict)
+    said: dict[VolumeName, str] = field(default_factory=dict)  # of snapshots, in stack files
     unread: bool = False
     takes: float = 0.0
     shown: list[Mapping[VolumeName, Claim]] = field(default_factory=list)  # as the real one: unchanged is the very same
@@ -69,7 +70,7 @@ class FakeSwarm:
                 for each, service in services.items()
             )
             claims[name] = Claim(name, node, tasks, refused=self.refused.get(name, ()), asked=asked)
-            claims[name] = replace(claims[name], wished=self.wished.get(name, 0))
+            claims[name] = replace(claims[name], wished=self.wished.get(name, 0), schedule=self.said.get(name))
         if self.shown != [claims]:
             self.shown[:] = [claims]
         return self.shown[0]

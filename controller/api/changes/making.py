@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 
-from controller.model import Epoch, HistoryEntry, Moment, Phase, Serial, Spec, VolumeName, VolumeRecord
+from controller.model import Capabilities, Epoch, HistoryEntry, Moment, Phase, Serial, Spec, VolumeName, VolumeRecord
 from controller.protocol.answers import Rejection, Status, unavailable
 from controller.protocol.messages import RemoveVolume
 from controller.reconciler.state import LoopState
 from controller.volumes.naming import OF_ONE_TASK, unseen, volume_key
+from controller.volumes.options import copied_from
+from controller.volumes.schedules import NOT_IN_USE, schedule
 
 LOOK_SECONDS = 6.0  # a gate gives up on an answer after 10 s
 _SWARM_ID = re.compile(r"[0-9a-z]{25}")
@@ -37,6 +40,15 @@ async def unfit(state: LoopState, name: VolumeName) -> Rejection | None:
     tasks = (task for claim in look.world.claims.values() for task in claim.tasks)
     why = f"volume {name} has the ID of one task in its name: {OF_ONE_TASK}"
     return Rejection(Status.BAD, why) if any(task.id in name for task in tasks) else None
+
+
+def unable(options: Mapping[str, str], can: Capabilities | None) -> str | None:
+    """What of this the storage driver cannot do."""
+    if copied_from(options) is not None and not (can is not None and can.clones):
+        return "this storage driver cannot copy disks: leave clone-from out, and say a size"
+    if schedule(options) is not None and not (can is not None and can.snapshots):
+        return NOT_IN_USE
+    return None
 
 
 def new_record(name: VolumeName, spec: Spec) -> VolumeRecord:

@@ -28,6 +28,7 @@ from controller.protocol.answers import Rejection, Status, unavailable
 from controller.protocol.operator import DeleteSnapshot, ListSnapshots, MakeSnapshot, RestoreSnapshot, Told
 from controller.protocol.views import SnapshotsView, SnapshotView
 from controller.reconciler.snapshots.changes import with_each, without_restore
+from controller.reconciler.snapshots.schedule import MOST
 from controller.reconciler.snapshots.steps import claimed_by, only_at_rest, restore_of
 from controller.reconciler.state import LoopState
 from controller.records.base import Records, RecordsUnavailable
@@ -35,7 +36,6 @@ from controller.records.rewriting import Contended, rewrite
 from drivers.base import Grower, StorageDriver
 
 GRACE_SECONDS = 12.0  # the command waits 30
-MOST = 32  # of one volume: they stand in its record
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 _Order = Callable[[VolumeRecord, Mapping[VolumeName, VolumeRecord]], VolumeRecord | Rejection]  # of one, and all
@@ -75,7 +75,15 @@ class SnapshotRequests:
         key = restore_of(each.name) if restoring else each.name
         why = each.why or self._state.snapshots.get((record.name, key), "")
         return SnapshotView(
-            record.name, each.name, each.state.value, each.at, each.size_bytes, each.disk or "", why, restoring
+            record.name,
+            each.name,
+            each.state.value,
+            each.at,
+            each.size_bytes,
+            each.disk or "",
+            why,
+            restoring,
+            each.scheduled,
         )
 
     async def make(self, asked: MakeSnapshot) -> SnapshotView | Rejection:

@@ -12,6 +12,7 @@ from controller.api.changes.quotas import quota_uses
 from controller.api.status import allocated_bytes, state
 from controller.model import AttachmentState, VolumeName, World
 from controller.reconciler.history import hostname
+from controller.reconciler.snapshots.schedule import there
 from controller.reconciler.state import LoopState
 from controller.records.base import Acting
 
@@ -87,6 +88,24 @@ class StateCollector(Collector):
         yield _gauge("reberth_alarms", "Volumes that need a person", float(many["alarm"]))
         yield from _each_volume(world, words)
         yield from self._usage()
+        yield from self._schedules(world)
+
+    def _schedules(self, world: World) -> Iterator[Metric]:
+        overdue = GaugeMetricFamily(
+            "reberth_snapshot_overdue",
+            "1 while a volume has no snapshot of the period that its schedule asks for",
+            labels=["volume"],
+        )
+        newest = GaugeMetricFamily(
+            "reberth_snapshot_newest_timestamp_seconds", "When its newest one by schedule was made", labels=["volume"]
+        )
+        for name, record in (world.volumes or {}).items():
+            own = [each.at for each in there(record)]
+            if record.spec.schedule is not None:
+                overdue.add_metric([name], float(name in self._state.overdue))
+            if own:
+                newest.add_metric([name], max(own))
+        yield from (overdue, newest)
 
     def _usage(self) -> Iterator[Metric]:
         used = GaugeMetricFamily("reberth_volume_used_bytes", "Of its file system", labels=["volume"])

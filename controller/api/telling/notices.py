@@ -27,6 +27,7 @@ from controller.records.moves import Move
 MOST_WAITING = 200
 PAUSES = (1.0, 5.0, 30.0, 120.0)  # seconds before each further attempt
 _CHECK_SECONDS = 60.0
+_OVERDUE = "See `reberth snapshot list`; the volume itself goes on."
 
 _log = structlog.get_logger(__name__)
 
@@ -79,7 +80,8 @@ class Notices(ABC):
         if self._state.look is None:
             self._alarms = {}
             return
-        now = {name: each.action for name, each in self._state.decisions.items() if isinstance(each.action, Alarm)}
+        now = {name: Alarm(name, why, _OVERDUE) for name, why in self._state.overdue.items()}
+        now |= {name: each.action for name, each in self._state.decisions.items() if isinstance(each.action, Alarm)}
         at, version = self._state.wall(), own_version()
         for name in sorted(now.keys() - self._alarms.keys()):
             self._tell(Told("alarm", name, at, version, now[name].why, now[name].cure))

@@ -12,10 +12,10 @@ UNITS = (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10),
 
 
 def warnings(loop: LoopState, world: World, name: VolumeName, usage: Usage | None) -> tuple[str, ...]:
-    wish = loop.wishes.get(name)
+    wishes = (loop.wishes.get(name), loop.overdue.get(name))
     cure = f"make it larger (`reberth grow {name} SIZE`, or a larger size in the stack file), or remove files in it"
     full = () if usage is None or not is_full(usage, loop.full) else (f"{fullness(name, usage)}: {cure}",)
-    return (*full, *(() if wish is None else (wish,)), *_local_volumes(loop, world, name))
+    return (*full, *(each for each in wishes if each is not None), *_local_volumes(loop, world, name))
 
 
 def is_full(usage: Usage, full: float) -> bool:

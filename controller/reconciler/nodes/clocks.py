@@ -26,6 +26,13 @@ def no_later(wall: float, offsets: Collection[float], acting: float) -> float | 
     return wall + min(0.0, median_low(offsets))
 
 
+def by_most(wall: float, offsets: Collection[float], acting: float) -> float | None:
+    """The time by the clocks of most nodes, ours among them; None: not known yet, as not all told theirs."""
+    if acting < HEARD_WITHIN:
+        return None
+    return wall + (median_low(offsets) if offsets else 0.0)
+
+
 def grace(seconds: float, offsets: Collection[float]) -> float:
     """So many seconds by our clock, and for as long as it is behind that of most nodes; none at all stays none."""
     return seconds + max(0.0, median_low(offsets)) if seconds > 0 and offsets else seconds

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
 from controller.model import DiskId, Epoch, Snapshot, Spec, VolumeKey, VolumeName, VolumeRecord
 from controller.reconciler.snapshots.changes import Change, all_leaving, exchanged, gone, now_failed, now_there
+from controller.reconciler.snapshots.schedule import thinned
 from controller.reconciler.snapshots.steps import PATIENCE, Await, Drop, DropAll, GiveUp, Make, Restore, Step
 from controller.reconciler.state import LoopState
 from controller.reconciler.storage_actions import Deadlines, NotAnswered, ask_storage
@@ -80,15 +82,21 @@ class SnapshotActs:
     async def _make(self, record: VolumeRecord, step: Make, epoch: Epoch) -> str | None:
         wanted, at = step.snapshot, self._state.wall()
         key, spec = snapshot_key(record.key, record.fs_uuid, wanted.token), _plain(record, wanted.size_bytes)
-        copy = self._driver.snapshot if isinstance(self._driver, Snapshotter) else self._driver.clone
+        copy = self._copying(at_rest=not wanted.scheduled)
         outcome = await self._create(epoch, lambda: copy(key, spec, step.disk), self._deadlines.clone)
         if isinstance(outcome, Created):
             _log.info("snapshot.made", volume=step.volume, snapshot=wanted.name, why=f"disk {outcome.disk}")
-            return await self._write(step.volume, now_there(wanted, outcome.disk, at))
+            return await self._write(step.volume, now_there(wanted, outcome.disk, at), thin=wanted.scheduled)
         if isinstance(outcome, Refused) and (outcome.cure is not None or outcome.retry_after is None):
             why = f"{outcome.why} {outcome.cure or ''}".rstrip()
             return await self._write(step.volume, now_failed(wanted, why))
         return outcome.why
+
+    def _copying(self, *, at_rest: bool) -> Callable[[VolumeKey, Spec, DiskId], Awaitable[CreateOutcome]]:
+        """A copy at rest holds its disk: nothing that only a schedule orders may keep a task waiting."""
+        if isinstance(self._driver, Snapshotter):
+            return partial(self._driver.snapshot, at_rest=at_rest)
+        return self._driver.clone
 
     async def _drop(self, record: VolumeRecord, leaving: Snapshot, epoch: Epoch) -> str | None:
         disk = leaving.disk if leaving.disk is not None else await self._named(record, leaving, epoch)
@@ -103,7 +111,7 @@ class SnapshotActs:
         )
         if not isinstance(outcome, Done):
             return outcome.why
-        _log.info("snapshot.deleted", volume=record.name, snapshot=leaving.name, why="it was asked for")
+        _log.info("snapshot.deleted", volume=record.name, snapshot=leaving.name, why=_deleted(leaving))
         return await self._write(record.name, gone(leaving))
 
     async def _named(self, record: VolumeRecord, leaving: Snapshot, epoch: Epoch) -> DiskId | Refused | NotAnswered:
@@ -160,15 +168,20 @@ class SnapshotActs:
     async def _create(self, epoch: Epoch, call: Callable[[], Awaitable[CreateOutcome]], seconds: float) -> _Created:
         return await ask_storage(self._acting, epoch, call, lambda it: isinstance(it, CreateOutcome), seconds)
 
-    async def _write(self, volume: VolumeName, change: Change) -> str | None:
+    async def _write(self, volume: VolumeName, change: Change, *, thin: bool = False) -> str | None:
         def after(known: Mapping[VolumeName, VolumeRecord]) -> VolumeRecord | None:
             record = known.get(volume)
-            return None if record is None else change(record)
+            changed = None if record is None else change(record)
+            return thinned(changed, known) if thin and changed is not None else changed
 
         written = await rewrite(self._records, volume, after)
         if isinstance(written, VolumeRecord):
             self._state.wrote(written, f"the snapshots of volume {volume} changed")
         return str(written) if isinstance(written, Contended) else None
+
+
+def _deleted(leaving: Snapshot) -> str:
+    return "its schedule keeps newer ones, or it was asked for" if leaving.scheduled else "it was asked for"
 
 
 def _plain(record: VolumeRecord, size: int) -> Spec:

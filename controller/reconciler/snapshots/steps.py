@@ -104,10 +104,19 @@ def _wanted(world: World, record: VolumeRecord, wanted: Snapshot, now: float, *,
     attached, service = _attached(world, record), claimed_by(world, record.name)
     if attached and in_use:
         return Make(record.name, wanted, record.disk)
+    if wanted.scheduled:
+        return _between(record, wanted, service)
     if service and not in_use:
         return GiveUp(record.name, wanted, only_at_rest(record.name, service))
     why = _not_free(world, record, attached=attached, claimed=bool(service))
     return Make(record.name, wanted, record.disk) if why is None else Await(record.name, wanted.name, why)
+
+
+def _between(record: VolumeRecord, wanted: Snapshot, service: str) -> Step:
+    """One by schedule is made of a disk in use alone: a copy at rest would hold the disk, and a task wait for that."""
+    if service:
+        return Await(record.name, wanted.name, f"the disk of volume {record.name} is on its way to a node")
+    return GiveUp(record.name, wanted, f"no service uses volume {record.name} any more")
 
 
 def _attached(world: World, record: VolumeRecord) -> bool:

@@ -145,8 +145,11 @@ class Disks:
             with self._lock:
                 self._copied[source] -= 1
 
-    def snapshot(self, disk: str, size_bytes: int, source: str) -> int:
-        """As `copy`, also of a disk that is attached: the file system copies it at one instant, or it is refused."""
+    def snapshot(self, disk: str, size_bytes: int, source: str, *, at_rest: bool = True) -> int:
+        """
+        As `copy`, also of a disk that is attached: the file system copies it at one instant, or it is refused.
+        ``at_rest``: whether one may be copied that is not.
+        """
         check_name(disk)
         check_name(source)
         unfinished = self._pool / f"{disk}.{uuid.uuid4().hex}{_UNFINISHED}"
@@ -162,6 +165,8 @@ class Disks:
                 finally:
                     unfinished.unlink(missing_ok=True)
                 return size_bytes
+            if not at_rest:
+                raise StorageRefusal(f"Disk {source} is attached to no machine.")
         return self.copy(disk, size_bytes, source)
 
     def grow(self, disk: str, size_bytes: int) -> Path:

@@ -29,6 +29,7 @@ class DiskBody(Body, frozen=True):
     size_bytes: int
     copy_of: str | None = None
     in_use: bool = False  # it may be attached
+    at_rest: bool = True  # it may be attached nowhere
 
 
 class PowerOffBody(Body, frozen=True):

@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 
 import msgspec
 import structlog
@@ -107,7 +108,7 @@ class MachineHost:
         if body.copy_of is None:
             size = await asyncio.to_thread(self.disks.create, disk, body.size_bytes)
         else:
-            copy = self.disks.snapshot if body.in_use else self.disks.copy
+            copy = partial(self.disks.snapshot, at_rest=body.at_rest) if body.in_use else self.disks.copy
             size = await asyncio.to_thread(copy, disk, body.size_bytes, body.copy_of)
         return answer({"id": disk, "size_bytes": size})
 

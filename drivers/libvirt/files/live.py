@@ -56,12 +56,14 @@ class LiveCopier:
         self._look = look
         self._live = live
 
-    async def snapshot(self, key: VolumeKey, size: int, source: DiskId) -> CreateOutcome | None:
-        """None: no VM has the disk."""
+    async def snapshot(self, key: VolumeKey, size: int, source: DiskId, *, at_rest: bool) -> CreateOutcome | None:
+        """None: no VM has the disk, and ``at_rest`` it may be copied, too."""
         try:
             at = running_with(await self._look(), source)
         except CallError as error:
             return not_begun(error)
+        if at is None and not at_rest:
+            return Refused(f"no VM has {source}", _PAUSE)
         return await self._live(key, size, source, partial(self.copy, at)) if isinstance(at, Resize) else at
 
     async def copy(self, at: Resize, file: DiskId) -> str | None:

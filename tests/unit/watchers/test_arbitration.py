@@ -94,6 +94,13 @@ def test_another_size_of_who_has_the_volume_is_a_wish_and_no_conflict_since_its_
     assert (claim.conflict, task_ids(claim), claim.wished) == (None, ["t1"], wished)
 
 
+def test_the_schedule_of_who_has_the_volume_is_a_wish_where_it_is_another_one() -> None:
+    asked = task("t1", Spec=mounting(mount(size="1g", snapshots="daily keep 7")))
+
+    assert both(task("t2", on="n2"), holder="pg", pg=asked).schedule == "daily keep 7"
+    assert both(task("t2", on="n2"), holder="other", pg=asked).schedule is None
+
+
 def test_services_that_are_all_misconfigured_are_all_told() -> None:
     bad = mounting(mount(size="2g"))
 

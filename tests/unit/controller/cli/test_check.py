@@ -30,6 +30,7 @@ def parted() -> StatusView:
         (status(line("refused")), Health.WARNING, "data refused: reason of data"),
         (status(line("unknown")), Health.WARNING, "data unknown"),
         (status(paused="storage work"), Health.WARNING, "paused: storage work"),
+        (status(msgspec.structs.replace(line("ok"), overdue="no snapshot")), Health.WARNING, "- no snapshot |"),
         (parted(), Health.WARNING, "node n7 paused: mended"),
         (status(unread=("no storage",)), Health.CRITICAL, "- no storage |"),
         (status(line("waiting", "a"), line("ALARM", "b")), Health.CRITICAL, "- b: reason of b; a waiting"),

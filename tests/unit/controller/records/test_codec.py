@@ -9,10 +9,12 @@ import pytest
 
 from controller.model import (
     DiskId,
+    Every,
     FencePolicy,
     Handout,
     Phase,
     Restoring,
+    Schedule,
     Snapshot,
     Snapshots,
     SnapshotState,
@@ -36,6 +38,7 @@ READ_ONLY = replace(PLAIN, spec=replace(PLAIN.spec, source=SOURCE, read_only=Tru
 KEPT = Snapshot("nightly", "0a1b2c3d", SnapshotState.THERE, 1.0, 1 << 30, DiskId("snap-b"))
 SNAPPED = replace(PLAIN, snapshots=Snapshots((KEPT,), Restoring("nightly", "4e5f6a7b")))
 OF_SNAPSHOT = replace(PLAIN, spec=replace(PLAIN.spec, source=SOURCE, from_snapshot="nightly"))
+DAILY = replace(PLAIN, spec=replace(PLAIN.spec, schedule=Schedule(Every.DAILY, 7)), scheduled_at=1_700_000_000.5)
 BROUGHT = replace(PLAIN, place=VmId("vm-1"))
 REMOVED = replace(PLAIN, phase=Phase.DELETING, delete_at=1_700_000_000.0)
 
@@ -45,7 +48,7 @@ def stored(content: Content, facts: bytes | None = None) -> Stored:
 
 
 @pytest.mark.parametrize(
-    "record", [PLAIN, COPY, OWNED, REMOVED, READ_ONLY, THICK, BROUGHT, SNAPPED, OF_SNAPSHOT], ids=str
+    "record", [PLAIN, COPY, OWNED, REMOVED, READ_ONLY, THICK, BROUGHT, SNAPPED, OF_SNAPSHOT, DAILY], ids=str
 )
 def test_a_record_is_read_back_as_it_was_written(record: VolumeRecord) -> None:
     assert decode_volume(stored(volume_content(record))) == record
@@ -84,6 +87,14 @@ def test_the_time_of_a_removal_is_written_only_where_it_is_set() -> None:
     """A controller that knows no grace goes on reading all others, and must not read, and delete, this one."""
     assert b"delete_at" not in volume_content(PLAIN).state
     assert b'"delete_at":1700000000.0' in volume_content(REMOVED).state
+
+
+def test_a_schedule_is_written_only_where_there_is_one_and_beside_what_never_changes() -> None:
+    """A controller that knows none must not read the record: it would make no snapshots, and forget the schedule."""
+    assert b"schedule" not in volume_content(PLAIN).state
+    assert volume_content(DAILY).facts == volume_content(PLAIN).facts
+    state = msgspec.json.decode(volume_content(DAILY).state)
+    assert (state["schedule"], state["scheduled_at"]) == ({"every": "daily", "keep": 7}, 1_700_000_000.5)
 
 
 def test_snapshots_are_written_only_where_there_are_some() -> None:

@@ -15,8 +15,8 @@ import pytest
 from controller.model import Epoch, Intent, NodeId, Operation, Serial, VolumeKey, VolumeName
 from controller.names import LEADER_CONFIG
 from controller.records.base import Leadership, RecordsUnavailable, Stale
-from controller.records.codec import STATE_LABEL, leader_content, volume_content
-from controller.records.swarm import SwarmRecords
+from controller.records.codec import STATE_LABEL, volume_content
+from controller.records.swarm import SwarmRecords, leader_content
 from tests.support.worlds import grant, record
 
 RECORD = Leadership(Epoch(1), NodeId("n1"), "a:1", version=7)

@@ -51,7 +51,7 @@ def test_options_of_other_drivers_are_refused_with_what_to_do(key: str, words: s
 
 def test_each_option_is_listed_for_people_and_can_be_said() -> None:
     examples = {"size": "2GiB", "fstype": "xfs", "policy": "hold", "clone-from": "other", "uid": "1", "gid": "1"}
-    examples |= {"access": "read-only", "clone-snapshot": "nightly"}
+    examples |= {"access": "read-only", "clone-snapshot": "nightly", "snapshots": "daily keep 7"}
     examples |= {"mode": "0700", "mount-options": "noatime", "label.NAME": "x", "mkfs-options": "maxpct=5"}
     assert {each.key for each in OPTIONS} | set(driver_options.OPTIONS) == set(examples) | {
         "diskformat",

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from controller.api.changes.snapshots import MOST, SnapshotRequests
+from controller.api.changes.snapshots import SnapshotRequests
 from controller.model import NodeId, Power, Snapshot, Snapshots, SnapshotState, VmId
 from controller.protocol.answers import Rejection, Status
 from controller.protocol.messages import CreateVolume, RemoveVolume
 from controller.protocol.operator import Grow, ListSnapshots, MakeSnapshot, RestoreSnapshot
 from controller.protocol.views import SnapshotView
+from controller.reconciler.snapshots.schedule import MOST
 from controller.records.memory import Call
 from controller.records.memory import Fault as RecordFault
 from controller.records.rewriting import ATTEMPTS

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from controller.api.metrics.state_collector import StateCollector
-from controller.model import TaskId
+from controller.model import Every, Schedule, Snapshot, Snapshots, SnapshotState, TaskId
 from controller.protocol.operator import Pause
 from controller.volumes.quotas import Quota
 from drivers.base import Room
 from tests.support.in_use import in_use
-from tests.support.shell import Scene, scene
+from tests.support.shell import DATA, Scene, scene
 
 pytestmark = pytest.mark.looptime
 
@@ -60,6 +61,23 @@ async def test_what_is_taken_of_a_quota_is_told_and_what_is_not_limited_is_not()
         assert found.get_sample_value("reberth_quota_bytes", labels) == 4 << 30
         assert found.get_sample_value("reberth_quota_used_volumes", labels) == 1
         assert found.get_sample_value("reberth_quota_volumes", labels) is None
+
+
+async def test_a_snapshot_by_schedule_that_is_late_and_the_newest_that_there_is_are_told() -> None:
+    async with scene() as play:
+        await in_use(play)
+        assert registry(play).get_sample_value("reberth_snapshot_overdue", {"volume": "data"}) is None
+        record = play.cluster.record()
+        kept = Snapshot("s", "t", SnapshotState.THERE, 7.0, 1, scheduled=True)
+        spec = replace(record.spec, schedule=Schedule(Every.DAILY, 7))
+        await play.one.records.replace_volume(replace(record, spec=spec, snapshots=Snapshots((kept,))))
+        play.one.state.wakeup("it has a schedule")
+        await asyncio.sleep(5)
+        assert registry(play).get_sample_value("reberth_snapshot_overdue", {"volume": "data"}) == 0
+        play.one.state.overdue[DATA] = "no room"
+        found = registry(play)
+        assert found.get_sample_value("reberth_snapshot_overdue", {"volume": "data"}) == 1
+        assert found.get_sample_value("reberth_snapshot_newest_timestamp_seconds", {"volume": "data"}) == 7
 
 
 async def test_states_that_no_volume_is_in_are_told_as_zero_so_that_alerts_can_rest_on_them() -> None:

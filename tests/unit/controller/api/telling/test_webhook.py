@@ -87,6 +87,17 @@ async def test_an_alarm_is_told_once_with_its_cure_and_so_is_its_end() -> None:
         assert other.got.empty()
 
 
+async def test_a_snapshot_by_schedule_that_is_late_is_told_as_an_alarm_and_its_end() -> None:
+    async with pager() as other, telling(other.url) as (state, _):
+        state.overdue = {DATA: "the storage has no room"}
+        publish(state)
+        told = await other.next()
+        assert (told.event, told.volume, told.why) == ("alarm", "data", "the storage has no room")
+        state.overdue = {}
+        publish(state)
+        assert (await other.next()).event == "alarm-over"
+
+
 async def test_who_acts_anew_tells_of_an_alarm_that_lasts() -> None:
     async with pager() as other, telling(other.url) as (state, _):
         publish(state, Alarm(DATA, "why", "cure"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controller.model import NodeId, Phase, Spec, VolumeKey, VolumeName, VolumeRecord
-from controller.reconciler.nodes.clocks import HEARD_WITHIN, grace, kept, no_later
+from controller.reconciler.nodes.clocks import HEARD_WITHIN, by_most, grace, kept, no_later
 
 DAY = 86_400.0
 NOW = 1_000_000.0
@@ -21,6 +21,13 @@ def test_a_clock_that_is_behind_counts_by_itself_and_waits_longer_for_what_it_be
     assert grace(DAY, [2 * DAY, 2 * DAY, 0.0]) == 3 * DAY
     assert grace(DAY, AHEAD.values()) == DAY
     assert grace(0.0, [2 * DAY]) == 0.0
+
+
+def test_what_goes_by_most_clocks_waits_until_all_were_heard_and_then_corrects_a_wrong_one_either_way() -> None:
+    assert by_most(NOW, AHEAD.values(), HEARD_WITHIN - 1) is None
+    assert by_most(NOW, AHEAD.values(), HEARD_WITHIN) == NOW - 2 * DAY
+    assert by_most(NOW, [2 * DAY, 2 * DAY, 0.0], HEARD_WITHIN) == NOW + 2 * DAY
+    assert by_most(NOW, [], HEARD_WITHIN) == NOW
 
 
 def test_one_node_with_a_wrong_clock_changes_nothing() -> None:

@@ -69,6 +69,15 @@ def test_a_disk_on_its_way_to_a_task_is_not_held_up_by_a_copy() -> None:
     assert step == Await(V, "nightly", "the disk of volume data is on its way to a node")
 
 
+def test_one_by_schedule_is_made_of_a_disk_in_use_alone_and_holds_up_no_task_that_comes() -> None:
+    ordered = replace(WANTED, scheduled=True)
+    held = having(ordered)
+    assert steps(world(on(1), volume=held, wanted=claim(1))) == (Make(V, ordered, DISK),)
+    moving = Await(V, "nightly", "the disk of volume data is on its way to a node")
+    assert steps(world(volume=held, wanted=claim(1))) == (moving,)
+    assert steps(world(volume=held)) == (GiveUp(V, ordered, "no service uses volume data any more"),)
+
+
 def test_a_disk_that_is_idle_on_a_vm_is_awaited_where_the_driver_copies_at_rest_alone() -> None:
     (step,) = steps(world(on(1), volume=SNAPPED), in_use=False)
 
