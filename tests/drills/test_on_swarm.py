@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from controller.records.keepers import NAME as KEPT
 from deploy.drill.chaos.report import ChaosReport
 from deploy.drill.swarm.scenario import Scenario
 from deploy.lab.lab import Lab
@@ -43,8 +44,9 @@ def outside(scenario: Scenario, lab: Lab, tmp_path: Path) -> tuple[list[str], di
 def theirs(scenario: Scenario) -> Mapping[str, object]:
     """All that chaos may not touch, and must not leave anything beside."""
     api = scenario.cluster.api()
+    services = {each["Spec"]["Name"]: each["Spec"] for each in api.services()}
     return {
-        "services": {each["Spec"]["Name"]: each["Spec"] for each in api.services()},
+        "services": {name: spec for name, spec in services.items() if not name.startswith(KEPT)},
         "configs": sorted(each["Spec"]["Name"] for each in api.configs()),
         "secrets": sorted(each["Spec"]["Name"] for each in api.secrets()),
         "nodes": {each["Description"]["Hostname"]: each["Spec"] for each in api.nodes()},

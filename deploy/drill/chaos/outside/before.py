@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from controller.records.keepers import NAME as KEPT
 from deploy.drill.chaos.outside.refusals import Json, hostname
 from deploy.drill.chaos.outside.swarm import OutsideCluster, runs
 
@@ -44,7 +45,9 @@ def seen_before(cluster: OutsideCluster) -> Before:
 
 
 def _specs(cluster: OutsideCluster) -> dict[str, Json]:
-    return {str(each["Spec"]["Name"]): each["Spec"] for each in cluster.api().services()}
+    """But those in which Reberth keeps its records: they change with each volume."""
+    specs = {str(each["Spec"]["Name"]): each["Spec"] for each in cluster.api().services()}
+    return {name: spec for name, spec in specs.items() if not name.startswith(KEPT)}
 
 
 def _running(cluster: OutsideCluster) -> Mapping[str, int]:
