@@ -36,6 +36,7 @@ from watchers.docker_json import (
 from watchers.events import DockerEvent, Gap, Heard, Pace, follow
 
 _KINDS = ("node", "service", "config")
+_Sign = frozenset[tuple[str, str]]  # task and node of all that are wanted
 _MANY = 4000  # service IDs in one request; beyond, all tasks are asked for
 
 
@@ -82,7 +83,9 @@ class SwarmWatcher:
         self._claimant = Claimant()
         self._sign = Once(_sign)
         self._last = SwarmSnapshot({}, None)
-        self._wanted: frozenset[tuple[str, str]] = frozenset()
+        self._wanted: _Sign = frozenset()
+        self._reads = 0  # snapshots that are being read
+        self._news: tuple[_Sign, str] | None = None  # what a poll saw meanwhile, and why it asked
 
     async def me(self) -> NodeId:
         """The daemon's own node. Raises SwarmUnread, also when it is not part of a swarm."""
@@ -107,13 +110,18 @@ class SwarmWatcher:
 
     async def snapshot(self) -> SwarmSnapshot:
         """Nodes, services and wanted tasks, read one right after the other. Raises SwarmUnread."""
-        async with self._reading("Swarm's nodes, services and tasks"):
-            nodes = self._read_nodes(await read(self._docker, "nodes"))
-            services = self._read_services(await read(self._docker, "services"))
-            self._services = tuple(found.id for found in services)
-            # Last: a task seen must not be of a node or service too new to be in the lists before.
-            tasks = await self._tasks()
-        self._wanted = self._sign(tasks)
+        self._reads += 1
+        try:
+            async with self._reading("Swarm's nodes, services and tasks"):
+                nodes = self._read_nodes(await read(self._docker, "nodes"))
+                services = self._read_services(await read(self._docker, "services"))
+                self._services = tuple(found.id for found in services)
+                # Last: a task seen must not be of a node or service too new to be in the lists before.
+                tasks = await self._tasks()
+            self._wanted = self._sign(tasks)
+        finally:
+            self._reads -= 1
+            self._tell()
         last = self._last
         if last.nodes is not nodes.by_id or last.services is not services or last.tasks is not tasks:
             last = self._last = SwarmSnapshot(nodes.by_id, nodes.leader, services, tasks, self._claimant)
@@ -168,9 +176,19 @@ class SwarmWatcher:
                 found = self._sign(await self._tasks())
         except SwarmUnread:
             return  # the loop's own look will say so
-        if found != self._wanted:
-            self._wanted = found
-            self._placed(why)
+        if found == self._wanted:
+            return
+        if self._reads:
+            self._news = found, why
+            return
+        self._wanted = found
+        self._placed(why)
+
+    def _tell(self) -> None:
+        """What a poll saw while a snapshot was read is news only if the snapshot has not seen it, too."""
+        news, self._news = self._news, None
+        if news is not None and news[0] != self._wanted:
+            self._placed(news[1])
 
     async def _tasks(self) -> tuple[RawTask, ...]:
         if not self._services:
@@ -217,6 +235,6 @@ def _tasks(answer: bytes) -> tuple[RawTask, ...]:
     return tasks_from(answer)
 
 
-def _sign(tasks: Iterable[RawTask]) -> frozenset[tuple[str, str]]:
+def _sign(tasks: Iterable[RawTask]) -> _Sign:
     """What a claim depends on, and no more: a task's way from preparing to running is no news."""
     return frozenset((task.id, task.node_id) for task in tasks)
