@@ -187,7 +187,7 @@ async def test_a_target_that_was_restarted_lets_a_fenced_node_write_only_until_t
 async def test_a_controller_does_not_cover_up_the_key_of_a_node_that_comes_by_the_same_initiator(site: Site) -> None:
     """One initiator has one key: the node would count as cut off, and go on writing."""
     beside = driver(site.bed, "a", 3, site.gates)
-    for each in (await beside.detach([site.disk], A, ONE), await beside.attach([site.disk], B, ONE)):
+    for each in (await beside.detach([site.disk], A, ONE), await beside.attach([site.disk], A, ONE)):
         assert isinstance(each[0], Refused)
         assert "an initiator of their own" in each[0].why
     assert await held(site) == {(site.disk, A)}
