@@ -24,9 +24,9 @@ from xml.etree import ElementTree as ET
 from deploy.lab.kernel.priority import prefer
 
 TESTS = Path(__file__).parent
-# Drills with labs of their own, after what computes and after the components: the streams end together so.
+# Drills with labs of their own, after what computes and after what waits: the streams end together so.
 SECOND = tuple(f"drills/test_{name}.py" for name in ("vsphere", "lost_swarm"))
-THIRD = tuple(f"drills/test_{name}.py" for name in ("day", "moves"))
+THIRD = tuple(f"drills/test_{name}.py" for name in ("day", "moves", "on_swarm"))
 WAITING = "drills/test_overlap.py"  # a minute for each container that does not end, with nothing to do meanwhile
 EMULATED = "drills/test_vms.py"  # three machines that keep both cores busy, and whose clocks must not starve: last
 PARTS = {
@@ -39,7 +39,7 @@ PARTS = {
     "emulated": (EMULATED,),
 }
 # One after the other in each.
-STREAMS = (("computing", "second drills"), ("drills",), ("components", "third drills"), ("waiting",))
+STREAMS = (("computing", "second drills"), ("drills",), ("components",), ("waiting", "third drills"))
 ELSEWHERE = ("storage", "services")  # by commands of their own: `make drill-storage`, `make drill-services`
 LAST = "emulated"
 SHOWN = "components"  # while it runs; the others when all have ended
