@@ -12,9 +12,11 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from deploy.drill.errors import Interrupted
+from deploy.drill.interrupts import interruptible
 from deploy.drill.labs.namespaces import NamespacesProvider
 from deploy.drill.progress import Progress
-from deploy.drill.runner import EXPECTED
+from deploy.drill.runner import EXPECTED, INTERRUPTED
 from deploy.drill.settings import DrillSettings
 from deploy.drill.swarm.cluster import Cluster
 from deploy.drill.swarm.scenario import Scenario
@@ -110,7 +112,11 @@ def main() -> int:
     )  # fmt: skip
     once = [(fault, role, delay) for delay, fault, role in product(delays, chosen.faults.split(","), roles)]
     try:
-        found = run(settings, once * chosen.rounds, chosen.lines)
+        with interruptible():
+            found = run(settings, once * chosen.rounds, chosen.lines)
+    except Interrupted as signal:
+        say(f"stopped by {signal}; the lab is removed")
+        return INTERRUPTED
     except EXPECTED as error:
         say(f"failed: {error}")
         return 1
