@@ -35,14 +35,15 @@ class AskedMount:
 
     def not_yours(self, world: World, hostname: str) -> Rejection | None:
         """None: Swarm wants the volume here, or on no node yet, for a task whose Mount may be this one."""
-        if self.claim is not None and self.claim.node in {None, self.caller.node}:
-            return self._beside(self.claim)
+        claim = self.claim
+        if claim is not None and claim.tasks and claim.node in {None, self.caller.node}:
+            return self._beside(claim)
         left = self.record is not None and not self.record.formatted and (self.claim is None or not self.claim.services)
         return Rejection(Status.FORBIDDEN, _not_yours(self.name, hostname, self.claim, world) + _left(self.name) * left)
 
     def _beside(self, claim: Claim) -> Rejection | None:
         """The Mounts of all whom Swarm wants here are behind them: who asks is none of them."""
-        if not claim.tasks or not all(task.started for task in claim.tasks):
+        if not all(task.started for task in claim.tasks):
             return None
         services = ", ".join(sorted({task.service for task in claim.tasks}))
         return Rejection(

@@ -61,11 +61,12 @@ BESIDE = {
         replace(claim(1), tasks=(*running(claim(1, "t1")).tasks, *claim(1, "t2").tasks)), False
     ),
     "it is wanted, and not placed": (claim(None), False),
+    "its service is scaled to nothing": (replace(claim(None), tasks=(), services=("db",)), True),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("wanted", "refused"), BESIDE.values(), ids=BESIDE.keys())
-def test_who_asks_beside_containers_that_all_run_is_refused_at_once(wanted: Claim, refused: bool) -> None:
+def test_who_asks_where_no_task_is_still_to_mount_is_refused_at_once(wanted: Claim, refused: bool) -> None:
     found = AskedMount(CALLER, wanted.volume, BOTH, wanted, mounted(1)).not_yours(world(), "swarm01")
 
     assert (found is not None) == refused
