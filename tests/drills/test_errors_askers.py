@@ -170,6 +170,26 @@ def test_names_are_known_without_controllers_and_after_an_exchange_of_the_gate(v
     until(lambda: "unmet" not in listed(village, WORKER), "the worker's gate is told that it is gone")
 
 
+def test_docker_run_with_the_volume_of_a_stopped_service_is_refused_on_each_node_and_harms_nothing(
+    village: Village,
+) -> None:
+    village.make(Tiny("rest", "rested", node=WORKER))
+    village.runs("rest")
+    inside(village, WORKER, "rest", "echo kept > /data/file; sync")
+    village.scale("rest", 0)
+    village.ended("rest")
+    image = village.scenario.stacks.variables["POSTGRES_IMAGE"]
+
+    for node in (WORKER, MANAGER):
+        done = village.cli(node, "run", "--rm", "-v", "rested:/data", image, "cat", "/data/file")
+        assert done.returncode != 0
+        assert f"no Swarm task on node {node} mounts volume rested" in done.stderr
+
+    village.scale("rest", 1)
+    village.runs("rest")
+    assert inside(village, WORKER, "rest", "cat /data/file") == "kept\n"
+
+
 def test_a_container_on_a_local_volume_of_the_name_is_an_alarm_whose_cure_helps(village: Village) -> None:
     """It was there before: Docker takes it, and asks no plugin."""
     assert village.cli(WORKER, "volume", "create", "cache").returncode == 0
