@@ -102,6 +102,7 @@ class RoughGate(FakeGate):
         request = MountRequest(name, self.vm, self.boot, wait=5.0)
         answer = None if gate_requests is None else await within(gate_requests.mount(self.node, request))
         await asyncio.sleep(self.slow)
+        self.frozen = self.frozen or self.cluster.is_off(self.vm)  # a fence came meanwhile: nobody is there any more
         if not isinstance(answer, MountGrant) or self.frozen or not self._hands_out(name, answer):
             return
         disk = DiskId(answer.by_id[0].removeprefix("reberth-"))

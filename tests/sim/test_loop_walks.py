@@ -10,7 +10,7 @@ from functools import partial
 
 import looptime
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
@@ -236,6 +236,9 @@ WIDE = {
 
 @SIZE
 @given(**WALK)
+@example(
+    (3, 2), [Event("crash", 0, 0.0), Event("boot", 0, 0.0), Event("miss", 0, 15.0)]
+)  # fenced between ask and mount
 def test_whatever_fails_on_the_way_one_writes_and_in_the_end_the_claim_does(
     size: tuple[int, int], events: list[Event]
 ) -> None:
