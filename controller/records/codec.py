@@ -204,13 +204,13 @@ def decode_volume(stored: Stored) -> VolumeRecord:
         facts.spec.size_bytes,
         facts.spec.fstype,
         facts.spec.policy,
-        None if isinstance(facts.source, msgspec.UnsetType) else facts.source,
-        Handout() if isinstance(facts.handout, msgspec.UnsetType) else facts.handout,
-        labels=_known(facts.labels, ()),
-        for_driver=_known(facts.for_driver, ()),
+        known(facts.source, None),
+        known(facts.handout, Handout()),
+        labels=known(facts.labels, ()),
+        for_driver=known(facts.for_driver, ()),
         read_only=not isinstance(facts.access, msgspec.UnsetType),
-        from_snapshot=_known(facts.snapshot, ""),
-        schedule=_known(state.schedule, None),
+        from_snapshot=known(facts.snapshot, ""),
+        schedule=known(state.schedule, None),
     )
     return VolumeRecord(
         name=facts.name,
@@ -224,11 +224,11 @@ def decode_volume(stored: Stored) -> VolumeRecord:
         grants=state.grants,
         intent=state.intent,
         service=state.service,
-        place=_known(state.place, None),
+        place=known(state.place, None),
         history=state.history,
-        delete_at=_known(state.delete_at, None),
-        snapshots=_known(state.snapshots, Snapshots()),
-        scheduled_at=_known(state.scheduled_at, 0.0),
+        delete_at=known(state.delete_at, None),
+        snapshots=known(state.snapshots, Snapshots()),
+        scheduled_at=known(state.scheduled_at, 0.0),
         version=stored.version,
     )
 
@@ -258,7 +258,7 @@ def _some(value: T | None) -> T | msgspec.UnsetType:
     return msgspec.UNSET if value is None else value
 
 
-def _known(value: T | msgspec.UnsetType, default: T) -> T:
+def known(value: T | msgspec.UnsetType, default: T) -> T:
     return default if isinstance(value, msgspec.UnsetType) else value
 
 

@@ -166,5 +166,5 @@ def leader_content(leadership: Leadership) -> codec.Content:
 
 def decode_leader(stored: Stored) -> Leadership:
     _, state = codec.decode(stored, codec.Record, _LeaderState)
-    parts = () if isinstance(state.paused_parts, msgspec.UnsetType) else state.paused_parts
+    parts = codec.known(state.paused_parts, ())
     return Leadership(state.epoch, state.holder, state.address, state.beat, state.paused, stored.version, parts)

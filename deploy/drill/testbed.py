@@ -62,6 +62,16 @@ class SnapshotProvider(Protocol):
     def keep(self, scenario: Scenario, say: Say) -> None: ...
 
 
+def unanswered(cluster: Cluster, target: Target) -> str:
+    """A complaint while PostgreSQL cannot be asked."""
+    try:
+        cluster.place()
+        first_open(target.addresses, target.port, 1.0)
+    except (DrillError, OSError) as error:
+        return f"PostgreSQL does not answer: {error}"
+    return ""
+
+
 class Testbed:
     __test__: ClassVar[bool] = False  # pytest takes classes whose name begins so for tests
 
@@ -150,12 +160,7 @@ class Testbed:
         return Target(tuple(machine.address for machine in self.scenario.lab.nodes), self.scenario.stacks.password)
 
     def answers(self) -> str:
-        try:
-            self.scenario.cluster.place()
-            first_open(self.target().addresses, self.target().port, 1.0)
-        except (DrillError, OSError) as error:
-            return f"PostgreSQL does not answer: {error}"
-        return ""
+        return unanswered(self.scenario.cluster, self.target())
 
     def _choose(self) -> None:
         if self.settings.target != "any":

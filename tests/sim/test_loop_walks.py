@@ -236,9 +236,8 @@ WIDE = {
 
 @SIZE
 @given(**WALK)
-@example(
-    (3, 2), [Event("crash", 0, 0.0), Event("boot", 0, 0.0), Event("miss", 0, 15.0)]
-)  # fenced between ask and mount
+# Its machine is fenced between its gate's question and the mount.
+@example((3, 2), [Event("crash", 0, 0.0), Event("boot", 0, 0.0), Event("miss", 0, 15.0)])
 def test_whatever_fails_on_the_way_one_writes_and_in_the_end_the_claim_does(
     size: tuple[int, int], events: list[Event]
 ) -> None:

@@ -29,8 +29,8 @@ from deploy.drill.interrupts import interruptible, undisturbed
 from deploy.drill.swarm.cluster import wait_for
 from deploy.drill.swarm.scenario import Scenario
 from deploy.drill.swarm.stacks import Stacks
+from deploy.drill.testbed import unanswered
 from deploy.drill.workload.client import CommitClient, Target
-from deploy.drill.workload.connections import first_open
 
 MEND = 300.0  # seconds for nodes that were broken to be back
 READY = 30.0  # seconds for a swarm to be as whole as it should be before it is broken
@@ -113,7 +113,7 @@ class OutsideChaos(Chaos):
             try:
                 with self.progress.phase("PostgreSQL deployed"):
                     target = self._target(deploy_postgres(site.scenario, site.postgres))
-                    wait_for(lambda: _silent(site, target), START)
+                    wait_for(lambda: unanswered(site.cluster, target), START)
                 with CommitClient(target) as client, Bank(target, self.load) as bank:
                     auditor = OutsideAuditor(
                         site.scenario,
@@ -171,13 +171,4 @@ def _complaint(what: Callable[[], str]) -> str:
         wait_for(what, MEND)
     except DrillError as error:
         return str(error)
-    return ""
-
-
-def _silent(site: Site, target: Target) -> str:
-    try:
-        site.cluster.place()
-        first_open(target.addresses, target.port, 1.0)
-    except (DrillError, OSError) as error:
-        return f"PostgreSQL does not answer: {error}"
     return ""
