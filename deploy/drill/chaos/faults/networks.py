@@ -46,14 +46,18 @@ def _filter(breaker: Breaker, node: str, *words: str, must: bool = True) -> None
 
 
 def drop(name: str, drops: Drops) -> Act:
+    """Done twice, it is as done once: two rules would lose more than one."""
+
     def act(breaker: Breaker, node: str) -> None:
         chain = _chain(name)
-        for each in drops(breaker, node):
-            table, hook, way = each.hook
+        wanted = drops(breaker, node)
+        for table, hook, way in sorted({each.hook for each in wanted}):
             _filter(breaker, node, "-t", table, "-N", chain, must=False)
-            _filter(breaker, node, *each.rule(chain))
+            _filter(breaker, node, "-t", table, "-F", chain)
             _filter(breaker, node, "-t", table, "-D", hook, way, "eth0", "-j", chain, must=False)
             _filter(breaker, node, "-t", table, "-I", hook, way, "eth0", "-j", chain)
+        for each in wanted:
+            _filter(breaker, node, *each.rule(chain))
 
     return act
 

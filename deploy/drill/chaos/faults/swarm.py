@@ -14,7 +14,7 @@ from deploy.drill.chaos.schedule import Kind
 from deploy.drill.errors import DrillError
 from deploy.drill.swarm.cluster import Trouble
 
-SETTLED = 30.0  # seconds for Swarm to take a change of a node's role
+SETTLED = 30.0  # seconds for Swarm to choose a leader, or to take a change of a node's role
 
 
 def _on_leader(name: str, act: Callable[[Breaker, str], None]) -> Act:
@@ -64,6 +64,16 @@ def _set_role(breaker: Breaker, node: str, role: str) -> None:
 
 
 def _other_manager(breaker: Breaker, node: str) -> str:
+    """One that answers and knows a leader. Another fault may just have taken that one: the next is waited for."""
+    end = time.monotonic() + SETTLED
+    while not (found := _answering(breaker, node)):
+        if time.monotonic() > end:
+            raise DrillError(f"no manager but {node} answers after {SETTLED:.0f} s")
+        time.sleep(0.5)
+    return found
+
+
+def _answering(breaker: Breaker, node: str) -> str:
     for name in breaker.others(node):
         try:
             if breaker.scenario.cluster.node_api(name).info()["Swarm"].get("ControlAvailable"):
@@ -71,7 +81,7 @@ def _other_manager(breaker: Breaker, node: str) -> str:
                 return name
         except (DrillError, *Trouble):  # the next one is asked
             continue
-    raise DrillError(f"no manager but {node} answers")
+    return ""
 
 
 def _join(breaker: Breaker, node: str) -> None:
