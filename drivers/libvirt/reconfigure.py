@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from controller.model import DiskId, Epoch, VmId
@@ -135,25 +135,21 @@ class Change:
             time.sleep(_POLL)
 
     def _gone(self, seat: Seat, failed: Mapping[DiskId, CallError | None]) -> Mapping[DiskId, Outcome]:
-        """Waits until QEMU has let go of what it was asked for."""
+        """Waits until QEMU has let go of what it was asked for, and has closed it."""
         deadline = time.monotonic() + self._settings.detach_wait
-        while True:
-            held = self._held(seat.vm, failed)
-            if isinstance(held, InDoubt):
-                return dict.fromkeys(failed, held)
-            waiting = [disk for disk, error in failed.items() if error is None and disk in held]
-            if not waiting or time.monotonic() > deadline:
-                return {disk: self._judged(seat, error, disk in held) for disk, error in failed.items()}
-            time.sleep(_POLL)
-
-    def _held(self, vm: VmId, disks: Collection[DiskId]) -> Collection[DiskId] | InDoubt:
-        """Which of our disks it has, and which of these on another file."""
         try:
-            seat = self._host.seat(vm)
+            while True:
+                now = self._host.seat(seat.vm)
+                held = {*now.holds(self._pools), *moved(strays([now]), failed)}  # ours, and these on another file
+                still = now.unread or any(error is None and disk in held for disk, error in failed.items())
+                if not still or stays([now]) or time.monotonic() > deadline:
+                    break
+                time.sleep(_POLL)
         except CallError as error:
-            return InDoubt(str(error))
-        why = seat.unread or stays([seat])  # saved, perhaps, while it was done
-        return InDoubt(why) if why else {*seat.holds(self._pools), *moved(strays([seat]), disks)}
+            return dict.fromkeys(failed, InDoubt(str(error)))
+        if why := now.unread or stays([now]):  # saved, perhaps, while it was done
+            return dict.fromkeys(failed, InDoubt(why))
+        return {disk: self._judged(seat, error, disk in held) for disk, error in failed.items()}
 
     def _judged(self, seat: Seat, error: CallError | None, there: bool) -> Outcome:
         if not there:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import re
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+from deploy.lab.debian.packages import install
 from deploy.lab.vms import packages
 
 CACHE = Path(__file__).parents[2] / ".cache" / "guests"
@@ -18,6 +20,8 @@ def ensure() -> None:
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         packages.ensure(print)
+        if shutil.which("strace") is None:
+            install(("strace",), print)  # makes QEMU slow at what a test says
 
 
 def kernel_package() -> Path:

@@ -15,6 +15,7 @@ import structlog
 
 from controller.model import Epoch, VmId
 from drivers.guests import GuestAddresses
+from drivers.libvirt.client.closing import Closing
 from drivers.libvirt.client.library import Connection, library, ours, still_there
 from drivers.libvirt.client.pool_files import PoolFiles
 from drivers.libvirt.devices import backup_xml, backups_of, plain_xml, stamp_xml
@@ -37,6 +38,7 @@ class Host:
         # Apart: while a call waits, others on its connection may be sent up to a keepalive later (libvirt 9.0).
         self._readers = {name: self._new(settings) for name in settings.pool_names}
         self._makers = {name: self._new(settings) for name in settings.pool_names}
+        self._closing = Closing()
         self._guests = self._new(settings)  # an agent that hangs is waited for
         self.files = {name: PoolFiles(each.open, name) for name, each in self._makers.items()}
 
@@ -103,7 +105,8 @@ class Host:
             except (ET.ParseError, ValueError) as error:
                 why = f"{self.uri}: the XML of {name} cannot be understood: {error}"
                 return Seat(self.index, vm, name, None, None, standing=stands, unread=why)
-            return Seat(self.index, vm, name, live, kept, saved, stands)
+            why = self._closing.refusal(domain, vm, live)
+            return Seat(self.index, vm, name, live, kept, saved, stands, unread=why)
         return None
 
     def guest(self, vm: VmId) -> GuestAddresses | None:
