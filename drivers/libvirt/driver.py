@@ -38,7 +38,7 @@ from drivers.libvirt.rbd.tools import Tools
 from drivers.libvirt.reconfigure import Change
 from drivers.libvirt.settings import Settings
 from drivers.libvirt.standing import Standing, powers
-from drivers.libvirt.stores import Disks, Store
+from drivers.libvirt.stores import Store
 from drivers.libvirt.vm_checks import concerns
 from drivers.owners import Owners
 from drivers.shared.allowed_vms import foreign, told
@@ -54,7 +54,7 @@ _UNITS = 512  # bytes: sizes of images are whole sectors
 class LibvirtDriver:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._hosts = Hosts(settings, self._disks)
+        self._hosts = Hosts(settings, lambda pools: self._store.disks(pools))  # noqa: PLW0108 - made later
         self._guests = Guests(self._hosts.each)
         # For this process only; between processes the stamps, the attachments' names and the store's guard decide.
         self._locks = Locks()
@@ -278,6 +278,7 @@ class LibvirtDriver:
 
     async def close(self) -> None:
         await self._hosts.close()
+        await self._store.close()
 
     async def _read(self) -> Look:
         with reading():
@@ -285,9 +286,6 @@ class LibvirtDriver:
 
     async def _look(self) -> Look:
         return await self._hosts.look()
-
-    async def _disks(self, pools: Pools) -> Disks:
-        return await self._store.disks(pools)
 
     async def _run_first(self, act: Callable[[], T], seconds: float | None = None) -> T:
         return await self._run(MAKER, act, seconds)

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.ceph.bed import CONTROLLER, HYPERVISOR, POOL, Ceph
 from tests.ceph.packages import ensure
@@ -31,14 +32,12 @@ class RbdSite:
     keyring: Path
 
     def settings(self, **more: object) -> dict[str, object]:
-        rbd = {"monitors": [self.ceph.monitor], "keyring": str(self.keyring), "secret": SECRET, "pool": POOL}
         # The machine may be busy.
-        return {
-            "uris": [host.uri for host in self.hosts],
-            "look_timeout": 20.0,
-            "rbd": {**rbd, "timeout": 60.0},
-            **more,
-        }
+        return {"uris": [host.uri for host in self.hosts], "look_timeout": 20.0, "rbd": self.rbd(), **more}
+
+    def rbd(self, **more: object) -> dict[str, object]:
+        rbd = {"monitors": [self.ceph.monitor], "keyring": str(self.keyring), "secret": SECRET, "pool": POOL}
+        return {**rbd, "timeout": 60.0, **more}
 
     def reset(self) -> None:
         for host in self.hosts:
@@ -59,12 +58,11 @@ def shared_rbd_site() -> RbdSite:
     for name in ("a", "b"):
         host = Hypervisor(folder / name, folder / "pool", own_network=False)  # Ceph is at the machine's own address
         atexit.register(host.close)
-        secret = host.connection.secretDefineXML(_SECRET_XML, 0)
-        secret.setValue(_decoded(ceph.key(VM_USER)), 0)
+        give_key(host.connection, ceph)
         hosts.append(host)
     return RbdSite(folder, ceph, (hosts[0], hosts[1]), keyring)
 
 
-def _decoded(key: str) -> bytes:
-    """Libvirt wants the bytes, and Ceph shows them as base64."""
-    return base64.b64decode(key)
+def give_key(connection: Any, ceph: Ceph) -> None:
+    """A host of libvirt gets the hypervisors' key, as bytes; Ceph shows it as base64."""
+    connection.secretDefineXML(_SECRET_XML, 0).setValue(base64.b64decode(ceph.key(VM_USER)), 0)

@@ -14,13 +14,14 @@ from tests.conformance.libvirt_rig import LibvirtRig
 
 
 class RbdRig(LibvirtRig):
+    seconds = 60.0  # for one question to Ceph: the machine may be busy
     site: RbdSite  # type: ignore[assignment] # another store behind the same hosts
 
     async def __aenter__(self) -> Self:
         self.site = await asyncio.to_thread(shared_rbd_site)
         await asyncio.to_thread(self.site.reset)
         self.first, self.second = self.site.hosts
-        self.open(self.site.settings())
+        self.open(self.site.settings(rbd=self.site.rbd(timeout=self.seconds)))
         return self
 
     def _image(self, disk: DiskId) -> str:
@@ -39,3 +40,17 @@ class RbdRig(LibvirtRig):
 
     async def remains(self) -> Sequence[str]:
         return [each for each in self.site.ceph.images() if not each.startswith("reberth-")]
+
+
+class RbdAwayRig(RbdRig):
+    """Ceph goes away with the hosts: what is noted there needs no host to be read."""
+
+    seconds = 20.0  # a question to a monitor that does not answer lasts as long
+
+    async def go_away(self) -> None:
+        await super().go_away()
+        self.site.ceph.freeze("mon")
+
+    async def __aexit__(self, *error: object) -> None:
+        self.site.ceph.thaw("mon")
+        await super().__aexit__(*error)

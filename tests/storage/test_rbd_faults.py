@@ -91,7 +91,7 @@ async def test_a_killed_vm_is_fenced_instead_of_waited_for(site: RbdSite) -> Non
 
 async def test_no_disk_is_given_to_a_vm_while_ceph_does_not_answer(site: RbdSite) -> None:
     """Its monitor hangs: whether anybody has the image open cannot be read. Who has which disk, libvirt still tells."""
-    rbd = {**dict(site.settings()["rbd"]), "timeout": 4.0}  # type: ignore[call-overload]
+    rbd = site.rbd(timeout=4.0)
     ours = driver(site, rbd=rbd)
     vm = site.hosts[0].define()
     site.hosts[0].start(vm)
@@ -113,7 +113,7 @@ async def test_no_disk_is_given_to_a_vm_while_ceph_does_not_answer(site: RbdSite
 
 async def test_no_grant_is_given_where_it_is_not_noted_who_has_the_image_open(site: RbdSite) -> None:
     """``device`` is asked before each grant."""
-    rbd = {**dict(site.settings()["rbd"]), "timeout": 4.0}  # type: ignore[call-overload]
+    rbd = site.rbd(timeout=4.0)
     ours, patient = driver(site, rbd=rbd), driver(site)
     vm = site.hosts[0].define()
     site.hosts[0].start(vm)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
+import pytest
+
 from reberth.testing import CloneSuite, GrowthSuite, HypervisorSuite, MarkedSuite, StorageSuite
+from tests.conformance.rbd_rig import RbdAwayRig
 
 
 class TestDriver(StorageSuite, HypervisorSuite):
@@ -19,3 +24,8 @@ class TestGrowth(GrowthSuite):
 
 class TestOwners(MarkedSuite):
     """Whose the pool is."""
+
+    @pytest.fixture
+    async def rig(self) -> AsyncIterator[RbdAwayRig]:
+        async with RbdAwayRig() as rig:
+            yield rig

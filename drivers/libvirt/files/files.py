@@ -180,6 +180,9 @@ class Files:
     async def forget(self, disks: Sequence[DiskId], notes: Sequence[Note]) -> None:
         """There are none."""
 
+    async def close(self) -> None:
+        """Nothing is open."""
+
 
 def _name(disk: DiskId) -> str:
     return disk.rsplit("/", 1)[-1]

@@ -36,6 +36,9 @@ class Images:
         self._look = look
         self.sources = Sources(_PAUSE)
 
+    async def close(self) -> None:
+        await self._tools.close()
+
     async def _names(self) -> Names:
         return Names(tuple(await self._tools.images()))
 
@@ -104,6 +107,8 @@ class Images:
         is no VM's attachment.
         """
         try:
+            # QEMU asks a monitor when it opens an image, and stands still with its guest where none answers.
+            await self._tools.reached()
             names = await self._names()
         except CallError as error:
             return dict.fromkeys(disks, not_begun(error))
