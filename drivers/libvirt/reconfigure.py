@@ -136,13 +136,13 @@ class Change:
 
     def _gone(self, seat: Seat, failed: Mapping[DiskId, CallError | None]) -> Mapping[DiskId, Outcome]:
         """Waits until QEMU has let go of what it was asked for, and has closed it."""
+        asked = {disk for disk, error in failed.items() if error is None}
         deadline = time.monotonic() + self._settings.detach_wait
         try:
             while True:
                 now = self._host.seat(seat.vm)
                 held = {*now.holds(self._pools), *moved(strays([now]), failed)}  # ours, and these on another file
-                still = now.unread or any(error is None and disk in held for disk, error in failed.items())
-                if not still or stays([now]) or time.monotonic() > deadline:
+                if stays([now]) or not (now.unread or asked & held) or time.monotonic() > deadline:
                     break
                 time.sleep(_POLL)
         except CallError as error:
