@@ -137,6 +137,8 @@ def check(settings: DrillSettings) -> None:
         raise DrillError(f"--all-steps goes with --fault {LeaderKill.name}")
     if settings.detect != Detect.SWARM.value and settings.storage != "lab":
         raise DrillError("--detect gate goes with --storage lab")
+    if settings.strangers and settings.storage != "vsphere":
+        raise DrillError("--strangers goes with --storage vsphere")
     if settings.lab == "vms" and settings.workers:
         raise DrillError("--lab vms has no workers")
     make_fault(settings.fault)

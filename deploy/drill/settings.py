@@ -26,6 +26,7 @@ class DrillSettings:
     fault: str = option("power-off", "What to break.")
     lab: str = option("namespaces", "Kind of lab: namespaces, or vms (virtual machines on a libvirt of its own).")
     storage: str = option("", "Storage of the lab: lab, or vsphere (a simulator of its API); libvirt with --lab vms.")
+    strangers: int = option(0, "With --storage vsphere: VMs of others, with two disks each, in the same vCenter.", 0)
     repeat: int = option(1, "Rounds, one after the other on the same lab.", 1)
     report: Path = option(Path("drill-report"), "Folder for the report.")  # noqa: RUF009 -- a path does not change
     heartbeat: str = option("5s", "Swarm's dispatcher heartbeat.")

@@ -26,9 +26,10 @@ from drivers.vsphere.faults import Fault
 from drivers.vsphere.inventory import Place, Vm, by_id, ours
 from drivers.vsphere.settings import Settings
 from tests.vcsim.admin import Admin
-from tests.vcsim.server import Simulator
+from tests.vcsim.server import DATACENTER, Simulator
 
 PAUSE = 0.1  # seconds between two looks
+FOLDER = "lab"  # of VMs
 EPOCH = 1  # the lab's own guard is not used: the simulator's is
 KIB = 1024
 
@@ -40,7 +41,8 @@ class Bridge:
         self._lab = lab
         self._simulator = simulator
         self._admin = Admin(simulator)
-        self._session = Session(Settings.parse(simulator.settings()), 10.0)
+        # It looks all the time, so it looks at the lab's VMs alone: strangers may be many.
+        self._session = Session(Settings.parse(simulator.settings(vm_folders=[f"{DATACENTER}/vm/{FOLDER}"])), 10.0)
         self._agreed: dict[str, str] = {}
         self._named: set[tuple[str, str, str]] = set()  # VM, boot and disk that have their names in the guest
         self._sizes: Mapping[str, int] = {}
@@ -52,10 +54,12 @@ class Bridge:
         self._thread = threading.Thread(target=self._run, name="vsphere-bridge", daemon=True)
 
     def start(self) -> None:
-        """Gives the simulator's VMs the names and UUIDs of the lab's machines, and to each a host of its own."""
-        for node, vm, host in zip(self._lab.nodes, self._admin.vms, self._admin.hosts(), strict=True):
+        """Gives as many of the simulator's VMs the names and UUIDs of the lab's machines, and to each another host."""
+        nodes = self._lab.nodes
+        for node, vm, host in zip(nodes, self._admin.vms, self._admin.hosts(), strict=False):
             self._admin.become(vm, node.name, VmId(node.vm))
             self._simulator.fault("restart", vm=node.name, on=host)
+        self._admin.put_into(FOLDER, [VmId(node.vm) for node in nodes])
         self._thread.start()
 
     def stop(self) -> None:

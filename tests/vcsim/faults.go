@@ -42,6 +42,7 @@ type faults struct {
 	events       []string          // VM and what was said of it
 	given        map[string]string // file -> storage policy of its device
 	bytes        map[string]int    // method -> length of its answers
+	peers        map[string]*traffic
 	seek         string            // answers with this text are counted
 	sought       int
 	copies
@@ -58,7 +59,7 @@ func newFaults(service *simulator.Service, stale, taskTime time.Duration) *fault
 		hung:    map[string]bool{}, lies: map[string]bool{}, mute: map[string]int{}, calls: map[string]int{},
 		locked: map[string]bool{}, slow: map[string]int{}, sizes: map[string]int64{}, used: map[string]int64{},
 		expire: map[string][]string{}, removed: map[string]*vm{}, copies: newCopies(),
-		bytes: map[string]int{}, given: map[string]string{}, hidden: map[string]shown{}, snapped: map[string]map[int32]bool{},
+		bytes: map[string]int{}, peers: map[string]*traffic{}, given: map[string]string{}, hidden: map[string]shown{}, snapped: map[string]map[int32]bool{},
 	}
 	for _, entity := range simulator.Map.All("VirtualMachine") {
 		old := entity.(*simulator.VirtualMachine)
@@ -229,6 +230,8 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprintf(w, "%s %d\n", method, count)
 		}
 		f.bytes = map[string]int{}
+	case "traffic":
+		f.tellTraffic(w)
 	case "policies":
 		for file, policy := range f.given {
 			fmt.Fprintf(w, "%s\t%s\n", file, policy)

@@ -48,6 +48,7 @@ func (f *faults) wrap(inner http.Handler) http.Handler {
 		f.mu.Lock()
 		away := f.down
 		f.calls[name]++
+		f.asked(peerOf(r))
 		pause := time.Duration(f.slow[name]) * time.Second
 		delete(f.slow, name)
 		swallow := f.mute[name] > 0
@@ -92,7 +93,7 @@ func (f *faults) usual(inner http.Handler, name string, body []byte) http.Handle
 		case name == "LogUserEvent":
 			f.logUserEvent(w, body)
 		default:
-			inner.ServeHTTP(&heard{w, f, name}, r)
+			inner.ServeHTTP(&heard{w, f, name, peerOf(r)}, r)
 		}
 		if name == "Login" {
 			f.noteSession(r, w)
@@ -105,11 +106,15 @@ type heard struct {
 	http.ResponseWriter
 	f      *faults
 	method string
+	peer   string
 }
 
 func (h *heard) Write(body []byte) (int, error) {
 	h.f.mu.Lock()
 	h.f.bytes[h.method] += len(body)
+	if found := h.f.peers[h.peer]; found != nil {
+		found.bytes += len(body)
+	}
 	if h.f.seek != "" && bytes.Contains(body, []byte(h.f.seek)) {
 		h.f.sought++
 	}

@@ -35,6 +35,7 @@ func main() {
 	flag.IntVar(&model.ClusterHost, "host", 3, "hosts in each cluster")
 	flag.IntVar(&model.Machine, "vm", 3, "VMs in each cluster")
 	flag.IntVar(&model.Datastore, "ds", 1, "datastores")
+	disks := flag.Int("disks", 0, "disks of each VM beside its first one")
 	flag.IntVar(&page, "page", 0, "objects in one answer, at most; a real vCenter: 100")
 	flag.Parse()
 	model.Host = 0
@@ -58,6 +59,7 @@ func main() {
 		// The one thing that the library leaves out of a configuration and that a real one always has.
 		entity.(*simulator.VirtualMachine).Config.ChangeVersion = "stock"
 	}
+	moreDisks(*disks)
 	if page > 0 || *faulty {
 		wrapPages()
 	}

@@ -107,6 +107,7 @@ class Spec:
     address: str = "127.0.0.1"
     datastores: int = 1
     page: int = 0  # objects in one answer, at most; 0: all
+    disks: int = 0  # of each VM, beside its first one
 
 
 STOCK = Spec()
@@ -130,7 +131,7 @@ class Simulator:
         command = [str(binary()), "-l", f"{spec.address}:{self.port}", "-username", USER, "-password", PASSWORD]
         command += ["-tlscert", str(cert), "-tlskey", str(key), "-host", str(spec.hosts), "-vm", str(spec.vms)]
         command += ["-stale-lock", spec.stale_lock, "-task-time", spec.task_time, "-session-idle", spec.session_idle]
-        command += ["-page", str(spec.page), "-ds", str(spec.datastores)]
+        command += ["-page", str(spec.page), "-ds", str(spec.datastores), "-disks", str(spec.disks)]
         if spec.faults:
             command.append("-faults")
         with (self.folder / "vcsim.log").open("a") as log:

@@ -22,6 +22,9 @@ from deploy.drill.swarm.cluster import Cluster
 from deploy.drill.swarm.stacks import DEPLOY, Stacks
 from deploy.lab.lab import Lab
 
+_VMS_OF_A_HOST = 50
+_PAGE = 100  # objects in one answer, as vCenter gives them
+
 _SETTINGS = """\
 [storage]
 driver = "vsphere"
@@ -116,7 +119,14 @@ class VsphereProvider(NamespacesProvider):
         server, bridges = _tests()
         super().up(settings, say)
         lab = self._need()
-        spec = server.Spec(faults=True, hosts=len(lab.nodes), vms=len(lab.nodes), address=lab.spec.gateway)
+        spec = server.Spec(
+            faults=True,
+            hosts=len(lab.nodes) + -(-settings.strangers // _VMS_OF_A_HOST),
+            vms=len(lab.nodes) + settings.strangers,
+            disks=1,
+            page=_PAGE,
+            address=lab.spec.gateway,
+        )
         self._simulator = self._open.enter_context(server.Started(spec))
         bridge = bridges.Bridge(lab, self._simulator)
         self._open.callback(bridge.stop)

@@ -15,6 +15,7 @@ from rich.console import Console
 from deploy.drill.errors import Interrupted
 from deploy.drill.interrupts import interruptible
 from deploy.drill.labs.namespaces import NamespacesProvider
+from deploy.drill.labs.vsphere import VsphereProvider
 from deploy.drill.progress import Progress
 from deploy.drill.runner import EXPECTED, INTERRUPTED
 from deploy.drill.settings import DrillSettings
@@ -32,7 +33,8 @@ Situation = tuple[str, str, str]  # fault, role, delay
 @contextmanager
 def staged(settings: DrillSettings) -> Iterator[Scenario]:
     """A lab with Reberth on it, and no service yet."""
-    provider, progress = NamespacesProvider(), Progress(Console(stderr=True, highlight=False))
+    provider = VsphereProvider() if settings.storage == "vsphere" else NamespacesProvider()
+    progress = Progress(Console(stderr=True, highlight=False))
     cluster: Cluster | None = None
     try:
         with progress.phase("lab up") as line:
@@ -95,6 +97,7 @@ def main() -> int:
     options.add_argument("--delays", default="5s,0s", help="restart_policy.delay of all services; with commas")
     options.add_argument("--heartbeat", default="5s")
     options.add_argument("--detect", default="swarm", help="swarm, or gate: with fence power-off")
+    options.add_argument("--storage", default="lab", choices=["lab", "vsphere"], help="vsphere: a simulator of its API")
     options.add_argument("--grace", type=float, default=10.0)
     options.add_argument("--lines", type=Path, help="a file to which each round is added as a line of JSON")
     options.add_argument("--show", type=Path, nargs="+", help="measure nothing: the table of these files of lines")
@@ -108,7 +111,7 @@ def main() -> int:
     delays = chosen.delays.split(",")
     settings = DrillSettings(
         name=chosen.name, subnet=chosen.subnet, heartbeat=chosen.heartbeat, delay=delays[0],
-        workers=1 if "worker" in roles else 0, detect=chosen.detect, grace=chosen.grace,
+        workers=1 if "worker" in roles else 0, detect=chosen.detect, grace=chosen.grace, storage=chosen.storage,
     )  # fmt: skip
     once = [(fault, role, delay) for delay, fault, role in product(delays, chosen.faults.split(","), roles)]
     try:

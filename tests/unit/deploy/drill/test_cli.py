@@ -60,6 +60,12 @@ def test_a_fault_of_vcenter_is_refused_before_a_lab_is_made_that_has_none(fault:
     check(complete(DrillSettings(fault=fault, storage="vsphere")))
 
 
+def test_strangers_are_refused_where_no_vcenter_is_that_could_have_them() -> None:
+    with pytest.raises(DrillError, match="--strangers goes with --storage vsphere"):
+        check(complete(DrillSettings(strangers=1)))
+    check(complete(DrillSettings(storage="vsphere", strangers=1)))
+
+
 def test_a_fault_that_stops_controllers_at_their_calls_needs_the_labs_own_storage() -> None:
     with pytest.raises(DrillError, match="--fault leader-kill goes with --storage lab"):
         check(complete(DrillSettings(fault="leader-kill", storage="vsphere")))
