@@ -72,7 +72,7 @@ class Look:
     bytes: int
     seconds: float
     cpu: float
-    vms: int
+    uuids: int  # of VMs
 
 
 def looks(lab: VsphereLab) -> tuple[Look, Look]:

@@ -67,17 +67,23 @@ class Tracker:
         self._changed: dict[str, Any] = {}
         self._untold: set[str] = set()  # a whole look showed them changed, and no update did yet
         self._due = 0.0
+        self._began: float | None = None  # the last look that ended well
         self._trusted = every > 0
 
     def look(self, begin: Callable[[], Any]) -> tuple[Entity, ...]:
         """
         All objects, as of after this call began. ``begin`` makes a collector with a filter over them.
 
-        What was read is kept when the caller gives up meanwhile: the next call goes on from there.
+        What was read is kept when the caller gives up meanwhile: the next call goes on from there. Callers that wait
+        for one look share the next: many disks that come at once do not ask once each.
         """
         if not self._trusted:
             return self._whole()
+        came = self._clock()
         with self._lock:
+            if self._began is not None and came < self._began:
+                return tuple(self._known.values())
+            began, self._began = self._clock(), None
             if self._collector is None:
                 self._forget()
                 self._collector = begin()
@@ -91,6 +97,7 @@ class Tracker:
             except BaseException:
                 self._destroy()  # which updates were lost is not known
                 raise
+            self._began = began
             return tuple(self._known.values())
 
     def _forget(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -124,6 +126,68 @@ def test_everything_is_read_again_after_its_time() -> None:
     assert names(tracker, server) == ["vm-0"]
     server.now = 101.0
     assert names(tracker, server) == ["untold"]
+
+
+def ticking(server: Server) -> Callable[[], float]:
+    """Each reading of the clock is later than the one before."""
+
+    def read() -> float:
+        server.now += 1.0
+        return server.now
+
+    return read
+
+
+class Crowd:
+    """``latecomers`` call for a look while one is under way that does not show a change that comes after them."""
+
+    def __init__(self, latecomers: int) -> None:
+        self.server = Server(2)
+        self.tracker = Tracker(self.server.whole, self.server.some, 1000.0, ticking(self.server))
+        self.tracker.look(self.server.begin)
+        self.asked = 0
+        self.found: list[tuple[Entity, ...]] = []
+        self._ask = self.server.WaitForUpdatesEx
+        self._threads = [Thread(target=self._come) for _ in range(latecomers)]
+        self.server.WaitForUpdatesEx = self._answer  # type: ignore[method-assign]
+        self.tracker.look(self.server.begin)
+        for each in self._threads:
+            each.join()
+
+    def _come(self) -> None:
+        self.found.append(self.tracker.look(self.server.begin))
+
+    def _answer(self, version: str, options: Any) -> Any:
+        self.asked += 1
+        if self.asked == 1:
+            came = self.server.now + len(self._threads)
+            for each in self._threads:
+                each.start()
+            end = time.monotonic() + 10.0
+            while self.server.now < came and time.monotonic() < end:  # until each has read the clock, and waits for us
+                time.sleep(0.001)
+            self.server.change("vm-0", "changed after they came")
+            self.server.pending.clear()  # ours was under way, and does not tell it
+        elif self.asked == 2:
+            self.server.pending.append(("modify", "vm-0"))
+        return self._ask(version, options)
+
+
+def test_callers_that_wait_for_a_look_share_one_that_begins_after_they_came() -> None:
+    crowd = Crowd(latecomers=5)
+
+    assert crowd.asked == 2
+    assert [{each.name for each in found if isinstance(each, Vm)} for found in crowd.found] == [
+        {"changed after they came", "vm-1"}
+    ] * 5
+
+
+def test_a_look_that_comes_when_nobody_looks_is_not_answered_by_an_older_one() -> None:
+    server = Server(1)
+    tracker = Tracker(server.whole, server.some, 1000.0, ticking(server))
+    tracker.look(server.begin)
+    server.change("vm-0", "new")
+    assert names(tracker, server) == ["new"]
 
 
 def test_a_server_whose_updates_left_a_change_out_is_read_whole_from_then_on() -> None:
