@@ -132,19 +132,17 @@ def check(settings: DrillSettings) -> None:
     for option, (value, known) in choices.items():
         if value not in known:
             raise DrillError(f"{option} is {value!r}; choose one of {', '.join(known)}")
-    _check_fault(settings)
+    _check_fault_and_storage(settings)
     if settings.all_steps and settings.fault != LeaderKill.name:
         raise DrillError(f"--all-steps goes with --fault {LeaderKill.name}")
     if settings.detect != Detect.SWARM.value and settings.storage != "lab":
         raise DrillError("--detect gate goes with --storage lab")
-    if settings.strangers and settings.storage != "vsphere":
-        raise DrillError("--strangers goes with --storage vsphere")
     if settings.lab == "vms" and settings.workers:
         raise DrillError("--lab vms has no workers")
     make_fault(settings.fault)
 
 
-def _check_fault(settings: DrillSettings) -> None:
+def _check_fault_and_storage(settings: DrillSettings) -> None:
     fault = kind(settings.fault)
     if settings.lab not in fault.labs:
         possible = ", ".join(sorted(name for name, each in FAULTS.items() if settings.lab in each.labs))
@@ -153,6 +151,8 @@ def _check_fault(settings: DrillSettings) -> None:
         )
     if fault.storage not in {None, settings.storage}:
         raise DrillError(f"--fault {fault.name} goes with --storage {fault.storage}")
+    if settings.strangers and settings.storage != "vsphere":
+        raise DrillError("--strangers goes with --storage vsphere")
     if fault.needs_proxy and settings.storage == "vsphere":
         raise DrillError(f"--fault {fault.name} goes with --storage lab: nobody stands before the simulator")
 

@@ -43,7 +43,7 @@ type faults struct {
 	given        map[string]string // file -> storage policy of its device
 	bytes        map[string]int    // method -> length of its answers
 	peers        map[string]*traffic
-	seek         string            // answers with this text are counted
+	seek         string // answers with this text are counted
 	sought       int
 	copies
 	cutting

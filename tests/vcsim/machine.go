@@ -104,8 +104,12 @@ func (v *vm) check(spec *types.VirtualMachineConfigSpec) types.BaseMethodFault {
 		if given.Operation == types.VirtualDeviceConfigSpecOperationEdit && v.shrinks(given.Device) {
 			return invalid
 		}
-		if given.Operation == types.VirtualDeviceConfigSpecOperationRemove && (!v.has(key) || v.heldBySnapshot(key)) {
-			return invalid
+		if given.Operation == types.VirtualDeviceConfigSpecOperationRemove {
+			// A device by its key alone is said to be taken for old clients only.
+			keyOnly := given.Device.GetVirtualDevice().ControllerKey == 0
+			if keyOnly || !v.has(key) || v.heldBySnapshot(key) {
+				return invalid
+			}
 		}
 		if given.Operation != types.VirtualDeviceConfigSpecOperationAdd {
 			continue

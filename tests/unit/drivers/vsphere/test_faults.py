@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pyVmomi import vim, vmodl
+from pyVmomi import pbm, vim, vmodl
 from pyVmomi.VmomiSupport import GetVmodlType, GetWsdlTypes
 
 from drivers.vsphere.faults import Kind, fault_from
@@ -97,6 +97,14 @@ def test_only_known_refusals_among_the_runtime_faults_are_refusals_and_all_other
     assert fault_from(vmodl.fault.UnexpectedFault()).in_doubt
     assert fault_from(vmodl.fault.SystemError()).in_doubt
     assert fault_from(vim.fault.DatabaseError()).in_doubt
+
+
+def test_what_only_the_probe_and_the_policy_service_may_answer_is_in_doubt() -> None:
+    """No attach or detach rests on either."""
+    found = {*_faults_of(vim.fault.SnapshotFault), *_faults_of(pbm.fault.PBMFault)}
+    assert len(found) > 20
+    refusals = {each for each in found if not fault_from(each()).in_doubt}
+    assert refusals <= {pbm.fault.InvalidLogin, pbm.fault.DuplicateName}
 
 
 def test_what_vcenter_gave_up_waiting_for_and_what_nobody_knows_is_in_doubt() -> None:
