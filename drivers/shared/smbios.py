@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from uuid import UUID
 
 _PLACEHOLDERS = {
@@ -21,6 +22,7 @@ def normal_uuid(text: str) -> str:
     return "" if normal in _PLACEHOLDERS else normal
 
 
+@functools.lru_cache(maxsize=16384)  # of thousands of VMs, the same ones in every look
 def orders(uuid: str) -> frozenset[str]:
     """
     Both ways in which a machine's UUID is written: the first three fields in one byte order or the other.
