@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from deploy.drill.swarm.cluster import Place, reasons, wait_for
@@ -47,14 +47,16 @@ class Shards:
         for slot, place in self.places().items():
             self._sql(place, f"CREATE TABLE mark AS SELECT 'slot {slot}' AS word")
 
-    def marks(self) -> dict[int, list[str]]:
-        return {slot: self._sql(place, "SELECT word FROM mark").split("\n") for slot, place in self.places().items()}
+    def wait_until_all_are_back(self, volumes: Mapping[int, str]) -> None:
+        """Each with its volume and its mark. Where Swarm's leader died, Swarm may have moved the others as well."""
 
-    def wait_until_moved(self, slot: int, away_from: str) -> None:
         def complaint() -> str:
-            place = self.places().get(slot)
-            moved = place is not None and place.node != away_from
-            return self._complaint({1, 2, 3}) or ("" if moved else f"slot {slot} has not left {away_from}")
+            places = self.places()
+            assert {slot: place.volume for slot, place in places.items()}.items() <= volumes.items()
+            answers = {slot: self._try(place, "SELECT word FROM mark") for slot, place in places.items()}
+            words = {slot: said for slot, (code, said) in answers.items() if code == 0}
+            assert words.items() <= {slot: f"slot {slot}" for slot in volumes}.items()
+            return self._complaint({*volumes}) or ("" if words.keys() == volumes.keys() else f"only {words} are back")
 
         wait_for(complaint, 180)
 
