@@ -184,6 +184,7 @@ async def _do(stage: Stage, action: Action) -> None:
     """On the storage in memory where it is the storage's, else in the World."""
     match action:
         case Detach():
+            stage.world = applied(stage.world, action)  # the record
             await stage.driver.detach([action.disk], action.vm, stage.world.epoch)
         case Attach():
             await stage.driver.attach([action.disk], action.vm, stage.world.epoch)

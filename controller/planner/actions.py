@@ -81,6 +81,8 @@ class Detach(_Kind):
     """
     Take the disk from a VM. ``evidence`` is None only where the detach itself is the fence
     (policy ``detach`` and a driver whose detach cuts I/O).
+
+    ``drops``: grants that the same evidence ends. They leave the record in the write that the call's intent needs.
     """
 
     volume: VolumeName
@@ -88,6 +90,7 @@ class Detach(_Kind):
     vm: VmId
     evidence: Evidence | None
     why: str
+    drops: tuple[Grant, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from controller.model import Attachment, GateVolume, MountState, NodeState, Policy, VmId, VolumeKey, VolumeName, World
-from controller.planner.actions import Action, Alarm, Attach, Converged, GrantMount, Refuse, Revoke, Wait
+from controller.planner.actions import (
+    Action,
+    Alarm,
+    Attach,
+    Converged,
+    Detach,
+    DropGrants,
+    GrantMount,
+    Refuse,
+    Revoke,
+    Wait,
+)
 from controller.planner.context import Facts, VolumeContext, WorldIndex, facts, index_world, volume_context
 from controller.planner.placement import Placement, classify
 from controller.planner.rules import RULES, Rules
@@ -136,9 +147,25 @@ def _decide_one(index: WorldIndex, name: VolumeName, held: str | None) -> Decisi
         return Decision(name, None, Wait(name, held))
     place = classify(ctx)
     action = TABLE[place].step(ctx)
+    if isinstance(action, DropGrants):
+        action = _with_the_disk(ctx, action)
     if isinstance(action, Attach) and ctx.attachment(action.vm) is None:
         index.load[action.vm] += 1  # the next volume of this plan finds the slot taken
     return Decision(name, place, action, index)
+
+
+def _with_the_disk(ctx: VolumeContext, drop: DropGrants) -> DropGrants | Detach:
+    """
+    Where the disk may be taken from the same VM once its grants are gone, both are one step: one write and one look
+    less between the evidence and the call. Not where the detach is the fence, nor while others hold grants.
+    """
+    record = replace(ctx.entry, grants=tuple(each for each in ctx.entry.grants if each not in drop.grants))
+    after = replace(ctx, record=record, foreign=tuple(each for each in ctx.foreign if each not in drop.grants))
+    then = TABLE[classify(after)].step(after)
+    if not isinstance(then, Detach) or then.evidence is None or then.vm != drop.evidence.vm:
+        return drop
+    why = f"{then.why.removesuffix('.')}: {drop.evidence.text.removeprefix(f'volume {ctx.name}: ')}."
+    return replace(then, evidence=drop.evidence, drops=drop.grants, why=why)
 
 
 def _lasts(index: WorldIndex, name: VolumeName, placement: Placement | None, action: Action) -> bool:

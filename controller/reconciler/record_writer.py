@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from controller.model import HistoryEntry, Intent, Operation, VmId, VolumeName, VolumeRecord, World
+from controller.model import Grant, HistoryEntry, Intent, Operation, VmId, VolumeName, VolumeRecord, World
 from controller.reconciler.history import placed_entry, settled
 from controller.reconciler.record_changes import Change
 from controller.reconciler.state import LoopState
@@ -88,13 +88,19 @@ class RecordWriter:
         return written
 
     async def intend(
-        self, world: World, record: VolumeRecord, intent: Intent, entries: tuple[HistoryEntry, ...] = ()
+        self,
+        world: World,
+        record: VolumeRecord,
+        intent: Intent,
+        entries: tuple[HistoryEntry, ...] = (),
+        drops: tuple[Grant, ...] = (),
     ) -> VolumeRecord | Changed:
-        """Write what is to be asked of the storage, before it is asked."""
+        """Write what is to be asked of the storage, before it is asked; the same write drops grants."""
         there = record.intent
-        if not entries and there is not None and replace(there, at=intent.at) == intent:
+        if not entries and not drops and there is not None and replace(there, at=intent.at) == intent:
             return record  # the same, tried before: it is in the record already
-        after = replace(record, intent=intent, place=_place_after(world, record, intent))
+        kept = tuple(each for each in record.grants if each not in drops)
+        after = replace(record, grants=kept, intent=intent, place=_place_after(world, record, intent))
         return await self.write(world, Change(record, after, entries))
 
     async def mark_doubt(self, world: World, record: VolumeRecord) -> None:

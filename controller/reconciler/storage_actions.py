@@ -174,9 +174,8 @@ class StorageActions:
         if proof is None:
             return await self._writer.intend(world, record, Intent(Operation.DETACH, world.epoch, action.vm, at=at))
         told = evidence_entries(record, proof, world, at)
-        return await self._writer.intend(
-            world, record, Intent(Operation.DETACH, world.epoch, action.vm, proof.kind, at), told
-        )
+        intent = Intent(Operation.DETACH, world.epoch, action.vm, proof.kind, at)
+        return await self._writer.intend(world, record, intent, told, action.drops)
 
     async def _moved(self, world: World, record: VolumeRecord, outcome: Outcome | NotAnswered) -> Result:
         if isinstance(outcome, Done):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.model import FencePolicy, Policy
+from controller.model import FencePolicy, Grant, Policy
 from controller.planner.actions import (
     Action,
     Alarm,
@@ -124,10 +124,9 @@ class Cluster:
             case Revoke():
                 return write(s, i, record._replace(serial=record.serial + 1))
             case DropGrants(grants=grants):
-                for each in grants:
-                    self._must_be_free(s, _number(each.vm), int(each.boot[1:]))
-                gone = {int(g.serial) for g in grants}
-                return write(s, i, record._replace(grants=tuple(g for g in record.grants if g[2] not in gone)))
+                return self._dropped(s, i, grants)
+            case Detach(drops=grants) if grants:
+                return self._call(self._dropped(s, i, grants), i, action)
             case GrantMount():
                 return _grant(s, i, action, self.storage)
             case NewEpoch():
@@ -136,6 +135,12 @@ class Cluster:
                 return self._noted(s, i, Note.DELETED)
             case _:
                 return self._call(s, i, action)
+
+    def _dropped(self, s: State, i: int, grants: tuple[Grant, ...]) -> State:
+        for each in grants:
+            self._must_be_free(s, _number(each.vm), int(each.boot[1:]))
+        gone = {int(g.serial) for g in grants}
+        return write(s, i, s.record._replace(grants=tuple(g for g in s.record.grants if g[2] not in gone)))
 
     def _must_be_free(self, s: State, i: int, boot: int) -> None:
         vm = s.vms[i]

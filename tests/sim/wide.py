@@ -132,17 +132,22 @@ class Wide:
             case Revoke():
                 self._put(replace(record, serial=Serial(record.serial + 1)))
             case DropGrants(grants=grants):
-                self._put(replace(record, grants=tuple(g for g in record.grants if g not in grants)))
+                self._drop(record, grants)
             case GrantMount():
                 self._grant(who, record, action)
             case Attach(vm=vm):
                 self._send(who, record, Operation.ATTACH, vm, proven=True)
-            case Detach(vm=vm, evidence=evidence):
+            case Detach(vm=vm, evidence=evidence, drops=grants):
+                record = self._drop(record, grants) if grants else record
                 self._send(who, record, Operation.DETACH, vm, proven=evidence is not None)
             case Fence(vm=vm):
                 self._send(who, record, Operation.POWER_OFF, vm, proven=False)
             case _:
                 raise AssertionError(action)
+
+    def _drop(self, record: VolumeRecord, grants: tuple[Grant, ...]) -> VolumeRecord:
+        self._put(replace(record, grants=tuple(g for g in record.grants if g not in grants)))
+        return self.records[record.name]
 
     def _put(self, record: VolumeRecord) -> None:
         before = self.records[record.name]

@@ -18,7 +18,7 @@ from controller.planner.actions import (
     Attach,
     CreateDisk,
     DeleteDisk,
-    DropGrants,
+    Detach,
     GrantMount,
     NewEpoch,
     Refuse,
@@ -184,7 +184,7 @@ EARLY = {
     ),
     "the old gate has let it go": (
         world(on(1), volume=REVOKED, wanted=MOVED, gates=[gate(1, MountState.UNMOUNTED, 2)]),
-        Placement.PROVEN, DropGrants,
+        Placement.PROVEN, Detach,
     ),
     "the old container still runs on a ready node": (
         world(on(1), volume=REVOKED, wanted=MOVED, gates=[gate(1, MountState.MOUNTED, 1)]), Placement.HELD_READY, Wait

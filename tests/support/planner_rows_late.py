@@ -59,10 +59,10 @@ LATE = {
         world(on(1), volume=REVOKED, wanted=MOVED, nodes=[DOWN_NOW], power=ON), Placement.HELD_GRACE, Wait
     ),
     "the node is down and its VM is seen off, within the grace": (
-        world(on(1), volume=REVOKED, wanted=MOVED, nodes=[DOWN_NOW], power=OFF), Placement.PROVEN, DropGrants
+        world(on(1), volume=REVOKED, wanted=MOVED, nodes=[DOWN_NOW], power=OFF), Placement.PROVEN, Detach
     ),
     "the VM is seen off before its permission was revoked": (
-        world(on(1), volume=record(grant(1)), wanted=MOVED, nodes=[DOWN_NOW], power=OFF), Placement.PROVEN, DropGrants
+        world(on(1), volume=record(grant(1)), wanted=MOVED, nodes=[DOWN_NOW], power=OFF), Placement.PROVEN, Detach
     ),
     "the node is down, and its gate was heard since": (
         world(on(1), volume=REVOKED, wanted=MOVED, nodes=[node(1, DOWN, down_for=20.0)], power=ON),
@@ -87,7 +87,7 @@ LATE = {
     "the node came back in a new boot with an old permission": (
         world(on(1), volume=REVOKED, wanted=MOVED, nodes=[node(1, boot=BootId("b9"))],
               gates=[gate(1, boot=BootId("b9"))]),
-        Placement.PROVEN, DropGrants,
+        Placement.PROVEN, Detach,
     ),
     "the same node came back in a new boot, and keeps the task": (
         world(on(1), volume=record(grant(1)), wanted=claim(1), nodes=[node(1, boot=BootId("b9"))],
@@ -99,7 +99,7 @@ LATE = {
     ),
     "a person confirmed that this boot is dead": (
         world(on(1), volume=REVOKED, wanted=MOVED, nodes=[DOWN_LONG], confirmations=(said_dead("b1"),)),
-        Placement.PROVEN, DropGrants,
+        Placement.PROVEN, Detach,
     ),
     "a person confirmed an earlier boot": (
         world(on(1), volume=REVOKED, wanted=MOVED, nodes=[DOWN_LONG], confirmations=(said_dead("b0"),)),
@@ -130,7 +130,7 @@ LATE = {
         world(on(1), volume=record(), wanted=claim(1), power=OFF), Placement.OFF, Detach
     ),
     "its VM is seen off while the task there is granted": (
-        world(on(1), volume=record(grant(1)), wanted=claim(1), power=OFF), Placement.PROVEN, DropGrants
+        world(on(1), volume=record(grant(1)), wanted=claim(1), power=OFF), Placement.PROVEN, Detach
     ),
     "nobody wants it, its node is ready": (world(on(1), volume=record()), Placement.IDLE, Converged),
     "nobody wants it, and its node is drained": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controller.model import Claim, FencePolicy, Node, Power, Spec, VmId, VolumeRecord, World
-from controller.planner.actions import Attach, Converged, DropGrants, Fence, Wait
+from controller.planner.actions import Attach, Converged, Detach, Fence, Wait
 from controller.planner.placement import Placement
 from tests.support.plans import MOVED, OFF, ON
 from tests.support.worlds import claim, gate, grant, node, on, record, running, world
@@ -47,7 +47,7 @@ SILENT_ROWS = {
     "its node fell silent, within the grace": (missed(MISSED_NOW), Placement.SILENT_GRACE, Wait),
     "its node fell silent for long, its VM runs": (missed(), Placement.SILENT, Fence),
     "its node fell silent for long, its VM is not seen": (missed(power={}), Placement.SILENT, Wait),
-    "its node fell silent, and its VM is seen off": (missed(power=OFF), Placement.PROVEN, DropGrants),
+    "its node fell silent, and its VM is seen off": (missed(power=OFF), Placement.PROVEN, Detach),
     "its node fell silent, its gate spoke since": (missed(age=1.0), Placement.SETTLED, Converged),
     "its node fell silent, no power-off was chosen": (
         missed(volume=record(grant(1))), Placement.SETTLED, Converged

@@ -9,6 +9,8 @@ from controller.model import (
     Confirmation,
     DiskId,
     Epoch,
+    Evidence,
+    Grant,
     Intent,
     MountState,
     NodeId,
@@ -27,9 +29,7 @@ from controller.model import (
     VolumeName,
     World,
 )
-from controller.planner.actions import (
-    Action,
-)
+from controller.planner.actions import Action, Detach, DropGrants
 from controller.planner.context import index_world
 from controller.planner.node_labels import LabelChange, label_changes
 from controller.planner.plan import plan
@@ -64,6 +64,13 @@ CUTTING = replace(POLICY, capabilities=CUTS)
 def act(w: World, policy: Policy = POLICY) -> Action:
     (decision,) = (each for each in plan(w, policy) if each.volume == V)
     return decision.action
+
+
+def dropped(action: Action) -> tuple[tuple[Grant, ...], Evidence]:
+    """Which grants go, alone or with the disk, and on what evidence."""
+    assert isinstance(action, DropGrants | Detach)
+    assert action.evidence is not None
+    return (action.grants if isinstance(action, DropGrants) else action.drops), action.evidence
 
 
 def labels(w: World, policy: Policy = POLICY) -> tuple[LabelChange, ...]:

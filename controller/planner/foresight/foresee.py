@@ -86,11 +86,11 @@ def applied(world: World, action: Action) -> World:
         case Revoke():
             return _revoked(world, action)
         case DropGrants():
-            return _dropped(world, action)
+            return _dropped(world, action.volume, action.grants)
         case Fence():
             return replace(world, power={**(world.power or {}), action.vm: Power.OFF})
         case Detach():
-            return _attached(world, action)
+            return _attached(_dropped(world, action.volume, action.drops), action)
         case Attach():
             return _attached(world, action, Attachment(action.disk, action.vm, epoch=world.epoch))
         case GrantMount():
@@ -101,9 +101,9 @@ def applied(world: World, action: Action) -> World:
             return world
 
 
-def _dropped(world: World, action: DropGrants) -> World:
-    record = _record(world, action.volume)
-    return _with(world, replace(record, grants=tuple(each for each in record.grants if each not in action.grants)))
+def _dropped(world: World, volume: VolumeName, grants: tuple[Grant, ...]) -> World:
+    record = _record(world, volume)
+    return _with(world, replace(record, grants=tuple(each for each in record.grants if each not in grants)))
 
 
 def _attached(world: World, action: Attach | Detach, *now: Attachment) -> World:

@@ -25,6 +25,7 @@ from controller.model import (
 )
 from controller.planner.actions import Action, Alarm, Attach, Detach, DropGrants, Fence, Wait
 from controller.planner.plan import plan
+from tests.support.plans import dropped
 from tests.support.worlds import CUTS, DISK, POLICY, V, claim, gate, grant, node, on, record, vm, world
 
 DOWN = node(1, NodeState.DOWN, down_for=1.0)
@@ -95,7 +96,7 @@ ABOUT_A_GRANT = {
 def test_a_grant_is_dropped_with_a_proof_that_says_who_saw_what(w: World, found: Evidence) -> None:
     volume = (w.volumes or {})[V]
 
-    assert act(w, CUTTING) == DropGrants(V, volume.grants, found)
+    assert dropped(act(w, CUTTING)) == (volume.grants, found)
 
 
 KNOWN = replace(record(), place=vm(1))
@@ -163,7 +164,7 @@ def test_a_word_counts_until_its_last_second_and_not_after_it() -> None:
         act(world(on(1), volume=REVOKED, wanted=MOVED, gates=[replace(SAID, age=age)])) for age in (40.0, 40.1)
     ]  # fmt: skip
 
-    assert [type(each) for each in ends] == [DropGrants, Wait]
+    assert [type(each) for each in ends] == [Detach, Wait]
 
 
 def test_without_a_fresh_word_of_its_gate_no_boot_has_ended() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from controller.model import DiskId, MountState, NodeId, PausedPart, Phase, VolumeKey, VolumeName, World
-from controller.planner.actions import Attach, DropGrants, Fence, GrantMount, Revoke, Wait
+from controller.planner.actions import Attach, Detach, Fence, GrantMount, Revoke, Wait
 from controller.planner.placement import Placement
 from controller.planner.plan import plan
 from tests.support.plans import CLOSED, DOWN_LONG, MOVED, OFF, ON, RESTING, REVOKED, act, labels
@@ -18,7 +18,7 @@ WORK = {
     "attached nowhere": (world(volume=record(), wanted=claim(2)), Attach),
     "no permission yet": (world(on(2), volume=record(), wanted=claim(2)), GrantMount),
     "an old permission": (world(on(1), volume=record(grant(1)), wanted=MOVED, gates=[gate(1)]), Revoke),
-    "proven gone": (world(on(1), volume=REVOKED, wanted=MOVED, nodes=[DOWN_LONG], power=OFF), DropGrants),
+    "proven gone": (world(on(1), volume=REVOKED, wanted=MOVED, nodes=[DOWN_LONG], power=OFF), Detach),
     "to be fenced": (world(on(1), volume=REVOKED, wanted=MOVED, nodes=[DOWN_LONG], power=ON), Fence),
 }
 

@@ -244,7 +244,8 @@ def test_evidence_says_who_saw_what() -> None:
     said = act(world(on(1), volume=REVOKED, wanted=claim(2), nodes=[LONG], confirmations=(word,)))
     gone = act(world(on(2), volume=REVOKED, wanted=claim(2), nodes=[LONG], power=RUNS), capabilities=CUTS)
 
-    assert isinstance(said, DropGrants)
+    assert isinstance(said, Detach)
+    assert said.evidence is not None
     assert isinstance(gone, DropGrants)
     assert (said.evidence.source, said.evidence.text) == (
         "ann", 'volume data: ann confirmed that node swarm01 (VM vm1) is dead: "pulled the plug"'

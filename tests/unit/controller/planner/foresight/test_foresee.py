@@ -75,7 +75,7 @@ def test_a_settled_world_stays_as_it_is() -> None:
 
 def test_a_vm_that_is_off_gives_its_disk_away_without_waiting_and_the_new_task_gets_its_mount() -> None:
     steps = dies(Power.OFF)
-    assert words(steps) == ["drop-grants", "detach", "attach", "grant-mount", "converged"]
+    assert words(steps) == ["detach", "attach", "grant-mount", "converged"]
     assert {each.at for each in steps} == {0.0}
     assert [each.vm for each in steps[-1].world.attachments or ()] == ["vm2"]
 
@@ -99,7 +99,7 @@ def test_what_nothing_proves_ends_in_an_alarm_and_the_disk_stays(power: Power, p
 
 def test_a_planned_move_asks_the_old_gate_and_needs_no_fence() -> None:
     steps = foresee(task_moved(NOW, V, node(3)), POLICY, {V})
-    assert words(steps) == ["revoke", "drop-grants", "detach", "attach", "grant-mount", "converged"]
+    assert words(steps) == ["revoke", "detach", "attach", "grant-mount", "converged"]
     assert [each.vm for each in steps[-1].world.attachments or ()] == ["vm3"]
 
 
