@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
+from math import inf
 
 import aiodocker
 import aiohttp
@@ -20,7 +22,7 @@ import aiohttp
 from controller.docker_http import read
 from controller.model import Node, NodeId
 from controller.names import LEADER_CONFIG
-from controller.unchanged import Once, Remembered
+from controller.unchanged import Each, Once, Remembered
 from watchers.base import SwarmManagers, SwarmUnread
 from watchers.claims import WANTED, Claimant, SwarmSnapshot, decode_node, leader_of, may_mount
 from watchers.docker_json import (
@@ -77,7 +79,7 @@ class SwarmWatcher:
         self._wall = wall
         self._event = asyncio.Event()
         self._services: tuple[str, ...] = ()
-        self._read_nodes = Remembered(partial(_nodes, label))
+        self._read_nodes = Remembered(partial(_nodes, Each(decode_node), label))
         self._read_services = Remembered(_services)
         self._read_tasks = Remembered(_tasks)
         self._claimant = Claimant()
@@ -85,7 +87,9 @@ class SwarmWatcher:
         self._last = SwarmSnapshot({}, None)
         self._wanted: _Sign = frozenset()
         self._reads = 0  # snapshots that are being read
-        self._news: tuple[_Sign, str] | None = None  # what a poll saw meanwhile, and why it asked
+        self._begun = 0  # of all
+        self._none_read = asyncio.Event()
+        self._none_read.set()
 
     async def me(self) -> NodeId:
         """The daemon's own node. Raises SwarmUnread, also when it is not part of a swarm."""
@@ -111,6 +115,8 @@ class SwarmWatcher:
     async def snapshot(self) -> SwarmSnapshot:
         """Nodes, services and wanted tasks, read one right after the other. Raises SwarmUnread."""
         self._reads += 1
+        self._begun += 1
+        self._none_read.clear()
         try:
             async with self._reading("Swarm's nodes, services and tasks"):
                 nodes = self._read_nodes(await read(self._docker, "nodes"))
@@ -121,7 +127,8 @@ class SwarmWatcher:
             self._wanted = self._sign(tasks)
         finally:
             self._reads -= 1
-            self._tell()
+            if not self._reads:
+                self._none_read.set()
         last = self._last
         if last.nodes is not nodes.by_id or last.services is not services or last.tasks is not tasks:
             last = self._last = SwarmSnapshot(nodes.by_id, nodes.leader, services, tasks, self._claimant)
@@ -156,10 +163,11 @@ class SwarmWatcher:
         self._event.clear()
         loop = asyncio.get_running_loop()
         began = loop.time()
-        for offset in self._rhythm.after_event:
+        for offset, following in pairwise((*self._rhythm.after_event, inf)):
             if await self._quiet(began + offset - loop.time()):
                 return  # a newer event starts anew
-            await self._look("the wanted tasks changed")
+            if began + following > loop.time():  # else the next one is due, too
+                await self._look("the wanted tasks changed")
 
     async def _quiet(self, seconds: float) -> bool:
         """Whether an event came within these seconds."""
@@ -171,24 +179,20 @@ class SwarmWatcher:
         return True
 
     async def _look(self, why: str) -> None:
-        try:
-            async with self._reading("Swarm's tasks"):
-                found = self._sign(await self._tasks())
-        except SwarmUnread:
-            return  # the loop's own look will say so
-        if found == self._wanted:
-            return
-        if self._reads:
-            self._news = found, why
-            return
-        self._wanted = found
-        self._placed(why)
-
-    def _tell(self) -> None:
-        """What a poll saw while a snapshot was read is news only if the snapshot has not seen it, too."""
-        news, self._news = self._news, None
-        if news is not None and news[0] != self._wanted:
-            self._placed(news[1])
+        """After the snapshot that is being read, if one is: what that sees as well is no news, nor read twice."""
+        while True:
+            await self._none_read.wait()
+            begun = self._begun
+            try:
+                async with self._reading("Swarm's tasks"):
+                    found = self._sign(await self._tasks())
+            except SwarmUnread:
+                return  # the loop's own look will say so
+            if begun == self._begun:
+                break  # else the answer may be older than that snapshot
+        if found != self._wanted:
+            self._wanted = found
+            self._placed(why)
 
     async def _tasks(self) -> tuple[RawTask, ...]:
         if not self._services:
@@ -217,9 +221,12 @@ class _Nodes:
     leader: NodeId | None
 
 
-def _nodes(label: str, answer: bytes) -> _Nodes:
+def _nodes(decode: Each[[RawNode, str], Node], label: str, answer: bytes) -> _Nodes:
+    """What did not change is the very same node: one event is about one of them."""
     found = nodes_from(answer)
-    return _Nodes({node.id: node for node in (decode_node(raw, label) for raw in found)}, leader_of(found))
+    by_id = {NodeId(raw.id): decode(raw.id, raw, label) for raw in found}
+    decode.turn()
+    return _Nodes(by_id, leader_of(found))
 
 
 def _managers(nodes: Sequence[RawNode]) -> SwarmManagers:
