@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from tests.bench.failover.results import LABELLED, MEANING, PLAIN, STATELESS, Round, ratios, seconds, spread
+from tests.bench.gates import Spoken
 from tests.bench.reaction import Reaction
 from tests.bench.reconcile import Measured
 from tests.bench.table import Row, load, median, say, table
@@ -46,6 +47,12 @@ def reactions() -> Iterator[Row]:
         yield Row(name, f"{wall:.0f} ms, {cpu:.0f} of CPU", "50 ms", f"records in memory; of {REPEAT}; {load()}")
 
 
+def gates() -> Iterator[Row]:
+    found = ask(Spoken, "gates")
+    each = f"{median(found.cpu):.2f} ms of CPU for each sign of life; {load()}"
+    yield Row("gates of 1,000 nodes speak", f"{found.idle:.1f} % of a core", "0.3 %", each)
+
+
 def volumes() -> Iterator[Row]:
     found = [ask(Moved, "volumes") for _ in range(REPEAT)]
     one, many = median([each.one for each in found]), median([each.many for each in found])
@@ -68,7 +75,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=3, help="failovers in the lab; 0 leaves the lab out")
     chosen = options.parse_args()
-    rows = [*collect(reconciles()), *collect(reactions())]
+    rows = [*collect(reconciles()), *collect(reactions()), *collect(gates())]
     if chosen.rounds:
         rows += collect(volumes())
         rows += collect(failovers(chosen.rounds))
