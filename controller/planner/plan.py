@@ -159,8 +159,7 @@ def _with_the_disk(ctx: VolumeContext, drop: DropGrants) -> DropGrants | Detach:
     Where the disk may be taken from the same VM once its grants are gone, both are one step: one write and one look
     less between the evidence and the call. Not where the detach is the fence, nor while others hold grants.
     """
-    record = replace(ctx.entry, grants=tuple(each for each in ctx.entry.grants if each not in drop.grants))
-    after = replace(ctx, record=record, foreign=tuple(each for each in ctx.foreign if each not in drop.grants))
+    after = replace(ctx, foreign=tuple(each for each in ctx.foreign if each not in drop.grants))
     then = TABLE[classify(after)].step(after)
     if not isinstance(then, Detach) or then.evidence is None or then.vm != drop.evidence.vm:
         return drop
