@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from controller.model import DiskId, Epoch, VmId
@@ -135,21 +135,24 @@ class Change:
             time.sleep(_POLL)
 
     def _gone(self, seat: Seat, failed: Mapping[DiskId, CallError | None]) -> Mapping[DiskId, Outcome]:
-        """Waits until QEMU has let go of what it was asked for, and has closed it."""
-        asked = {disk for disk, error in failed.items() if error is None}
-        deadline = time.monotonic() + self._settings.detach_wait
         try:
-            while True:
-                now = self._host.seat(seat.vm)
-                held = {*now.holds(self._pools), *moved(strays([now]), failed)}  # ours, and these on another file
-                if stays([now]) or not (now.unread or asked & held) or time.monotonic() > deadline:
-                    break
-                time.sleep(_POLL)
+            now, held = self._let_go(seat.vm, failed)
         except CallError as error:
             return dict.fromkeys(failed, InDoubt(str(error)))
         if why := now.unread or stays([now]):  # saved, perhaps, while it was done
             return dict.fromkeys(failed, InDoubt(why))
         return {disk: self._judged(seat, error, disk in held) for disk, error in failed.items()}
+
+    def _let_go(self, vm: VmId, failed: Mapping[DiskId, CallError | None]) -> tuple[Seat, Collection[DiskId]]:
+        """Waits until QEMU has let go of what it was asked for, and has closed it; and what the VM has then."""
+        asked = {disk for disk, error in failed.items() if error is None}
+        deadline = time.monotonic() + self._settings.detach_wait
+        while True:
+            now = self._host.seat(vm)
+            held = {*now.holds(self._pools), *moved(strays([now]), failed)}  # ours, and these on another file
+            if stays([now]) or not (now.unread or asked & held) or time.monotonic() > deadline:
+                return now, held
+            time.sleep(_POLL)
 
     def _judged(self, seat: Seat, error: CallError | None, there: bool) -> Outcome:
         if not there:
