@@ -22,6 +22,8 @@ from deploy.drill.errors import DrillError
 _CONFIG = re.compile(r"(?:/v[0-9.]+)?/configs/(?:create|[^/]+/update)")
 _CHANGE = re.compile(r"/v1/vms/[^/]+/(attach|detach|power-off)")
 _POWERS = "/v1/vms"
+_GROW = re.compile(r"/v1/disks/[^/]+/grow")
+_DISK = re.compile(r"/v1/disks/[^/]+")
 _VOLUME = "reberth.volume."
 
 State = Mapping[str, Any]
@@ -37,6 +39,11 @@ class Step(Enum):
     INTEND_ATTACH = "intend-attach"
     ATTACH = "attach"
     GRANT = "grant"
+    GROW = "grow"
+    NOTE_GROWN = "note-grown"
+    ORDER_COPY = "order-copy"  # a snapshot is wanted, says the record
+    COPY = "copy"
+    NOTE_COPY = "note-copy"  # it is there
     LEAD = "lead"  # the record of who acts: a new epoch, or a sign of life
 
 
@@ -93,6 +100,14 @@ def meaning(method: str, path: str, body: bytes, known: Mapping[str, State]) -> 
         return _change(change.group(1), body)
     if method == "POST" and _CONFIG.fullmatch(path):
         return _write(msgspec.json.decode(body), known)
+    return _on_disk(method, path, body)
+
+
+def _on_disk(method: str, path: str, body: bytes) -> Meaning:
+    if method == "POST" and _GROW.fullmatch(path):
+        return Meaning(Step.GROW)
+    if method == "PUT" and _DISK.fullmatch(path) and msgspec.json.decode(body).get("copy_of"):
+        return Meaning(Step.COPY)
     return NOTHING
 
 
@@ -128,7 +143,24 @@ def _volume(before: State, after: State) -> Step | None:
     granted = _grants(before.get("grants") or [], after.get("grants") or [])
     if granted is not None:
         return granted
+    if after.get("grown_to", 0) > before.get("grown_to", 0):
+        return Step.NOTE_GROWN
+    return _copies(_states(before), _states(after)) or _revoked(before, after)
+
+
+def _revoked(before: State, after: State) -> Step | None:
     return Step.REVOKE if after["serial"] > before.get("serial", 0) else None
+
+
+def _states(state: State) -> Mapping[str, str]:
+    """Of a volume's snapshots, by their tokens."""
+    return {each["token"]: each["state"] for each in (state.get("snapshots") or {}).get("each", ())}
+
+
+def _copies(old: Mapping[str, str], new: Mapping[str, str]) -> Step | None:
+    changed = {state for token, state in new.items() if old.get(token) != state}
+    steps = {"wanted": Step.ORDER_COPY, "there": Step.NOTE_COPY}
+    return next((step for state, step in steps.items() if state in changed), None)
 
 
 def _grants(old: Sequence[State], new: Sequence[State]) -> Step | None:

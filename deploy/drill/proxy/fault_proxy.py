@@ -33,7 +33,7 @@ class FaultProxy:
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
         self._lock = threading.Lock()
-        self._armed: tuple[StopPoint, Act] | None = None
+        self._armed: tuple[StopPoint, Act | Callable[[], None]] | None = None
         self._stopped: Stopped | None = None
         self._held = asyncio.Event()
         self._known: dict[str, State] = {}
@@ -69,8 +69,11 @@ class FaultProxy:
                 self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(_START)
 
-    def arm(self, stop_point: StopPoint, act: Act) -> None:
-        """The next controller that comes to ``stop_point`` is stopped there, once."""
+    def arm(self, stop_point: StopPoint, act: Act | Callable[[], None]) -> None:
+        """
+        The next controller that comes to ``stop_point`` is stopped there, once; or its call waits there while something
+        else is done, and goes on.
+        """
         with self._lock:
             self._armed, self._stopped = (stop_point, act), None
 
@@ -225,6 +228,9 @@ class FaultProxy:
             if self._armed is None or self._armed[0] != StopPoint(when, step):
                 return True
             act, self._armed = self._armed[1], None
+        if not isinstance(act, Act):
+            await asyncio.to_thread(act)
+            return True
         self._held.clear()
         stopped = await asyncio.to_thread(self._stop_it, node, act)
         if stopped is None or act is Act.KILL:

@@ -48,10 +48,35 @@ def intent(operation: str, **changes: object) -> dict[str, Any]:
         ({"intent": intent("attach", in_doubt=True)}, None),
         ({"intent": intent("create")}, None),
         ({"history": [{"epoch": 4}]}, None),
+        ({"grown_to": 2}, Step.NOTE_GROWN),
+        ({"snapshots": {"each": [{"token": "a", "state": "wanted"}]}}, Step.ORDER_COPY),
+        ({"snapshots": {"each": [{"token": "a", "state": "there"}]}}, Step.NOTE_COPY),
+        ({"snapshots": {"each": [{"token": "a", "state": "leaving"}]}}, None),
     ],
 )
 def test_a_write_of_a_volumes_record_is_known_by_what_it_changes(change: dict[str, object], step: Step | None) -> None:
     assert written(record(**change), record()).step is step
+
+
+def test_what_stands_in_the_record_of_a_growth_and_a_snapshot_is_not_noted_again() -> None:
+    state = record(grown_to=2, snapshots={"each": [{"token": "a", "state": "there"}]})
+
+    assert written({**state, "history": [{"epoch": 4}]}, state).step is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "step"),
+    [
+        ("POST", "/v1/disks/d1/grow", {"size_bytes": 1}, Step.GROW),
+        ("PUT", "/v1/disks/d1", {"size_bytes": 1, "copy_of": "d0"}, Step.COPY),
+        ("PUT", "/v1/disks/d1", {"size_bytes": 1}, None),
+        ("DELETE", "/v1/disks/d1", {}, None),
+    ],
+)
+def test_a_call_that_makes_a_disk_larger_or_copies_it_is_known(
+    method: str, path: str, body: dict[str, object], step: Step | None
+) -> None:
+    assert meaning(method, path, msgspec.json.encode(body), {}).step is step
 
 
 def test_an_intent_that_stays_in_the_record_is_not_intended_again() -> None:
