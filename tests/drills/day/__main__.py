@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.drill.errors import DrillError
+from deploy.drill.interrupts import interruptible
 from tests.drills.day import evening, morning
 from tests.drills.day.day import Day, Step
 from tests.drills.day.ledger import Ledger
@@ -46,4 +47,5 @@ def _word(complaints: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with interruptible():
+        sys.exit(main())

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deploy.drill.errors import DrillError
+from deploy.drill.interrupts import interruptible
 from tests.drills.day.town import Service, Town, standing
 from tests.drills.under_load.rounds import COPIES, GROWTHS, VICTIMS, Round, Site
 from tests.drills.under_load.writer import Writer
@@ -67,4 +68,5 @@ def _strays(town: Town) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with interruptible():
+        sys.exit(main())
