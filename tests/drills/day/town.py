@@ -139,12 +139,16 @@ class Town:
     def containers(self, service: str) -> list[tuple[str, str]]:
         """Node and ID of all that are there, running or not."""
         words = ("ps", "-aq", "--no-trunc", "--filter", f"label=com.docker.swarm.service.name={service}")
-        return [(node, each) for node in NODES for each in self.docker(node, *words).split()]
+        return [(node, each) for node in self._nodes() for each in self.docker(node, *words).split()]
+
+    def _nodes(self) -> list[str]:
+        """All but one that a drill has broken."""
+        return [each.name for each in self.cluster.machines()]
 
     def container(self, service: str) -> tuple[str, str]:
         """Node and ID of the only one that runs."""
         words = ("ps", "-q", "--no-trunc", "--filter", f"label=com.docker.swarm.service.name={service}")
-        (found,) = [(node, each) for node in NODES for each in self.docker(node, *words).split()]
+        (found,) = [(node, each) for node in self._nodes() for each in self.docker(node, *words).split()]
         return found
 
     def inside(self, service: str, *command: str, given: bytes | None = None) -> str:

@@ -1,4 +1,7 @@
-"""All rounds on one lab, a line each; ends with 1 where a byte is lost or a round does not come to its end."""
+"""
+All rounds on one lab, a line each; ends with 1 where a byte is lost or a round does not come to its end. With the word
+``grow`` or ``snapshot`` only those.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from tests.drills.under_load.rounds import COPIES, GROWTHS, VICTIMS, Round, Site
 from tests.drills.under_load.writer import Writer
 
 OPTIONS = {"small": {"size": "256MiB"}, "large": {"size": "512MiB", "fstype": "xfs"}}
+CHANGES = ("grow", "snapshot")
 WHERE = ("node.role==worker", "node.labels.reberth!=down")
 
 
@@ -46,7 +50,7 @@ def main() -> int:
 
 def _all(site: Site) -> int:
     failed = 0
-    for turn, volume in rounds():
+    for turn, volume in (each for each in rounds() if each[0].change in (sys.argv[1:] or CHANGES)):
         since, why = time.monotonic(), ""
         try:
             site.run(turn, volume)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import tempfile
 import threading
@@ -26,7 +27,7 @@ CONTROLLER, GATE, MACHINE = "controller", "gate", "machine"
 VICTIMS = (CONTROLLER, GATE, MACHINE)
 GROWTHS = tuple(StopPoint(when, step) for step in (Step.GROW, Step.NOTE_GROWN) for when in When)
 COPIES = tuple(StopPoint(when, step) for step in (Step.ORDER_COPY, Step.COPY, Step.NOTE_COPY) for when in When)
-PROGRAMS = (b"resize2fs", b"xfs_growfs")  # that the gate runs when a file system follows its disk
+PROGRAMS = (b"resize2fs", b"e2fsck")  # that the gate runs when an ext4 follows its disk
 WITHIN = 120.0
 
 
@@ -58,7 +59,7 @@ class Site:
             raise DrillError(f"{writer.service} runs nowhere")
         self.count += 1
         acked = dict(writer.acked)
-        self._arm(turn, node)
+        self._arm(turn, volume, node)
         try:
             if turn.change == "grow":
                 self._grow(volume, writer, turn)
@@ -76,13 +77,16 @@ class Site:
 
     # -- who is hit
 
-    def _arm(self, turn: Round, node: str) -> None:
+    def _arm(self, turn: Round, volume: str, node: str) -> None:
         proxy = self.town.scenario.need_proxy()
 
         def strike() -> None:
             turn.hit = self._strike(turn.victim, node)
 
-        if turn.point is None:
+        if turn.point is None and volume == "large":  # xfs follows at once
+            follows = threading.Timer(random.uniform(0.0, 1.0), strike)  # noqa: S311 -- any moment will do
+            proxy.arm(StopPoint(When.AFTER, Step.NOTE_GROWN), follows.start)
+        elif turn.point is None:
             threading.Thread(target=self._watch, args=(node, strike), daemon=True).start()
         else:
             proxy.arm(turn.point, Act.KILL if turn.victim == CONTROLLER else strike)
@@ -142,7 +146,7 @@ class Site:
         self._order("grow", volume, f"{wanted}MiB", done=f"{wanted * MIB} bytes now", already="bytes now")
         if volume == "small":  # ext4 grows when it is mounted
             self.town.docker(self.town.cluster.manager(), "service", "update", "-d", "--force", writer.service)
-            wait_for(lambda: "" if turn.point is not None or turn.hit else "nothing was hit yet", WITHIN)
+        wait_for(lambda: "" if turn.point is not None or turn.hit else "nothing was hit yet", WITHIN)
         wait_for(lambda: self._smaller(writer.service, before), WITHIN, 1.0)
         explained = self.town.asked("explain", volume)
         if explained["size_bytes"] != wanted * MIB:
