@@ -84,7 +84,7 @@ class Site:
             turn.hit = self._strike(turn.victim, node)
 
         if turn.point is None and volume == "large":  # xfs follows at once
-            follows = threading.Timer(random.uniform(0.0, 1.0), strike)  # noqa: S311 -- any moment will do
+            follows = threading.Timer(random.uniform(0.0, 1.0), strike)
             proxy.arm(StopPoint(When.AFTER, Step.NOTE_GROWN), follows.start)
         elif turn.point is None:
             threading.Thread(target=self._watch, args=(node, strike), daemon=True).start()
