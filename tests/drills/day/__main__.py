@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deploy.drill.errors import DrillError
 from deploy.drill.interrupts import interruptible
+from deploy.drill.swarm.cluster import Trouble
 from tests.drills.day import evening, morning
 from tests.drills.day.day import Day, Step
 from tests.drills.day.ledger import Ledger
@@ -32,7 +33,7 @@ def walked(day: Day, number: int, step: Step) -> bool:
         step.act(day)
         acted = time.monotonic()
         status, data = day.ledger.status(), [*day.ledger.data()]
-    except (AssertionError, DrillError) as error:
+    except (AssertionError, ValueError, DrillError, *Trouble) as error:
         print(f"{number:2} {step.name}: NOT DONE: {error}", flush=True)  # noqa: T201 -- a report
         return False
     words = f"{acted - since:6.1f} s  {time.monotonic() - acted:5.1f} s  data {_word(data)}  status {_word(status)}"

@@ -229,7 +229,7 @@ def _old(day: Day, node: str) -> str:
     """While its gate is the one from before, or none is there."""
     try:
         return f"the gate of {node} is not exchanged" if _gate(day, node) == day.gates[node] else ""
-    except AssertionError as error:
+    except DrillError as error:
         return str(error)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from deploy.drill.errors import DrillError
 from deploy.drill.interrupts import delayed
 from deploy.drill.labs.namespaces import NamespacesProvider
 from deploy.drill.settings import DrillSettings
@@ -81,9 +82,17 @@ class Town:
         return subprocess.run(words, env=environment, input=given, capture_output=True, check=False, timeout=180)
 
     def docker(self, node: str, *words: str, given: bytes | None = None) -> str:
-        done = self.cli(node, *words, given=given)
-        assert done.returncode == 0, f"docker {' '.join(words)} on {node}: {done.stderr.decode()}"
-        return done.stdout.decode().strip()
+        """Typed again where Swarm had no leader for it. Raises DrillError with what Docker said."""
+        said: list[str] = []
+
+        def act() -> None:
+            done = self.cli(node, *words, given=given)
+            if done.returncode != 0:
+                raise DrillError(f"docker {' '.join(words)} on {node}: {done.stderr.decode()}")
+            said.append(done.stdout.decode().strip())
+
+        through_election(act)
+        return said[0]
 
     def refused(self, node: str, *words: str) -> str:
         """What Docker said."""
@@ -165,7 +174,7 @@ class Town:
         def complaint() -> str:
             try:
                 return "" if self.sql(service, "SELECT 1") == "1" else "it answers strangely"
-            except (AssertionError, ValueError) as error:
+            except (DrillError, ValueError) as error:
                 return f"{service} does not answer: {error}"
 
         wait_for(complaint, PATIENCE)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from deploy.drill.errors import DrillError
 from deploy.drill.interrupts import interruptible
+from deploy.drill.swarm.cluster import Trouble
 from tests.drills.day.town import Service, Town, standing
 from tests.drills.under_load.rounds import COPIES, GROWTHS, VICTIMS, Round, Site
 from tests.drills.under_load.writer import Writer
@@ -54,7 +55,7 @@ def _all(site: Site) -> int:
         since, why = time.monotonic(), ""
         try:
             site.run(turn, volume)
-        except (AssertionError, DrillError, OSError) as error:
+        except (AssertionError, ValueError, DrillError, OSError, *Trouble) as error:
             why = f"{type(error).__name__}: {error}"
         bad = bool(why or turn.lost or turn.lost_in_copy or not turn.hit)
         failed += bad

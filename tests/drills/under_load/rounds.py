@@ -158,7 +158,7 @@ class Site:
     def _smaller(self, service: str, before: int) -> str:
         try:
             room = self._room(service)
-        except (AssertionError, ValueError, *Trouble) as error:
+        except (DrillError, ValueError, *Trouble) as error:
             return f"{service} is not there: {error}"
         return "" if room > before + 16 else f"{service} has {room} MiB, before {before}"
 

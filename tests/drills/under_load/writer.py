@@ -54,7 +54,7 @@ class Writer:
                 node = self._town.newest_runs(self.service)
                 if node:
                     self._write(node, session)
-            except (*Trouble, AssertionError, DrillError, OSError, KeyError):
+            except (*Trouble, DrillError, OSError, KeyError):
                 pass  # the node, or a manager, is the one that was hit
             self._stop.wait(0.5)
 
