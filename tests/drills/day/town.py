@@ -25,6 +25,7 @@ from tests.support.labs import on_xfs
 MANAGERS = ("swarm01", "swarm02", "swarm03")
 WORKERS = ("swarm04", "swarm05")
 NODES = (*MANAGERS, *WORKERS)
+MEMORY = "8G"  # at most; about 3 GiB are used
 PATIENCE = 90.0  # seconds
 DATA_SH = Path(__file__).resolve().parents[3] / "deploy" / "data.sh"
 POSTGRES = "echo secret >/tmp/word; export PGDATA=/data/pgdata POSTGRES_PASSWORD_FILE=/tmp/word; exec reberth-postgres"
@@ -194,7 +195,10 @@ def _asks(task: Mapping[str, Any]) -> tuple[object, object, object]:
 
 
 class OnXfs(NamespacesProvider):
-    """Disks in use are copied there."""
+    """
+    Disks in use are copied there. What the nodes' engines keep is in memory: a machine that is short of its own disk
+    lets managers miss each other.
+    """
 
     def __init__(self, image: Path) -> None:
         super().__init__()
@@ -202,6 +206,9 @@ class OnXfs(NamespacesProvider):
 
     def ground(self, storage: Path) -> None:
         on_xfs(self._image, storage)
+        nodes = storage.parent / "nodes"
+        nodes.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={MEMORY}", "reberth-day", nodes], check=True)
 
 
 @contextmanager
