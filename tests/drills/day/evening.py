@@ -196,7 +196,7 @@ def _gate(day: Day, node: str) -> str:
 
 def _used(day: Day) -> set[str]:
     """Nodes on which a service has a volume."""
-    return {day.town.newest_runs(each.service) for each in day.ledger.volumes.values() if each.service}
+    return {day.town.newest_runs(each.service) for each in day.ledger.volumes.values() if each.service} - {""}
 
 
 def upgrade_gates(day: Day) -> None:
@@ -215,7 +215,7 @@ def upgrade_gates(day: Day) -> None:
             day.town.available(node, "drain")
             wait_for(lambda: "" if node not in _used(day) else f"{node} is in use", PATIENCE)  # noqa: B023 -- at once
             day.town.available(node, "active")
-            wait_for(lambda: _old(day, node), PATIENCE)  # noqa: B023 -- at once
+            wait_for(lambda: _old(day, node), UPGRADES)  # noqa: B023 -- at once
     for held in day.ledger.volumes.values():
         day.town.settled(held.service)
     wait_for(lambda: _parts(day), UPGRADES)

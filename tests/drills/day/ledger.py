@@ -47,8 +47,9 @@ class Ledger:
         self.volumes[volume] = Held(size * MIB, service, postgres)
 
     def write(self, volume: str, name: str) -> None:
-        """A file, or a row; it is on the disk when this returns."""
+        """A file, or a row, of that name and a number; it is on the disk when this returns."""
         held, town = self.volumes[volume], self._town
+        name = f"{len(held.kept)}-{name}"
         digest = hashlib.sha256(f"{volume} {name} {time.time()}".encode()).hexdigest()
         if held.postgres:
             town.sql(held.service, "CREATE TABLE IF NOT EXISTS kept (name text PRIMARY KEY, digest text)")
