@@ -132,7 +132,7 @@ class Town:
         if replicas:
             wait_for(lambda: "" if self.newest_runs(service) else self._why(service), PATIENCE)
         else:
-            wait_for(lambda: f"containers of {service} are left" if self.containers(service) else "", PATIENCE)
+            wait_for(lambda: f"{service} still runs" if self._running(service) else "", PATIENCE)
 
     def _why(self, service: str) -> str:
         form = ("--no-trunc", "--format", "{{.Name}} {{.Node}} {{.CurrentState}} {{.Error}}")
@@ -157,9 +157,13 @@ class Town:
 
     def container(self, service: str) -> tuple[str, str]:
         """Node and ID of the only one that runs."""
-        words = ("ps", "-q", "--no-trunc", "--filter", f"label=com.docker.swarm.service.name={service}")
-        (found,) = [(node, each) for node in self._nodes() for each in self.docker(node, *words).split()]
+        (found,) = self._running(service)
         return found
+
+    def _running(self, service: str) -> list[tuple[str, str]]:
+        """Swarm keeps some that have ended, also of a service without replicas."""
+        words = ("ps", "-q", "--no-trunc", "--filter", f"label=com.docker.swarm.service.name={service}")
+        return [(node, each) for node in self._nodes() for each in self.docker(node, *words).split()]
 
     def inside(self, service: str, *command: str, given: bytes | None = None) -> str:
         node, container = self.container(service)
