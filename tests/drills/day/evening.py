@@ -200,16 +200,19 @@ def _used(day: Day) -> set[str]:
 
 
 def upgrade_gates(day: Day) -> None:
-    """Node by node, as `reberth upgrade` says; what ran there runs elsewhere meanwhile, or waits for its node."""
+    """
+    Node by node, as `reberth upgrade` says; what ran there runs elsewhere meanwhile, or waits for its node. Another
+    version each: where only constraints are taken away, Swarm goes on with the old task.
+    """
     for name in day.shop:
-        day.changed(name, where=())
+        day.changed(name, where=(), version="6")
     day.deploy_shop()
     for stack, name, volume in (
         ("papers", "reader", "minutes"),
         ("papers2", "reader", "notes"),
         ("copy", "files", "copy_db"),
     ):
-        day.town.deploy(stack, Service(name, volume, known=True))
+        day.town.deploy(stack, Service(name, volume, known=True, version="6"))
     for node in sorted(_used(day)):
         if _gate(day, node) == day.gates[node]:
             day.town.available(node, "drain")
