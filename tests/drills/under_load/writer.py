@@ -15,7 +15,7 @@ LINE = 512  # bytes
 SCRIPT = """
 file=/data/lines.$1; pad=$(printf %503s '' | tr ' ' x); n=0; : >$file; sync $file /data
 (while :; do dd if=/dev/zero of=/data/load bs=256k count=20 conv=fsync 2>/dev/null; sleep 0.2; done) &
-while :; do n=$((n+1)); printf '%08d%s\\n' $n "$pad" >>$file; sync -d $file || exit 1; echo $n; done
+while :; do n=$((n+1)); printf '%08d%s\\n' $n "$pad" >>$file && sync -d $file || exit 1; echo $n; done
 """
 
 
