@@ -42,7 +42,7 @@ test: static packages ## everything: the checks, then all tests, with labs and r
 drill: packages ## power a node off in a lab and watch PostgreSQL move; ARGS='--fault freeze --report DIR', see --help
 	@$(BIN)/reberth drill $(ARGS)
 
-drill-storage: packages ## Ceph RBD on a real cluster, and LUNs with reservations on a real iSCSI target (three quarters of an hour, root)
+drill-storage: packages ## Ceph RBD on a real cluster, and LUNs with reservations on a real iSCSI target; a vCenter with 3,000 VMs (50 minutes, root)
 	@$(BIN)/python -m pytest -q tests/storage $(ARGS)
 
 drill-services: packages ## MariaDB, Redis, PostgreSQL and images that are not root through a failover (several minutes)

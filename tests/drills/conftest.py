@@ -6,15 +6,13 @@ import os
 from collections.abc import Generator, Iterator
 
 import pytest
-from rich.console import Console
 
-from deploy.drill.interrupts import delayed
 from deploy.drill.labs.namespaces import NamespacesProvider
 from deploy.drill.settings import DrillSettings
-from deploy.drill.swarm.cluster import Cluster
 from deploy.drill.swarm.scenario import Scenario
 from deploy.lab.lab import Lab
 from tests.drills import evidence
+from tests.drills.rig import deployed
 from tests.drills.tiny import Village
 
 
@@ -42,23 +40,8 @@ def scenario(tmp_path_factory: pytest.TempPathFactory, provider: NamespacesProvi
         heartbeat="1s",
         report=tmp_path_factory.mktemp("errors"),
     )
-    say = Console(highlight=False).print
-    cluster = None
-    try:
-        provider.packages(say)
-        lab = provider.up(settings, say)
-        cluster = Cluster(lab)
-        made = Scenario(lab, cluster, provider.stacks(lab, cluster, settings, say))
-        with evidence.Watched(settings.name):
-            made.stacks.deploy_system()
-            made.ready(180)
-            yield made
-    finally:
-        if cluster is not None:
-            cluster.close()
-        with delayed():
-            provider.down(settings)
-    assert Lab.leftovers(settings.name) == ()
+    with deployed(settings, provider) as made:
+        yield made
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from deploy.drill.progress import Progress
 from deploy.drill.report import data
 from deploy.drill.report.files import write_json
 from deploy.drill.settings import DrillSettings
+from deploy.drill.swarm.cluster import Cluster
+from deploy.drill.swarm.scenario import Scenario
 from deploy.drill.testbed import LabProvider, Testbed
 from deploy.lab.lab import Lab
 from tests.drills.evidence import Watched
@@ -50,6 +52,27 @@ def standing(chosen: DrillSettings, provider: LabProvider | None = None) -> Iter
         with delayed():
             provider.down(chosen)
     assert Lab.leftovers(chosen.name) == ()
+
+
+@contextmanager
+def deployed(settings: DrillSettings, provider: NamespacesProvider, seconds: float = 180) -> Iterator[Scenario]:
+    """A lab with Reberth as a user deploys it, and no database; nothing of it is left afterwards."""
+    say, cluster = Console(highlight=False).print, None
+    try:
+        provider.packages(say)
+        lab = provider.up(settings, say)
+        cluster = Cluster(lab)
+        made = Scenario(lab, cluster, provider.stacks(lab, cluster, settings, say), proxy=provider.proxy)
+        with Watched(settings.name):
+            made.stacks.deploy_system()
+            made.ready(seconds)
+            yield made
+    finally:
+        if cluster is not None:
+            cluster.close()
+        with delayed():
+            provider.down(settings)
+    assert Lab.leftovers(settings.name) == ()
 
 
 def drill(testbed: Testbed, fault: Fault) -> data.Report:

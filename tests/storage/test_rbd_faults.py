@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -17,18 +16,10 @@ from drivers.libvirt.devices import Place, disk_xml
 from drivers.libvirt.faults import Fault
 from drivers.libvirt.settings import Settings
 from tests.ceph.guests import blocklist, clients, driver, image, new_disk, records, two_guests
-from tests.ceph.site import VM_USER, RbdSite, shared_rbd_site
+from tests.ceph.site import VM_USER, RbdSite
 from tests.libvirtd.hypervisor import until
 
 ONE, TWO = Epoch(1), Epoch(2)
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[RbdSite]:
-    made = await asyncio.to_thread(shared_rbd_site)
-    await asyncio.to_thread(made.reset)
-    yield made
-    await asyncio.to_thread(made.reset)
 
 
 async def test_a_hung_guest_that_wakes_up_after_its_disk_was_taken_cannot_write_any_more(site: RbdSite) -> None:

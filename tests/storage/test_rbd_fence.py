@@ -6,26 +6,15 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-
-import pytest
 
 from controller.model import DiskId, Epoch
 from drivers.base import Done
 from tests.ceph.guests import blocklist, clients, driver, image, new_disk, records, two_guests
-from tests.ceph.site import RbdSite, shared_rbd_site
+from tests.ceph.site import RbdSite
 from tests.libvirtd.hypervisor import until
 
 ONE, TWO = Epoch(1), Epoch(2)
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[RbdSite]:
-    made = await asyncio.to_thread(shared_rbd_site)
-    await asyncio.to_thread(made.reset)
-    yield made
-    await asyncio.to_thread(made.reset)
 
 
 async def test_a_guest_frozen_for_longer_than_any_expiry_cannot_write_when_it_goes_on(site: RbdSite) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -18,7 +18,7 @@ from drivers.libvirt.settings import Settings
 from drivers.shared.faults import CallError, Doubt, NotSent
 from tests.ceph import helpers
 from tests.ceph.guests import driver, image, new_disk
-from tests.ceph.site import RbdSite, shared_rbd_site
+from tests.ceph.site import RbdSite
 from tests.libvirtd.hypervisor import until
 
 MIB = 2**20
@@ -43,14 +43,6 @@ QUESTIONS: dict[str, tuple[str, Callable[[Tools], Awaitable[object]]]] = {
     "unblock": ("mon", lambda tools: tools.unblock(ADDRESS)),
 }
 AFTERWARDS = {"rename": {"one", "two"}, "create": {"one", "other"}, "copy": {"one", "copied"}}
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[RbdSite]:
-    made = await asyncio.to_thread(shared_rbd_site)
-    await asyncio.to_thread(made.reset)
-    yield made
-    await asyncio.to_thread(made.reset)
 
 
 def tools(site: RbdSite, seconds: float = 60.0) -> Tools:

@@ -15,23 +15,23 @@ from pathlib import Path
 from deploy.drill.errors import DrillError
 from deploy.drill.interrupts import interruptible
 from deploy.drill.swarm.cluster import Trouble
-from tests.drills.day import evening, morning
+from tests.drills.day import services, volumes
 from tests.drills.day.day import Day, Step
 from tests.drills.day.ledger import Ledger
-from tests.drills.day.town import standing
+from tests.drills.day.swarm import standing
 
 MAKES = 2  # steps
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="reberth-day-") as folder, standing(Path(folder)) as town:
-        day = Day(town, Ledger(town))
+    with tempfile.TemporaryDirectory(prefix="reberth-day-") as folder, standing(Path(folder)) as swarm:
+        day = Day(swarm, Ledger(swarm))
         return 0 if all(walked(day, number, step) for number, step in _chosen()) else 1
 
 
 def _chosen() -> Sequence[tuple[int, Step]]:
     first = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-    return [each for each in enumerate((*morning.STEPS, *evening.STEPS), 1) if each[0] <= MAKES or each[0] >= first]
+    return [each for each in enumerate((*services.STEPS, *volumes.STEPS), 1) if each[0] <= MAKES or each[0] >= first]
 
 
 def walked(day: Day, number: int, step: Step) -> bool:

@@ -1,4 +1,4 @@
-"""What all steps of the day share: the town, the ledger, the stacks as they are in the files."""
+"""What all steps of the day share: the swarm, the ledger, the stacks as they are in the files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from tests.drills.day.ledger import Ledger
-from tests.drills.day.town import Service, Town
+from tests.drills.day.swarm import Service, Swarm
 
 WORKER, MANAGER = "node.role==worker", "node.role==manager"
 
@@ -23,7 +23,7 @@ def _shop() -> dict[str, Service]:
 
 @dataclass
 class Day:
-    town: Town
+    swarm: Swarm
     ledger: Ledger
     shop: dict[str, Service] = field(default_factory=_shop)
     stack: str = "shop"
@@ -35,15 +35,15 @@ class Day:
         return f"{self.stack}_{name}"
 
     def deploy_shop(self, manager: str = "swarm01") -> None:
-        self.town.deploy(self.stack, *self.shop.values(), manager=manager)
-        self.town.answers(self.service("db"))
+        self.swarm.deploy(self.stack, *self.shop.values(), manager=manager)
+        self.swarm.answers(self.service("db"))
 
     def changed(self, name: str, **what: object) -> None:
         """In the stack file; not deployed yet."""
         self.shop[name] = replace(self.shop[name], **what)  # type: ignore[arg-type]
 
     def node_of(self, name: str) -> str:
-        return self.town.newest_runs(self.service(name))
+        return self.swarm.newest_runs(self.service(name))
 
     def write_all(self, name: str) -> None:
         for volume, held in self.ledger.volumes.items():

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from deploy.drill.errors import DrillError
-from deploy.drill.swarm.cluster import Trouble
+from deploy.drill.swarm.cluster import wait_for
 from deploy.lab.names import Layout
-from tests.drills.day.town import NODES, Town
+from tests.drills.day.swarm import NODES, Swarm
 
 MIB = 2**20
 SETTLES = 60.0  # seconds until what is said is what is so
@@ -35,8 +35,8 @@ class Held:
 
 
 class Ledger:
-    def __init__(self, town: Town) -> None:
-        self._town = town
+    def __init__(self, swarm: Swarm) -> None:
+        self._swarm = swarm
         self.volumes: dict[str, Held] = {}
         self.snapshots: dict[str, set[str]] = {}  # by volume
         self.drained: set[str] = set()
@@ -48,16 +48,16 @@ class Ledger:
 
     def write(self, volume: str, name: str) -> None:
         """A file, or a row, of that name and a number; it is on the disk when this returns."""
-        held, town = self.volumes[volume], self._town
+        held, swarm = self.volumes[volume], self._swarm
         name = f"{len(held.kept)}-{name}"
         digest = hashlib.sha256(f"{volume} {name} {time.time()}".encode()).hexdigest()
         if held.postgres:
-            town.sql(held.service, "CREATE TABLE IF NOT EXISTS kept (name text PRIMARY KEY, digest text)")
-            town.sql(held.service, f"INSERT INTO kept VALUES ('{name}', '{digest}')")  # noqa: S608 -- own words
+            swarm.sql(held.service, "CREATE TABLE IF NOT EXISTS kept (name text PRIMARY KEY, digest text)")
+            swarm.sql(held.service, f"INSERT INTO kept VALUES ('{name}', '{digest}')")  # noqa: S608 -- own words
             held.kept[name] = digest
             return
         data = digest.encode() * 4096
-        town.inside(held.service, "sh", "-c", f"cat >/data/{name} && sync /data/{name}", given=data)
+        swarm.inside(held.service, "sh", "-c", f"cat >/data/{name} && sync /data/{name}", given=data)
         held.kept[name] = hashlib.sha256(data).hexdigest()
 
     # -- whether it is so
@@ -69,20 +69,20 @@ class Ledger:
                 yield f"volume {name} has {_short(found)}, and should have {_short(held.kept)}"
 
     def _rows(self, held: Held) -> dict[str, str]:
-        self._town.answers(held.service)
-        if self._town.sql(held.service, "SELECT to_regclass('kept') IS NULL") == "t":
+        self._swarm.answers(held.service)
+        if self._swarm.sql(held.service, "SELECT to_regclass('kept') IS NULL") == "t":
             return {}
         return self.rows(held.service)
 
     def rows(self, service: str) -> dict[str, str]:
-        lines = self._town.sql(service, "SELECT name || ' ' || digest FROM kept").splitlines()
+        lines = self._swarm.sql(service, "SELECT name || ' ' || digest FROM kept").splitlines()
         return {name: digest for name, _, digest in (line.partition(" ") for line in lines)}
 
     def _files(self, name: str, held: Held) -> dict[str, str]:
         if not held.service:
             return self._on_disk(name)
         script = "cd /data && find . -type f | xargs -r sha256sum"
-        lines = self._town.inside(held.service, "sh", "-c", script).splitlines()
+        lines = self._swarm.inside(held.service, "sh", "-c", script).splitlines()
         return {path.removeprefix("./"): digest for digest, _, path in (line.partition("  ") for line in lines)}
 
     def _on_disk(self, name: str) -> dict[str, str]:
@@ -100,38 +100,36 @@ class Ledger:
                 subprocess.run(["umount", folder], check=True)
 
     def _image(self, disk: str) -> Path:
-        layout = Layout(self._town.lab.spec.name)
+        layout = Layout(self._swarm.lab.spec.name)
         found = [*layout.pool.glob(f"{disk}.img"), *layout.machines.glob(f"*/{disk}.img")]
         assert len(found) == 1, f"disk {disk} is at {found}"
         return found[0]
 
     def _lines(self) -> dict[str, Any]:
-        return {each["volume"]: each for each in self._town.asked("status")["volumes"]}
+        return {each["volume"]: each for each in self._swarm.asked("status")["volumes"]}
 
     def status(self) -> list[str]:
         """Waits until all agree; what does not to the end."""
-        ends = time.monotonic() + SETTLES
-        while complaints := self._complaints():
-            if time.monotonic() > ends:
-                break
-            time.sleep(1)
-        return complaints
-
-    def _complaints(self) -> list[str]:
-        """On a busy machine a manager may be between two leaders: asked again."""
         try:
-            return [*self._status()]
-        except (DrillError, ValueError, *Trouble) as error:
+            wait_for(self._complaint, SETTLES, 1.0)
+        except DrillError as error:
             return [str(error)]
+        return []
+
+    def _complaint(self) -> str:
+        try:
+            return "; ".join(self._status())
+        except ValueError as error:  # an answer that was cut off
+            return str(error)
 
     def _status(self) -> Iterator[str]:
-        told = self._town.asked("status")
+        told = self._swarm.asked("status")
         lines = {each["volume"]: each for each in told["volumes"]}
         yield from (f"unread: {each}" for each in told["unread"])
         if lines.keys() != self.volumes.keys():
             yield f"status has the volumes {sorted(lines)}, and should have {sorted(self.volumes)}"
             return
-        attachments = self._town.lab.attachments()
+        attachments = self._swarm.lab.attachments()
         for name, line in lines.items():
             yield from (f"{name}: {each}" for each in self._volume(self.volumes[name], line, attachments))
         yield from self._nodes(told["nodes"])
@@ -144,8 +142,8 @@ class Ledger:
         warned = " ".join(line["warnings"])
         if (held.warned not in warned) if held.warned else warned:
             yield f"warnings {line['warnings']}, should be {held.warned or 'none'}"
-        vm, machines = attachments.get(line["disk"], ""), {each.vm: each.name for each in self._town.lab.nodes}
-        runs = self._town.newest_runs(held.service) if held.service else ""
+        vm, machines = attachments.get(line["disk"], ""), {each.vm: each.name for each in self._swarm.lab.nodes}
+        runs = self._swarm.newest_runs(held.service) if held.service else ""
         if line["state"] != "ok":
             yield f"state {line['state']}: {line['reason']}"
         if held.service and not line["node"] == machines.get(vm) == runs:
@@ -162,7 +160,7 @@ class Ledger:
 
     def _disks(self, used: set[str]) -> Iterator[str]:
         """Nothing is left in the storage that no volume has, and no snapshot."""
-        listed = self._town.asked("snapshot", "list")["snapshots"]
+        listed = self._swarm.asked("snapshot", "list")["snapshots"]
         names: dict[str, set[str]] = {}
         for each in listed:
             names.setdefault(each["volume"], set()).add(each["name"])
@@ -170,7 +168,7 @@ class Ledger:
                 yield f"snapshot {each['name']} of {each['volume']} is {each['state']}: {each['why']}"
         if names != self.snapshots:
             yield f"snapshots {names}, should be {self.snapshots}"
-        there = {each["id"] for each in self._town.lab.host.call("GET", "/v1/disks")}
+        there = {each["id"] for each in self._swarm.lab.host.call("GET", "/v1/disks")}
         should = used | {each["disk"] for each in listed}
         if there != should:
             yield f"the storage has {sorted(there - should)} too much, and lacks {sorted(should - there)}"
@@ -179,7 +177,7 @@ class Ledger:
         """Each node knows the same names, each once and as ours."""
         should = sorted(f"reberth:latest {name}" for name in self.volumes)
         for node in NODES:
-            listed = self._town.docker(node, *LISTED).splitlines()
+            listed = self._swarm.docker(node, *LISTED).splitlines()
             found = sorted(each for each in listed if "reberth" in each or each.split()[1] in self.volumes)
             if found != should:
                 yield f"docker volume ls on {node}: {found}, should be {should}"

@@ -14,7 +14,7 @@ from pathlib import Path
 from deploy.drill.errors import DrillError
 from deploy.drill.interrupts import interruptible
 from deploy.drill.swarm.cluster import Trouble
-from tests.drills.day.town import Service, Town, standing
+from tests.drills.day.swarm import Service, Swarm, standing
 from tests.drills.under_load.rounds import COPIES, GROWTHS, VICTIMS, Round, Site
 from tests.drills.under_load.writer import Writer
 
@@ -36,14 +36,14 @@ def rounds() -> Iterator[tuple[Round, str]]:
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="reberth-load-") as folder, standing(Path(folder), proxy=True) as town:
+    with tempfile.TemporaryDirectory(prefix="reberth-load-") as folder, standing(Path(folder), proxy=True) as swarm:
         services = [Service(volume, volume, options, WHERE) for volume, options in OPTIONS.items()]
-        town.deploy("load", *services)
-        writers = {volume: Writer(town, f"load_{volume}") for volume in OPTIONS}
+        swarm.deploy("load", *services)
+        writers = {volume: Writer(swarm, f"load_{volume}") for volume in OPTIONS}
         for writer in writers.values():
             writer.start()
         try:
-            return _all(Site(town, writers))
+            return _all(Site(swarm, writers))
         finally:
             for writer in writers.values():
                 writer.stop()
@@ -62,13 +62,13 @@ def _all(site: Site) -> int:
         words = f"{turn.change:8} {turn.point or 'file-system'!s:18} {turn.victim:10} {volume:5}"
         counted = f"acked {turn.acked} lines, lost {turn.lost} B, in the snapshot {turn.lost_in_copy} B"
         print(f"{words} {time.monotonic() - since:5.0f} s  {counted}  [{turn.hit or 'NOBODY HIT'}] {why}", flush=True)  # noqa: T201
-    print(f"{'FAILED' if failed else 'passed'}: {failed} rounds bad, {_strays(site.town)}")  # noqa: T201 -- a report
+    print(f"{'FAILED' if failed else 'passed'}: {failed} rounds bad, {_strays(site.swarm)}")  # noqa: T201 -- a report
     return 1 if failed else 0
 
 
-def _strays(town: Town) -> str:
-    known = {each["disk"] for each in town.asked("status")["volumes"]}
-    left = {each["id"] for each in town.lab.host.call("GET", "/v1/disks")} - known
+def _strays(swarm: Swarm) -> str:
+    known = {each["disk"] for each in swarm.asked("status")["volumes"]}
+    left = {each["id"] for each in swarm.lab.host.call("GET", "/v1/disks")} - known
     return f"disks that nobody knows: {sorted(left) or 'none'}"
 
 

@@ -19,7 +19,7 @@ from deploy.drill.proxy.values import Act
 from deploy.drill.swarm.cluster import Trouble, wait_for
 from deploy.lab.kernel import processes
 from deploy.lab.names import Layout
-from tests.drills.day.town import PATIENCE, Town
+from tests.drills.day.swarm import PATIENCE, Swarm
 from tests.drills.under_load.writer import Writer, lost_on
 
 MIB = 2**20
@@ -45,8 +45,8 @@ class Round:
 
 
 class Site:
-    def __init__(self, town: Town, writers: dict[str, Writer]) -> None:
-        self.town = town
+    def __init__(self, swarm: Swarm, writers: dict[str, Writer]) -> None:
+        self.swarm = swarm
         self.writers = writers  # by volume
         self.sizes = {"small": 256, "large": 512}  # MiB
         self.count = 0
@@ -54,7 +54,7 @@ class Site:
     def run(self, turn: Round, volume: str) -> None:
         writer = self.writers[volume]
         writer.goes_on()
-        node = self.town.newest_runs(writer.service)
+        node = self.swarm.newest_runs(writer.service)
         if not node:
             raise DrillError(f"{writer.service} runs nowhere")
         self.count += 1
@@ -69,16 +69,16 @@ class Site:
             writer.goes_on()
             turn.acked, turn.lost = writer.total(), writer.lost(dict(writer.acked))
         finally:
-            self.town.scenario.need_proxy().disarm()
-            self.town.cluster.avoid = ""
-            if self.town.lab.power(node) == "off":
-                self.town.lab.power_on(node)
-        self.town.scenario.ready(240)
+            self.swarm.scenario.need_proxy().disarm()
+            self.swarm.cluster.avoid = ""
+            if self.swarm.lab.power(node) == "off":
+                self.swarm.lab.power_on(node)
+        self.swarm.scenario.ready(240)
 
     # -- who is hit
 
     def _arm(self, turn: Round, volume: str, node: str) -> None:
-        proxy = self.town.scenario.need_proxy()
+        proxy = self.swarm.scenario.need_proxy()
 
         def strike() -> None:
             turn.hit = self._strike(turn.victim, node)
@@ -93,12 +93,12 @@ class Site:
 
     def _strike(self, victim: str, node: str) -> str:
         if victim == MACHINE:
-            self.town.cluster.avoid = node
-            self.town.lab.power_off(node)
+            self.swarm.cluster.avoid = node
+            self.swarm.lab.power_off(node)
             return f"{node} off"
         if victim == CONTROLLER:
-            where = self.town.asked("status")["holder"]
-            pid = controller_of(self.town.lab.spec.name)(where)
+            where = self.swarm.asked("status")["holder"]
+            pid = controller_of(self.swarm.lab.spec.name)(where)
         else:
             where, pid = node, self._gate(node)
         if pid is None:
@@ -110,7 +110,7 @@ class Site:
         return next((pid for pid in self._processes(node) if b"gate" in _words(pid) and _ours(pid)), None)
 
     def _processes(self, node: str) -> list[int]:
-        init = processes.node_init(self.town.lab.spec.name, node)
+        init = processes.node_init(self.swarm.lab.spec.name, node)
         return [] if init is None else processes.members(init)
 
     def _watch(self, node: str, strike: Callable[[], None]) -> None:
@@ -122,7 +122,7 @@ class Site:
                 return
 
     def _hit(self, turn: Round) -> None:
-        stopped = self.town.scenario.need_proxy().stopped
+        stopped = self.swarm.scenario.need_proxy().stopped
         if turn.victim == CONTROLLER and turn.point is not None and stopped is not None:
             turn.hit = f"controller on {stopped.node}"
 
@@ -133,7 +133,7 @@ class Site:
 
         def said() -> str:
             try:
-                told = self.town.reberth(*words)
+                told = self.swarm.reberth(*words)
             except (DrillError, *Trouble) as error:
                 return "" if already in str(error) else str(error)
             return "" if done in told else told
@@ -145,15 +145,15 @@ class Site:
         wanted, before = self.sizes[volume], self._room(writer.service)
         self._order("grow", volume, f"{wanted}MiB", done=f"{wanted * MIB} bytes now", already="bytes now")
         if volume == "small":  # ext4 grows when it is mounted
-            self.town.docker(self.town.cluster.manager(), "service", "update", "-d", "--force", writer.service)
+            self.swarm.docker(self.swarm.cluster.manager(), "service", "update", "-d", "--force", writer.service)
         wait_for(lambda: "" if turn.point is not None or turn.hit else "nothing was hit yet", WITHIN)
         wait_for(lambda: self._smaller(writer.service, before), WITHIN, 1.0)
-        explained = self.town.asked("explain", volume)
+        explained = self.swarm.asked("explain", volume)
         if explained["size_bytes"] != wanted * MIB:
             raise DrillError(f"{volume} has {explained['size_bytes']} bytes, should have {wanted * MIB}")
 
     def _room(self, service: str) -> int:
-        return int(self.town.inside(service, "df", "-m", "--output=size", "/data").split()[-1])
+        return int(self.swarm.inside(service, "df", "-m", "--output=size", "/data").split()[-1])
 
     def _smaller(self, service: str, before: int) -> str:
         try:
@@ -167,7 +167,7 @@ class Site:
         name = f"s{self.count}"
         self._order("snapshot", "create", volume, name, done="is there", already=f"has a snapshot {name} already")
         wait_for(lambda: self._not_there(volume, name), WITHIN)
-        listed = self.town.asked("snapshot", "list", volume)["snapshots"]
+        listed = self.swarm.asked("snapshot", "list", volume)["snapshots"]
         (disk,) = [each["disk"] for each in listed if each["name"] == name]
         lost = self._compared(disk, acked)
         self._order("snapshot", "delete", volume, name, "--yes", done="is being deleted", already="has no snapshot")
@@ -175,13 +175,13 @@ class Site:
         return lost
 
     def _not_there(self, volume: str, name: str) -> str:
-        listed = self.town.asked("snapshot", "list", volume)["snapshots"]
+        listed = self.swarm.asked("snapshot", "list", volume)["snapshots"]
         states = [f"{each['state']} {each['why']}" for each in listed if each["name"] == name]
         return "" if states == ["there "] else f"snapshot {name}: {states}"
 
     def _compared(self, disk: str, acked: dict[int, int]) -> int:
         """On a copy of it, which may replay its journal."""
-        pool = Layout(self.town.lab.spec.name).pool
+        pool = Layout(self.swarm.lab.spec.name).pool
         with tempfile.TemporaryDirectory() as folder:
             image = pool / "compared"
             try:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 from deploy.drill.errors import DrillError
-from deploy.drill.swarm.cluster import Trouble
-from tests.drills.day.town import Town
+from deploy.drill.swarm.cluster import Trouble, wait_for
+from tests.drills.day.swarm import Swarm
 
 LINE = 512  # bytes
 SCRIPT = """
@@ -26,8 +25,8 @@ def line(number: int) -> bytes:
 class Writer:
     """Begins a new file in each container that it finds. ``acked``: by file, the last line that is on the disk."""
 
-    def __init__(self, town: Town, service: str) -> None:
-        self._town = town
+    def __init__(self, swarm: Swarm, service: str) -> None:
+        self._swarm = swarm
         self.service = service
         self.acked: dict[int, int] = {}
         self._stop = threading.Event()
@@ -51,7 +50,7 @@ class Writer:
         while not self._stop.is_set():
             session += 1
             try:
-                node = self._town.newest_runs(self.service)
+                node = self._swarm.newest_runs(self.service)
                 if node:
                     self._write(node, session)
             except (*Trouble, DrillError, OSError, KeyError):
@@ -60,11 +59,11 @@ class Writer:
 
     def _write(self, node: str, session: int) -> None:
         label = f"label=com.docker.swarm.service.name={self.service}"
-        found = self._town.docker(node, "ps", "-q", "--no-trunc", "--filter", label).split()
+        found = self._swarm.docker(node, "ps", "-q", "--no-trunc", "--filter", label).split()
         if len(found) != 1:
             return
         words = ["docker", "exec", found[0], "sh", "-c", SCRIPT, "sh", str(session)]
-        environment = self._town.lab.environment(node)
+        environment = self._swarm.lab.environment(node)
         with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
             self._running = running
             assert running.stdout is not None
@@ -73,18 +72,15 @@ class Writer:
 
     def goes_on(self, seconds: float = 120.0) -> None:
         """Ten more lines."""
-        before, ends = self.total(), time.monotonic() + seconds
-        while self.total() < before + 10:
-            if time.monotonic() > ends:
-                raise DrillError(f"nothing is written to {self.service} for {seconds:.0f} s")
-            time.sleep(0.1)
+        enough = self.total() + 10
+        wait_for(lambda: "" if self.total() >= enough else f"nothing is written to {self.service}", seconds, 0.1)
 
     def lost(self, acked: dict[int, int]) -> int:
         """Acknowledged bytes that the volume does not have, as its container reads it."""
         missing = 0
         for session, count in acked.items():
             words = ("head", "-c", str(count * LINE), f"/data/lines.{session}")
-            missing += _missing(self._town.inside(self.service, *words).encode() + b"\n", count)
+            missing += _missing(self._swarm.inside(self.service, *words).encode() + b"\n", count)
         return missing
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import islice
+from typing import Any
 
 from docker.errors import APIError
 
@@ -12,7 +13,7 @@ from deploy.drill.chaos.faults.base import Act, Breaker, ChaosFault, if_on
 from deploy.drill.chaos.faults.switches import cut, freeze, heal, power_off, power_on
 from deploy.drill.chaos.schedule import Kind
 from deploy.drill.errors import DrillError
-from deploy.drill.swarm.cluster import Trouble
+from deploy.drill.swarm.cluster import Trouble, wait_for
 
 SETTLED = 30.0  # seconds for Swarm to choose a leader, or to take a change of a node's role
 
@@ -48,11 +49,7 @@ def _leave(breaker: Breaker, node: str) -> None:
     """As a person does it in good order: demoted first, so that the others keep their quorum."""
     cluster = breaker.scenario.cluster
     _set_role(breaker, node, "worker")
-    end = time.monotonic() + SETTLED
-    while cluster.node_api(node).info()["Swarm"].get("ControlAvailable"):
-        if time.monotonic() > end:
-            raise DrillError(f"{node} was not made a worker in {SETTLED:.0f} s")
-        time.sleep(0.5)
+    wait_for(lambda: f"{node} is a manager still" if _manages(cluster.node_api(node)) else "", SETTLED)
     with closing(breaker.lab.docker(node)) as client:
         client.swarm.leave(force=True)
 
@@ -65,23 +62,28 @@ def _set_role(breaker: Breaker, node: str, role: str) -> None:
 
 def _other_manager(breaker: Breaker, node: str) -> str:
     """One that answers and knows a leader. Another fault may just have taken that one: the next is waited for."""
-    end = time.monotonic() + SETTLED
-    while not (found := _answering(breaker, node)):
-        if time.monotonic() > end:
-            raise DrillError(f"no manager but {node} answers after {SETTLED:.0f} s")
-        time.sleep(0.5)
-    return found
+    found: list[str] = []
+
+    def complaint() -> str:
+        found[:] = islice(_answering(breaker, node), 1)
+        return "" if found else f"no manager but {node} answers"
+
+    wait_for(complaint, SETTLED)
+    return found[0]
 
 
-def _answering(breaker: Breaker, node: str) -> str:
+def _manages(api: Any) -> bool:
+    return bool(api.info()["Swarm"].get("ControlAvailable"))
+
+
+def _answering(breaker: Breaker, node: str) -> Iterator[str]:
     for name in breaker.others(node):
         try:
-            if breaker.scenario.cluster.node_api(name).info()["Swarm"].get("ControlAvailable"):
+            if _manages(breaker.scenario.cluster.node_api(name)):
                 breaker.scenario.cluster.node_api(name).inspect_swarm()
-                return name
+                yield name
         except (DrillError, *Trouble):  # the next one is asked
             continue
-    return ""
 
 
 def _join(breaker: Breaker, node: str) -> None:
@@ -110,9 +112,9 @@ def _join(breaker: Breaker, node: str) -> None:
         _set_role(breaker, node, "manager")
 
 
-def _remove(api: object, old: dict[str, object]) -> None:
+def _remove(api: Any, old: dict[str, object]) -> None:
     try:
-        api.remove_node(old["ID"], force=True)  # type: ignore[attr-defined]  # half of docker-py has no types
+        api.remove_node(old["ID"], force=True)
     except APIError as error:
         if error.status_code != 404:
             raise

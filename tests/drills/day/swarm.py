@@ -11,15 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from deploy.drill.errors import DrillError
-from deploy.drill.interrupts import delayed
 from deploy.drill.labs.namespaces import NamespacesProvider
 from deploy.drill.settings import DrillSettings
 from deploy.drill.swarm.cluster import Cluster, through_election, wait_for
 from deploy.drill.swarm.scenario import Scenario
 from deploy.lab.lab import Lab
+from tests.drills.rig import deployed
 from tests.support.labs import on_xfs
 
 MANAGERS = ("swarm01", "swarm02", "swarm03")
@@ -64,7 +62,7 @@ class Service:
         return {"name": self.volume, **own}
 
 
-class Town:
+class Swarm:
     def __init__(self, scenario: Scenario, lab: Lab) -> None:
         self.scenario = scenario
         self.lab = lab
@@ -216,25 +214,12 @@ class OnXfs(NamespacesProvider):
 
 
 @contextmanager
-def standing(folder: Path, *, proxy: bool = False) -> Iterator[Town]:
+def standing(folder: Path, *, proxy: bool = False) -> Iterator[Swarm]:
     """Reberth as a user deploys it, on five nodes; nothing of it is left afterwards."""
     subnet = f"10.94.{os.getpid() % 200}.0/24"
     name = f"day{os.getpid()}"
     settings = DrillSettings(name=name, subnet=subnet, workers=len(WORKERS), heartbeat="2s", proxy=proxy)
-    provider, say, cluster = OnXfs(folder / "xfs"), Console(highlight=False).print, None
-    try:
-        provider.packages(say)
-        lab = provider.up(settings, say)
+    with deployed(settings, OnXfs(folder / "xfs"), 240) as scenario:
+        lab = scenario.lab
         assert isinstance(lab, Lab)
-        cluster = Cluster(lab)
-        stacks = provider.stacks(lab, cluster, settings, say)
-        scenario = Scenario(lab, cluster, stacks, proxy=provider.proxy)
-        scenario.stacks.deploy_system()
-        scenario.ready(240)
-        yield Town(scenario, lab)
-    finally:
-        if cluster is not None:
-            cluster.close()
-        with delayed():
-            provider.down(settings)
-    assert Lab.leftovers(settings.name) == ()
+        yield Swarm(scenario, lab)

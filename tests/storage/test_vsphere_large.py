@@ -1,13 +1,11 @@
 """
 A failover in a vCenter that serves 3,000 VMs of others with 6,000 disks, in a real lab.
 
-Only with ``REBERTH_ALL_STEPS=1``: making that vCenter and looking at it takes as long as the drill.
 ``reberth drill --storage vsphere --strangers 3000`` does the same.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -16,16 +14,13 @@ import pytest
 from controller.model import EvidenceKind
 from deploy.drill.labs.vsphere import VsphereProvider
 from deploy.drill.testbed import Testbed
-from tests.drills.crowd import PowerOffAmongStrangers, lab_of, looks
 from tests.drills.rig import drill, quick_settings, standing
+from tests.storage.crowd import PowerOffAmongStrangers, lab_of, looks
 
 STRANGERS = 3000
 EVERYTHING = 20_000_000  # bytes: less than one look at everything takes
 
-pytestmark = [
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(os.environ.get("REBERTH_ALL_STEPS") != "1", reason="set REBERTH_ALL_STEPS=1: some minutes more"),
-]
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deploy.drill.swarm.cluster import wait_for
 from tests.drills.day.day import Day, Step, other, unpacked
-from tests.drills.day.town import MANAGERS, NODES, PATIENCE, WORKERS, Service
+from tests.drills.day.swarm import MANAGERS, NODES, PATIENCE, WORKERS, Service
 
 
 def create(day: Day) -> None:
@@ -17,8 +17,8 @@ def create(day: Day) -> None:
 
 def external(day: Day) -> None:
     """Made by hand on one node, used on another one that never saw the name."""
-    day.town.docker("swarm03", "volume", "create", "-d", "reberth", "-o", "size=32MiB", "notes")
-    day.town.deploy("papers", Service("reader", "notes", where=("node.hostname==swarm05",), known=True))
+    day.swarm.docker("swarm03", "volume", "create", "-d", "reberth", "-o", "size=32MiB", "notes")
+    day.swarm.deploy("papers", Service("reader", "notes", where=("node.hostname==swarm05",), known=True))
     day.ledger.begins("notes", 32, "papers_reader")
     day.write_all("external")
 
@@ -27,29 +27,29 @@ def run_beside(day: Day) -> None:
     """A backup by `docker run` is refused on each node, also where the container runs; `docker exec` has the files."""
     for node in NODES:
         for volume in ("media", "notes"):
-            said = day.town.refused(node, "run", "--rm", "-v", f"{volume}:/from:ro", day.town.image, "ls", "/from")
+            said = day.swarm.refused(node, "run", "--rm", "-v", f"{volume}:/from:ro", day.swarm.image, "ls", "/from")
             assert volume in said, said
     for volume in ("media", "notes"):
-        node, container = day.town.container(day.ledger.volumes[volume].service)
-        tar = day.town.cli(node, "exec", container, "tar", "-C", "/data", "-cf", "-", ".").stdout
+        node, container = day.swarm.container(day.ledger.volumes[volume].service)
+        tar = day.swarm.cli(node, "exec", container, "tar", "-C", "/data", "-cf", "-", ".").stdout
         assert unpacked(tar) == day.ledger.volumes[volume].kept
 
 
 def stop(day: Day) -> None:
-    day.town.scale("papers_reader", 0)
+    day.swarm.scale("papers_reader", 0)
     day.ledger.volumes["notes"].service = ""
 
 
 def run_stopped(day: Day) -> None:
     """Of a stopped service `docker run` is refused on each node, too; what the documents name has the files."""
     for node in NODES:
-        said = day.town.refused(node, "run", "--rm", "-v", "notes:/from:ro", day.town.image, "ls", "/from")
+        said = day.swarm.refused(node, "run", "--rm", "-v", "notes:/from:ro", day.swarm.image, "ls", "/from")
         assert f"no Swarm task on node {node} mounts volume notes" in said, said
-    assert unpacked(day.town.exported("notes")) == day.ledger.volumes["notes"].kept
+    assert unpacked(day.swarm.exported("notes")) == day.ledger.volumes["notes"].kept
 
 
 def start(day: Day) -> None:
-    day.town.scale("papers_reader", 1)
+    day.swarm.scale("papers_reader", 1)
     day.ledger.volumes["notes"].service = "papers_reader"
     day.write_all("started")
 
@@ -81,14 +81,14 @@ def move_back(day: Day) -> None:
 
 def scale_to_two(day: Day) -> None:
     """The second task is refused with the cure, and nothing happens to the first one."""
-    town, service = day.town, day.service("files")
-    before = town.container(service)
-    town.docker("swarm01", "service", "scale", "--detach", f"{service}=2")
+    swarm, service = day.swarm, day.service("files")
+    before = swarm.container(service)
+    swarm.docker("swarm01", "service", "scale", "--detach", f"{service}=2")
     errors = ("service", "ps", "--no-trunc", "--format", "{{.Error}}", service)
-    wait_for(lambda: "" if "replicas" in town.docker("swarm01", *errors) else "no word of it", PATIENCE)
-    assert before in town.containers(service)
-    town.docker("swarm01", "service", "scale", "--detach", f"{service}=1")
-    town.settled(service)
+    wait_for(lambda: "" if "replicas" in swarm.docker("swarm01", *errors) else "no word of it", PATIENCE)
+    assert before in swarm.containers(service)
+    swarm.docker("swarm01", "service", "scale", "--detach", f"{service}=1")
+    swarm.settled(service)
     day.write_all("scaled")
 
 
@@ -96,20 +96,20 @@ def drain_worker(day: Day) -> None:
     """With a stopped service's disk on it, which leaves it; what runs there moves to the other worker."""
     node = day.node_of("media")
     day.ledger.drained = {node}
-    day.town.scale("papers_reader", 0)
+    day.swarm.scale("papers_reader", 0)
     day.ledger.volumes["notes"].service = ""
-    day.town.available(node, "drain")
+    day.swarm.available(node, "drain")
     for name in day.shop:
-        day.town.settled(day.service(name))
+        day.swarm.settled(day.service(name))
     wait_for(lambda: "media is there" if day.node_of("media") in {node, ""} else "", PATIENCE)
-    vm = day.town.lab.node(node).vm
-    wait_for(lambda: "a disk is on it" if vm in day.town.lab.attachments().values() else "", PATIENCE)
+    vm = day.swarm.lab.node(node).vm
+    wait_for(lambda: "a disk is on it" if vm in day.swarm.lab.attachments().values() else "", PATIENCE)
     day.write_all("drained")
 
 
 def active_again(day: Day) -> None:
     for node in day.ledger.drained:
-        day.town.available(node, "active")
+        day.swarm.available(node, "active")
     day.ledger.drained = set()
     start(day)
 
@@ -118,17 +118,17 @@ def drain_manager(day: Day) -> None:
     """The one that the database is on; its controller goes, too."""
     node = day.node_of("db")
     day.ledger.drained = {node}
-    day.town.available(node, "drain")
+    day.swarm.available(node, "drain")
     wait_for(lambda: f"db is on {node}" if day.node_of("db") in {node, ""} else "", PATIENCE)
-    day.town.answers(day.service("db"))
+    day.swarm.answers(day.service("db"))
     day.write_all("manager-drained")
 
 
 def manager_again(day: Day) -> None:
     (node,) = day.ledger.drained
-    day.town.available(node, "active")
+    day.swarm.available(node, "active")
     day.ledger.drained = set()
-    wait_for(lambda: "" if node in day.town.scenario.serving() else f"{node} has no controller", PATIENCE)
+    wait_for(lambda: "" if node in day.swarm.scenario.serving() else f"{node} has no controller", PATIENCE)
     day.write_all("manager-again")
 
 
