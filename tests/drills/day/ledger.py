@@ -111,16 +111,10 @@ class Ledger:
     def status(self) -> list[str]:
         """Waits until all agree; what does not to the end."""
         try:
-            wait_for(self._complaint, SETTLES, 1.0)
+            wait_for(lambda: "; ".join(self._status()), SETTLES, 1.0)
         except DrillError as error:
             return [str(error)]
         return []
-
-    def _complaint(self) -> str:
-        try:
-            return "; ".join(self._status())
-        except ValueError as error:  # an answer that was cut off
-            return str(error)
 
     def _status(self) -> Iterator[str]:
         told = self._swarm.asked("status")

@@ -109,7 +109,7 @@ class Swarm:
         return self.cluster.ask_controller(*words)
 
     def asked(self, *words: str) -> Any:
-        return json.loads(self.reberth(*words, "--json"))
+        return parsed(self.reberth(*words, "--json"))
 
     def deploy(self, stack: str, *services: Service, manager: str = MANAGERS[0]) -> None:
         """`docker stack deploy`; returns when each service has a task that runs, or none where none is wanted."""
@@ -189,6 +189,14 @@ class Swarm:
 
     def available(self, node: str, how: str) -> None:
         through_election(lambda: self.cluster.set_availability(node, how))
+
+
+def parsed(answer: str) -> Any:
+    """Raises DrillError where a controller that is being exchanged said something else: it is asked again."""
+    try:
+        return json.loads(answer)
+    except ValueError:
+        raise DrillError(f"the answer is no JSON: {answer[:300]!r}") from None
 
 
 def _asks(task: Mapping[str, Any]) -> tuple[object, object, object]:

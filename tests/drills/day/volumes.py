@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -11,7 +10,7 @@ from deploy.drill.errors import DrillError
 from deploy.drill.swarm.cluster import wait_for
 from tests.drills.day.day import Day, Step
 from tests.drills.day.ledger import MIB
-from tests.drills.day.swarm import NODES, PATIENCE, Service
+from tests.drills.day.swarm import NODES, PATIENCE, Service, parsed
 
 UPGRADES = 300.0  # seconds: one node after the other, and a look at each of 20 s
 
@@ -187,7 +186,7 @@ def _upgrade(day: Day) -> Any:
     told = day.swarm.cli(node, *words)
     if not told.stdout:
         raise DrillError(told.stderr.decode())
-    return json.loads(told.stdout)
+    return parsed(told.stdout.decode())
 
 
 def _gate(day: Day, node: str) -> str:
